@@ -1,0 +1,163 @@
+"""Named checks of values: what each Marketo type demands, and what a schema may ask for besides.
+
+Every check is a polars expression over a text column in its normalised spelling, true where the
+value passes. Blank cells (null) are not judged, except by `present`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import polars as pl
+
+from prep.limits import STRING_CHARACTERS, TEXT_BYTES
+from prep.model import Reason
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule and the reason that a row gets which breaks it."""
+
+    reason: Reason
+    passes: Callable[[pl.Expr], pl.Expr]
+    judges_blanks: bool = False
+
+
+_DATE: Final = r"^\d{4}-\d{2}-\d{2}$"
+_ZONE: Final = r"(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)"
+_TIME: Final = r"T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?"
+
+_SPECIAL_USE: Final = "arpa|invalid|local|localhost|onion|test"
+"""Top-level names that email-validator refuses without asking the network."""
+
+_PLAIN_LOCAL: Final = r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+_PLAIN_DOMAIN: Final = r"(?:[A-Za-z0-9](?:-?[A-Za-z0-9])*\.)+[A-Za-z]{2,}"
+_PLAIN_EMAIL: Final = f"^{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}$"
+_PLAIN_EMAIL_BYTES: Final = 64
+"""Below this length no part of an address can exceed the limits of RFC 5321, so they need no look."""
+
+
+def _is_date(value: pl.Expr) -> pl.Expr:
+    return value.str.contains(_DATE) & value.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+
+
+def _is_datetime(value: pl.Expr) -> pl.Expr:
+    calendar = value.str.slice(0, 19).str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
+    return value.str.contains(f"{_DATE[:-1]}{_TIME}{_ZONE}?$") & calendar.is_not_null()
+
+
+def _has_zone(value: pl.Expr) -> pl.Expr:
+    """True for everything but a date-time that lacks its zone, which another check judges."""
+    return ~value.str.contains(f"{_DATE[:-1]}{_TIME}$")
+
+
+def _is_integer(value: pl.Expr) -> pl.Expr:
+    return value.str.contains(r"^-?\d+$") & value.cast(pl.Int64, strict=False).is_not_null()
+
+
+def _is_number(value: pl.Expr) -> pl.Expr:
+    return value.str.contains(r"^-?\d+(?:\.\d+)?$")
+
+
+def _is_url(value: pl.Expr) -> pl.Expr:
+    """A host with a dot, with or without its protocol; Marketo's own pages show both."""
+    return value.str.contains(r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/?#]+\.[^\s]+$")
+
+
+def _has_ascii_local_part(value: pl.Expr) -> pl.Expr:
+    return ~value.str.contains(r"[^\x00-\x7F].*@")
+
+
+def _is_email(value: pl.Expr) -> pl.Expr:
+    return value.map_batches(judge_emails, return_dtype=pl.Boolean)
+
+
+def judge_emails(values: pl.Series) -> pl.Series:
+    """Tell which addresses email-validator accepts (`strict`, no network).
+
+    Plain ASCII addresses that it provably accepts are recognised by one regular expression;
+    it is asked once for each distinct other one. Blank cells give null.
+    """
+    plain = (
+        values.str.contains(_PLAIN_EMAIL)
+        & (values.str.len_bytes() < _PLAIN_EMAIL_BYTES)
+        & ~values.str.contains(rf"(?i)\.(?:{_SPECIAL_USE})$")
+    )
+    doubtful = values.filter(~plain).drop_nulls().unique()
+    accepted = [value for value in doubtful if accepts_email(value)]
+    return plain | values.is_in(accepted)
+
+
+def accepts_email(address: str) -> bool:
+    """Ask email-validator about one address; it may hold non-ASCII letters."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 (slow to import)
+
+    try:
+        validate_email(address, strict=True, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+PRESENT: Final = Check(Reason.REQUIRED, pl.Expr.is_not_null, judges_blanks=True)
+LOOKUP_PRESENT: Final = Check(Reason.MISSING_LOOKUP, pl.Expr.is_not_null, judges_blanks=True)
+
+_INTEGER: Final = (Check(Reason.NOT_INTEGER, _is_integer),)
+_NUMBER: Final = (Check(Reason.NOT_NUMBER, _is_number),)
+
+TYPE_CHECKS: Final[Mapping[str, tuple[Check, ...]]] = MappingProxyType(
+    {
+        "boolean": (Check(Reason.NOT_BOOLEAN, lambda value: value.is_in(["true", "false"])),),
+        "currency": _NUMBER,
+        "date": (Check(Reason.NOT_DATE, _is_date),),
+        "datetime": (Check(Reason.NOT_DATETIME, _is_datetime), Check(Reason.NO_TIMEZONE, _has_zone)),
+        "email": (
+            Check(Reason.EMAIL_NOT_ASCII, _has_ascii_local_part),
+            Check(Reason.INVALID_EMAIL, _is_email),
+        ),
+        "float": _NUMBER,
+        "formula": (),
+        "integer": _INTEGER,
+        "percent": _INTEGER,
+        "phone": (),
+        "reference": (),
+        "score": _INTEGER,
+        "string": (),
+        "text": (),
+        "url": (Check(Reason.NOT_URL, _is_url),),
+    }
+)
+"""What the value of each Marketo type must look like.
+https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
+
+_TYPES_WITH_LENGTH: Final = frozenset({"email", "phone", "string", "url"})
+
+NAMED_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "ascii": Check(Reason.NOT_ALLOWED, lambda value: ~value.str.contains(r"[^\x00-\x7F]")),
+        "has_letter": Check(Reason.NOT_ALLOWED, lambda value: value.str.contains(r"\p{L}")),
+        "positive": Check(Reason.NOT_POSITIVE, lambda value: value.str.contains(r"^0*[1-9]\d*(?:\.\d+)?$")),
+        "single_line": Check(Reason.NOT_ALLOWED, lambda value: ~value.str.contains(r"[\r\n]")),
+    }
+)
+"""Checks that a schema field may ask for by name."""
+
+
+def length_check(type_name: str, length: int | None) -> Check | None:
+    """The length rule of a field: characters for most types, bytes of UTF-8 for text, none for numbers."""
+    if type_name == "text":
+        return Check(Reason.TOO_LONG, lambda value: value.str.len_bytes() <= (length or TEXT_BYTES))
+    if type_name in _TYPES_WITH_LENGTH:
+        return Check(Reason.TOO_LONG, lambda value: value.str.len_chars() <= (length or STRING_CHARACTERS))
+    return None
+
+
+def allowed_check(allowed: tuple[str, ...]) -> Check:
+    """The value must be one of these, to the letter."""
+    return Check(Reason.NOT_ALLOWED, lambda value: value.is_in(allowed))
+
+
+def pattern_check(pattern: str) -> Check:
+    """The whole value must match this regular expression (Rust syntax)."""
+    return Check(Reason.NOT_ALLOWED, lambda value: value.str.contains(f"^(?:{pattern})$"))

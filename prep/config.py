@@ -1,0 +1,222 @@
+"""Settings: what a run is to do with its rows, where it sends them, and where each value comes from."""
+
+import os
+import tomllib
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypedDict, TypeVar
+
+from prep.errors import SettingsError
+from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
+from prep.model import DateOrder, Format, Keep, Unknown
+
+SETTINGS_FILE: Final = Path("prep.toml")
+
+_SMALLEST_BODY_BYTES: Final = 1_000
+"""Below this hardly a header fits; surely a slip of the pen."""
+
+
+@dataclass(frozen=True)
+class CleanSettings:
+    """How source rows become upload files.
+
+    Attributes:
+        lookup_field: REST name of the field that identifies a lead; `id` means update only.
+        format: Format of the upload files.
+        maps: Source column → field, as the user decided; an empty field leaves the column out.
+        unknown: What to do with columns that match no field.
+        constants: Field → value for every row.
+        keep: Which of several rows with one lookup value survives.
+        max_bytes: Bound of the whole multipart body of an upload.
+        dates: Order of dates that do not begin with the year.
+        timezone: IANA name of the zone that date-times without one are in.
+    """
+
+    lookup_field: str = "email"
+    format: Format = Format.CSV
+    maps: Mapping[str, str] = field(default_factory=dict)
+    unknown: Unknown = Unknown.ERROR
+    constants: Mapping[str, str] = field(default_factory=dict)
+    keep: Keep = field(default_factory=Keep)
+    max_bytes: int = MAX_BODY_BYTES
+    dates: DateOrder = DateOrder.ISO
+    timezone: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _SMALLEST_BODY_BYTES <= self.max_bytes <= MAX_BODY_BYTES_CEILING:
+            raise SettingsError(
+                f"--max-bytes is {self.max_bytes}",
+                code="bad_max_bytes",
+                hint=f"It takes {_SMALLEST_BODY_BYTES} to {MAX_BODY_BYTES_CEILING} (10 MiB).",
+            )
+        if self.timezone is not None and self.timezone not in zoneinfo.available_timezones():
+            raise SettingsError(
+                f"--timezone does not know {self.timezone!r}",
+                code="bad_timezone",
+                hint="It takes a name such as Europe/Madrid, America/Chicago or UTC.",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as the manifest keeps them, keys in the words of the flags."""
+        return {
+            "lookup_field": self.lookup_field,
+            "format": str(self.format),
+            "map": dict(self.maps),
+            "unknown": str(self.unknown),
+            "set": dict(self.constants),
+            "keep": str(self.keep),
+            "max_bytes": self.max_bytes,
+            "dates": str(self.dates),
+            "timezone": self.timezone,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "CleanSettings":
+        """Read what `to_json` wrote."""
+        return cls(
+            lookup_field=raw["lookup_field"],
+            format=Format(raw["format"]),
+            maps=raw["map"],
+            unknown=Unknown(raw["unknown"]),
+            constants=raw["set"],
+            keep=Keep.parse(raw["keep"]),
+            max_bytes=raw["max_bytes"],
+            dates=DateOrder(raw["dates"]),
+            timezone=raw["timezone"],
+        )
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class CleanOptions(TypedDict, total=False):
+    """The same as keyword arguments; words and texts as on the command line."""
+
+    lookup_field: str
+    format: str
+    maps: Mapping[str, str]
+    unknown: str
+    constants: Mapping[str, str]
+    keep: str
+    max_bytes: int
+    dates: str
+    timezone: str | None
+
+
+def make_settings(options: CleanOptions) -> CleanSettings:
+    """Turn keyword arguments into settings.
+
+    Raises:
+        SettingsError: One of them is not what it may be.
+    """
+    defaults = CleanSettings()
+    return CleanSettings(
+        lookup_field=options.get("lookup_field", defaults.lookup_field),
+        format=_choose(Format, "format", options.get("format", defaults.format)),
+        maps=dict(options.get("maps", {})),
+        unknown=_choose(Unknown, "unknown", options.get("unknown", defaults.unknown)),
+        constants=dict(options.get("constants", {})),
+        keep=Keep.parse(options.get("keep", str(defaults.keep))),
+        max_bytes=options.get("max_bytes", defaults.max_bytes),
+        dates=_choose(DateOrder, "dates", options.get("dates", defaults.dates)),
+        timezone=options.get("timezone"),
+    )
+
+
+def _choose(kind: type[_Choice], name: str, text: str) -> _Choice:
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingsError(
+            f"{name} does not know {text!r}", code=f"bad_{name}", hint=f"It takes {', '.join(kind)}."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What it takes to talk to an instance. The secret is never shown, written or logged."""
+
+    endpoint: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    allow_host: str | None = None
+
+
+def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
+    """Read `prep.toml`; without one there are no settings.
+
+    Raises:
+        SettingsError: It cannot be read, is not TOML, or holds a secret.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"{path}: cannot be read as TOML",
+            code="bad_settings_file",
+            hint="Correct or remove it.",
+            source=str(path),
+        ) from error
+    if "client_secret" in raw or "client_secret" in raw.get("marketo", {}):
+        raise SettingsError(
+            f"{path}: holds a client_secret",
+            code="secret_in_file",
+            hint="Put it into a file of its own and give its path as marketo.client_secret_file.",
+            source=str(path),
+        )
+    return raw
+
+
+def load_credentials(
+    environment: Mapping[str, str] = os.environ,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    allow_host: str | None = None,
+) -> Credentials:
+    """Find endpoint, client id and secret in the environment, else in the `[marketo]` table of `prep.toml`.
+
+    Each of `MARKETO_ENDPOINT`, `MARKETO_CLIENT_ID` and `MARKETO_CLIENT_SECRET` may also be given as
+    `…_FILE`, the path of a file that holds the value.
+
+    Raises:
+        SettingsError: One of the three is missing, or its file cannot be read.
+    """
+    table = settings if settings is not None else load_settings_file()
+    marketo = table.get("marketo", {})
+    return Credentials(
+        endpoint=_find("endpoint", environment, marketo),
+        client_id=_find("client_id", environment, marketo),
+        client_secret=_find("client_secret", environment, marketo),
+        allow_host=allow_host or environment.get("PREP_ALLOW_HOST") or marketo.get("allow_host"),
+    )
+
+
+def _find(name: str, environment: Mapping[str, str], marketo: Mapping[str, Any]) -> str:
+    variable = f"MARKETO_{name.upper()}"
+    if value := environment.get(variable):
+        return value
+    if path := environment.get(f"{variable}_FILE"):
+        return _read_value(path, f"{variable}_FILE")
+    if value := marketo.get(name):
+        return str(value)
+    if path := marketo.get(f"{name}_file"):
+        return _read_value(str(path), f"marketo.{name}_file")
+    raise SettingsError(
+        f"{variable} is not set",
+        code="no_credentials",
+        hint=f"Set {variable} (or {variable}_FILE), or try everything without an account: --sandbox.",
+    )
+
+
+def _read_value(path: str, origin: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{origin}: {path} cannot be read", code="unreadable_secret", hint="Check path and permissions."
+        ) from error

@@ -1,0 +1,394 @@
+"""The run folder: everything about one import, and nothing half-written under its final name."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any, Final, Self
+
+import polars as pl
+
+from prep import durable
+from prep.errors import BalanceError, FolderError
+from prep.model import Chunk, Fate
+
+MANIFEST_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """One input, as the manifest keeps it.
+
+    Attributes:
+        path: As the user gave it.
+        sha256: Digest of the file, in hexadecimal.
+        encoding: How its bytes were read.
+        delimiter: The character between its cells.
+        columns: Its header as written.
+        rows: Data rows, unreadable ones included; None until it was read.
+        skipped: Physical lines that hold no row: `kind` and `line`.
+    """
+
+    path: str
+    sha256: str
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+    rows: int | None = None
+    skipped: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What cleaning found, in the words of `report.json`.
+
+    Attributes:
+        fields: REST names of the upload's columns.
+        chunks: The upload files.
+        reasons: `code`, `field` (None where a whole row is meant) and `rows`.
+        changes: `field`, `rule` and `cells`.
+        seconds: Duration of each stage.
+    """
+
+    fields: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
+    reasons: tuple[Mapping[str, Any], ...]
+    changes: tuple[Mapping[str, Any], ...]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run folder is for.
+
+    Attributes:
+        run_id: Name of the run, unique.
+        parent_run_id: The run whose rows this one tries again.
+        goal: `clean` or `run`.
+        sources: The inputs.
+        settings: `CleanSettings.to_json()`.
+        schema: `name` (as given to `--schema`) and `fingerprint`.
+        mapping: `source`, `field` and `how` of each column.
+        cleaned: None until cleaning is complete.
+        target: Host that the run sends to, or `sandbox`; None until it begins to send.
+    """
+
+    run_id: str
+    goal: str
+    sources: tuple[SourceRecord, ...]
+    settings: Mapping[str, Any]
+    schema: Mapping[str, str]
+    mapping: tuple[Mapping[str, Any], ...]
+    parent_run_id: str | None = None
+    cleaned: Cleaned | None = None
+    target: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as its file holds it."""
+        return {"version": MANIFEST_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError: It is something else.
+        """
+        cleaned = raw["cleaned"]
+        return cls(
+            run_id=raw["run_id"],
+            goal=raw["goal"],
+            sources=tuple(
+                SourceRecord(
+                    **{**source, "columns": tuple(source["columns"]), "skipped": tuple(source["skipped"])}
+                )
+                for source in raw["sources"]
+            ),
+            settings=raw["settings"],
+            schema=raw["schema"],
+            mapping=tuple(raw["mapping"]),
+            parent_run_id=raw["parent_run_id"],
+            target=raw["target"],
+            cleaned=cleaned
+            and Cleaned(
+                fields=tuple(cleaned["fields"]),
+                chunks=tuple(Chunk(**chunk) for chunk in cleaned["chunks"]),
+                reasons=tuple(cleaned["reasons"]),
+                changes=tuple(cleaned["changes"]),
+                seconds=cleaned["seconds"],
+            ),
+        )
+
+
+def _source_record(raw: Mapping[str, Any]) -> SourceRecord:
+    lists = {"columns": tuple(raw["columns"]), "skipped": tuple(raw["skipped"])}
+    return SourceRecord(**{**raw, **lists})
+
+
+class RunFolder:
+    """The files of one run. Files are readable by their owner only."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.manifest_file = self.path / "manifest.json"
+        self.chunks = self.path / "chunks"
+        self.received = self.path / "received"
+        self.rejected = self.path / "rejected.csv"
+        self.rejected_workbook = self.path / "rejected.xlsx"
+        self.duplicates = self.path / "duplicates.csv"
+        self.merged = self.path / "merged.csv"
+        self.failed = self.path / "failed.csv"
+        self.warnings = self.path / "warnings.csv"
+        self.rows = self.path / "rows.parquet"
+        self.ledger = self.path / "ledger.sqlite"
+        self.report = self.path / "report.json"
+        self.page = self.path / "report.html"
+        self.sandbox = self.path / "sandbox.sqlite"
+        self.work = self.path / ".work"
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a folder that a run made.
+
+        Raises:
+            FolderError: There is no such folder, or it is not a run folder.
+        """
+        folder = cls(path)
+        if not folder.path.is_dir():
+            raise FolderError(
+                f"{path}: there is no such run folder",
+                code="no_folder",
+                hint="prep clean FILE or prep run FILE makes one, called FILE.prep.",
+                source=str(path),
+            )
+        folder.manifest()
+        return folder
+
+    def create(self) -> None:
+        """Make the folder, or take one that is there if it is empty or a run folder already.
+
+        Raises:
+            FolderError: It cannot be made, or holds other things.
+        """
+        try:
+            self.path.mkdir(mode=durable.FOLDER_MODE, parents=True, exist_ok=True)
+            strangers = not self.manifest_file.exists() and any(
+                entry.name not in {".lock", ".work"} for entry in self.path.iterdir()
+            )
+        except OSError as error:
+            raise FolderError(
+                f"{self.path}: cannot be used as a run folder: {error.strerror}",
+                code="folder_not_writable",
+                hint="Choose another place with -o DIR.",
+                source=str(self.path),
+            ) from error
+        if strangers:
+            raise FolderError(
+                f"{self.path}: holds files that are not of a run",
+                code="not_a_run_folder",
+                hint="Choose another folder with -o DIR.",
+                source=str(self.path),
+            )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes out; the system frees the lock of a process that died.
+
+        Raises:
+            FolderError: Another process works on this folder.
+        """
+        with (self.path / ".lock").open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FolderError(
+                    f"{self.path}: another prep is working on this run",
+                    code="folder_in_use",
+                    hint=f"Wait for it; prep status {self.path} shows how far it is.",
+                    source=str(self.path),
+                ) from None
+            yield
+
+    def manifest(self) -> Manifest:
+        """Read the manifest.
+
+        Raises:
+            FolderError: There is none, or it is damaged.
+        """
+        try:
+            raw = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            version = raw["version"]
+            manifest = Manifest.from_json(raw)
+        except FileNotFoundError:
+            raise FolderError(
+                f"{self.path}: not a run folder (it has no manifest.json)",
+                code="not_a_run_folder",
+                hint="Name the folder that prep clean or prep run made.",
+                source=str(self.path),
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FolderError(
+                f"{self.manifest_file}: damaged",
+                code="damaged_manifest",
+                hint="Restore it from a backup, or make a new run with -o DIR.",
+                source=str(self.path),
+            ) from error
+        if version != MANIFEST_VERSION:
+            raise FolderError(
+                f"{self.manifest_file}: written by another version of prep (format {version})",
+                code="other_version",
+                hint="Use the version of prep that made the folder.",
+                source=str(self.path),
+            )
+        return manifest
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest, durably and all at once."""
+        durable.write(self.manifest_file, _json_bytes(manifest.to_json()))
+
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        """Replace `report.json`."""
+        durable.write(self.report, _json_bytes(report))
+
+    def begin(self, manifest: Manifest) -> None:
+        """Note what is going to be done, and clear away what an interrupted attempt left."""
+        self.write_manifest(manifest)
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.work / "chunks").mkdir(mode=durable.FOLDER_MODE, parents=True)
+
+    def discard(self) -> None:
+        """Remove a folder in which nothing was finished."""
+        shutil.rmtree(self.path)
+
+    def write_chunk(self, name: str, content: bytes, rows: int) -> Chunk:
+        """Store one upload file of a run that is being cleaned."""
+        path = self.work / "chunks" / name
+        durable.write(path, content)
+        return Chunk(f"chunks/{name}", rows, len(content), sha256(content).hexdigest())
+
+    def finish(self, manifest: Manifest) -> None:
+        """Give everything that cleaning made its final name; the manifest comes last."""
+        shutil.rmtree(self.chunks, ignore_errors=True)
+        for path in sorted(self.work.iterdir()):
+            if not path.name.endswith(".tmp") and path.name != "spill":
+                path.replace(self.path / path.name)
+        durable.sync_directory(self.path)
+        self.write_manifest(manifest)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def read_chunk(self, chunk: Chunk) -> bytes:
+        """Read an upload file back.
+
+        Raises:
+            FolderError: It is missing or not the file that cleaning wrote.
+        """
+        path = self.path / chunk.file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise FolderError(
+                f"{path}: cannot be read: {error.strerror}",
+                code="missing_chunk",
+                hint="Restore the file, or make a new run with -o DIR.",
+                source=str(path),
+            ) from error
+        if sha256(content).hexdigest() != chunk.sha256:
+            raise FolderError(
+                f"{path}: changed since it was written",
+                code="chunk_changed",
+                hint="Restore the file, or correct the source and make a new run with -o DIR.",
+                source=str(path),
+            )
+        return content
+
+    def receive(self, name: str, content: bytes) -> None:
+        """Keep a file exactly as Marketo sent it."""
+        self.received.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
+        durable.write(self.received / name, content)
+
+    def received_file(self, name: str) -> bytes:
+        """A file that Marketo sent, empty if it sent none."""
+        path = self.received / name
+        return path.read_bytes() if path.exists() else b""
+
+    def read_rows(self) -> pl.DataFrame:
+        """The fate of every source row, in source order; the columns are those of `ROWS`."""
+        return pl.read_parquet(self.rows)
+
+    def write_rows(self, rows: pl.DataFrame, path: Path | None = None) -> None:
+        """Replace the table of fates; columns of `ROWS` that are missing are blank."""
+        absent = [pl.lit(None, kind).alias(name) for name, kind in ROWS.items() if name not in rows.columns]
+        complete = rows.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
+        with durable.replacing(path or self.rows) as file:
+            complete.write_parquet(file)
+
+
+ROWS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
+    "source": pl.String,
+    "row": pl.UInt32,
+    "line": pl.UInt32,
+    "fate": pl.String,
+    "reasons": pl.List(pl.String),
+    "key": pl.String,
+    "kept_source": pl.String,
+    "kept_row": pl.UInt32,
+    "chunk": pl.String,
+    "batch_id": pl.Int64,
+    "message": pl.String,
+    "matched_by": pl.String,
+}
+"""Columns of `rows.parquet`."""
+
+
+def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:
+    """Count rows by fate.
+
+    Args:
+        rows: The table of fates; needs `fate`.
+        read: How many rows the sources have.
+
+    Returns:
+        `read`, then every fate, zeros included.
+
+    Raises:
+        BalanceError: The fates do not add up to `read`.
+    """
+    found = dict(rows.group_by("fate").len().rows())
+    counts = {str(fate): found.get(fate, 0) for fate in Fate}
+    if sum(counts.values()) != read:
+        raise BalanceError(
+            f"{read} rows were read, but {sum(counts.values())} have a fate",
+            code="unbalanced",
+            hint="This is a defect of prep; nothing that it says of this run can be relied upon.",
+        )
+    return {"read": read, **counts}
+
+
+def digest_file(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def check_sources(manifest: Manifest) -> None:
+    """Refuse to go on when a source is no longer the file that was cleaned; one that is gone is no obstacle.
+
+    Raises:
+        FolderError: A source changed.
+    """
+    for source in manifest.sources:
+        if Path(source.path).is_file() and digest_file(source.path) != source.sha256:
+            raise FolderError(
+                f"{source.path}: changed since it was cleaned",
+                code="source_changed",
+                hint="Restore the file, or make a new run from the changed one with -o DIR.",
+                source=source.path,
+            )
+
+
+def _json_bytes(content: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(content, ensure_ascii=False, indent=2)}\n".encode()

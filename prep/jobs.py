@@ -1,0 +1,460 @@
+"""Chunks become Marketo jobs, each once, and each finished job is handed on with its files.
+
+The ledger is right at every moment: the intent is on the disk before a chunk goes out, the batch id
+before anything else happens, and a job counts as reconciled only after its files were dealt with.
+So a run can end anywhere, by any means, and the next `run_jobs` carries on.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import FrameType
+from typing import Final, Self
+
+from prep.errors import (
+    FolderError,
+    MarketoError,
+    OutcomeUnknownError,
+    SettingsError,
+    TerminalError,
+    TransientError,
+)
+from prep.ledger import Ledger, Target
+from prep.limits import (
+    BATCH_ID_DAYS,
+    CALL_WINDOW_SECONDS,
+    JOBS_QUEUED,
+    JOBS_RUNNING,
+    OWN_CALLS_PER_WINDOW,
+    POLL_SECONDS,
+)
+from prep.marketo import Marketo
+from prep.marketo.codes import QUEUE_IS_BUSY, UNKNOWN_BATCH
+from prep.model import Job, JobState, JobStatus
+
+_BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
+_PAUSE_GROWTH: Final = 1.25
+_UNCLEAR_IN_A_ROW: Final = 3
+_GRACE_SECONDS: Final = 25.0
+
+_WITH_MARKETO: Final = frozenset({JobState.QUEUED, JobState.IMPORTING})
+_FINISHED: Final = frozenset({JobState.COMPLETE, JobState.FAILED})
+_SETTLED: Final = frozenset({JobState.RECONCILED, JobState.UNKNOWN})
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a submission costs at the very least; Marketo's own time for the rows comes on top.
+
+    Attributes:
+        uploads: Files to send.
+        calls: API calls, when each job is found finished at the first look.
+        seconds: Pauses between looks at the queue, or the rate limit where that is slower.
+    """
+
+    uploads: int
+    calls: int
+    seconds: float
+
+
+def estimate(
+    uploads: int,
+    *,
+    one_at_a_time: bool = False,
+    queue_slots: int = JOBS_QUEUED,
+    poll_seconds: tuple[float, float] = POLL_SECONDS,
+    calls_per_window: int = OWN_CALLS_PER_WINDOW,
+) -> Estimate:
+    """Tell what it takes at least to import so many files.
+
+    Args:
+        uploads: Files to send.
+        one_at_a_time: They go to a static list.
+        queue_slots: Places of the import queue that may be used.
+        poll_seconds: Shortest and longest pause between two looks.
+        calls_per_window: Calls that may be made in any 20 seconds.
+    """
+    calls = 2 * uploads
+    looks = math.ceil(uploads / (1 if one_at_a_time else queue_slots))
+    windows = max(0, math.ceil(calls / calls_per_window) - 1)
+    return Estimate(uploads, calls, max(looks * poll_seconds[0], windows * CALL_WINDOW_SECONDS))
+
+
+def run_jobs(
+    ledger: Ledger,
+    client: Marketo,
+    read_chunk: Callable[[str], bytes],
+    *,
+    on_finished: Callable[[Job, bytes, bytes], None],
+    on_progress: Callable[[tuple[Job, ...]], None] = lambda _: None,
+    queue_slots: int = JOBS_QUEUED,
+    wait: bool = True,
+    timeout_seconds: float | None = None,
+    poll_seconds: tuple[float, float] = POLL_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Send every planned chunk, wait for the jobs, and hand each on as it finishes.
+
+    A chunk whose upload got no clear answer becomes unknown and the others go on; after three of them in
+    a row nothing more is sent. When Marketo refuses an upload, that chunk stays planned, nothing
+    more is sent, and the error is raised once the jobs that are under way are finished.
+
+    Args:
+        ledger: Holds the target and the planned chunks.
+        client: Of that target.
+        read_chunk: Returns the bytes of a chunk's file, or raises if they are not what was planned.
+        on_finished: Takes a complete or failed job, its failure file and its warning file, both empty if
+            there is none. The job is reconciled when this returns, unless it declared the job unknown.
+            After a crash it can be called again for the same job.
+        on_progress: Takes all jobs after each change.
+        queue_slots: Places of Marketo's import queue that may be used. A static list takes one job at a time.
+        wait: Stay until all jobs are finished; otherwise fill the queue once.
+        timeout_seconds: Longest stay.
+        poll_seconds: Shortest and longest pause between two looks; it grows while nothing changes.
+        clock: Monotonic seconds.
+        sleep: Waits for a number of seconds.
+
+    Returns:
+        Whether everything is settled: each chunk reconciled or unknown. If not, jobs are still running
+        or chunks still planned, and a later call carries on.
+
+    Raises:
+        MarketoError: Marketo refused an upload, or could not be asked.
+        OutcomeUnknownError: A batch id could not be written down.
+        FolderError: The ledger has no target, or cannot be written.
+        SettingsError: The slots or the pauses make no sense.
+    """
+    _check(queue_slots, poll_seconds)
+    scheduler = _Scheduler(
+        ledger,
+        client,
+        read_chunk,
+        on_finished=on_finished,
+        on_progress=on_progress,
+        queue_slots=queue_slots,
+        poll_seconds=poll_seconds,
+        clock=clock,
+        sleep=sleep,
+    )
+    return scheduler.run(wait=wait, timeout_seconds=math.inf if timeout_seconds is None else timeout_seconds)
+
+
+def fetch_files(client: Marketo, job: Job) -> tuple[bytes, bytes]:
+    """Return the failure file and the warning file of a finished job, empty where nothing was counted.
+
+    Raises:
+        TerminalError: With code `unknown_batch` when Marketo does not know the job any more.
+        MarketoError: Marketo refuses or cannot be reached.
+    """
+    if job.batch_id is None or job.status is JobStatus.FAILED:
+        return b"", b""
+    failures = b"" if job.failed == 0 else client.failures(job.batch_id)
+    warnings = b"" if job.warned == 0 else client.warnings(job.batch_id)
+    return failures, warnings
+
+
+def are_settled(jobs: Iterable[Job]) -> bool:
+    """Tell whether nothing is left to send, to wait for or to fetch."""
+    return all(job.state in _SETTLED for job in jobs)
+
+
+class _Scheduler:
+    """One stay with Marketo's queue. All that must survive it is in the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: Marketo,
+        read_chunk: Callable[[str], bytes],
+        *,
+        on_finished: Callable[[Job, bytes, bytes], None],
+        on_progress: Callable[[tuple[Job, ...]], None],
+        queue_slots: int,
+        poll_seconds: tuple[float, float],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._ledger = ledger
+        self._target = _target(ledger)
+        self._client = client
+        self._read_chunk = read_chunk
+        self._on_finished = on_finished
+        self._on_progress = on_progress
+        self._slots = 1 if self._target.list_id is not None else queue_slots
+        self._shortest_pause, self._longest_pause = poll_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._interrupts = _HeldInterrupts()
+        self._refusal: MarketoError | None = None
+        self._unclear_in_a_row = 0
+        self._busy_until = -math.inf
+        self._busy_pause = 0.0
+        self._pause_seconds = 0.0
+        self._has_changed = True
+
+    def run(self, *, wait: bool, timeout_seconds: float) -> bool:
+        deadline = self._clock() + timeout_seconds
+        self._declare_crashed()
+        while True:
+            self._look_around()
+            self._fill_queue()
+            if not (wait and self._is_worth_waiting()) or not self._pause(deadline):
+                break
+        if self._refusal is not None:
+            raise self._refusal
+        return are_settled(self._ledger.jobs())
+
+    def _declare_crashed(self) -> None:
+        """Whatever was about to be sent when an earlier process ended may have been sent."""
+        for job in self._jobs_in({JobState.INTENDED}):
+            self._ledger.unknown(job.chunk, "prep ended before Marketo's answer was written down")
+            self._changed()
+
+    def _is_worth_waiting(self) -> bool:
+        is_more_to_send = self._refusal is None and bool(self._jobs_in({JobState.PLANNED}))
+        return is_more_to_send or bool(self._jobs_in(_WITH_MARKETO))
+
+    def _pause(self, deadline: float) -> bool:
+        """Wait until the next look is due; False when the time is up."""
+        longer = min(max(self._pause_seconds * _PAUSE_GROWTH, self._shortest_pause), self._longest_pause)
+        self._pause_seconds = self._shortest_pause if self._has_changed else longer
+        self._has_changed = False
+        left = deadline - self._clock()
+        if left <= 0:
+            return False
+        self._sleep(min(self._pause_seconds, left))
+        return True
+
+    def _look_around(self) -> None:
+        """Look at the jobs that are being processed, hand on what is finished, until nothing more is."""
+        try:
+            self._hand_on()
+            while any([self._look_at(job) for job in self._oldest()]):  # noqa: C419  # all of them
+                self._hand_on()
+        except MarketoError:
+            if self._refusal is not None:
+                raise self._refusal from None
+            raise
+
+    def _oldest(self) -> list[Job]:
+        """The queue is first in, first out, and so many are processed at once: only these can have moved."""
+        jobs = sorted(self._jobs_in(_WITH_MARKETO), key=lambda job: job.queued_at or 0.0)
+        return jobs[:JOBS_RUNNING]
+
+    def _look_at(self, job: Job) -> bool:
+        """Ask Marketo about a job; True when it is not waiting any more."""
+        if self._ledger.age_seconds(job) > _BATCH_ID_SECONDS:
+            self._lose(
+                job, f"batch {job.batch_id} is older than {BATCH_ID_DAYS} days: Marketo keeps no outcome"
+            )
+            return True
+        try:
+            record = self._client.job(_batch_id(job))
+        except TerminalError as error:
+            if error.code != UNKNOWN_BATCH:
+                raise
+            self._lose(job, error.message)
+            return True
+        self._ledger.observed(
+            job.chunk,
+            record.status,
+            processed=record.processed,
+            failed=record.failed,
+            warned=record.warned,
+            message=record.message,
+        )
+        if self._ledger.job(job.chunk).state is not job.state:
+            self._changed()
+        return record.status in {JobStatus.COMPLETE, JobStatus.FAILED}
+
+    def _lose(self, job: Job, why: str) -> None:
+        """Nobody can tell what became of a job, unless a person did."""
+        if job.assumed:
+            self._ledger.presumed(job.chunk)
+        else:
+            self._ledger.unknown(job.chunk, why)
+        self._changed()
+
+    def _hand_on(self) -> None:
+        for job in self._jobs_in(_FINISHED):
+            self._busy_until = -math.inf
+            try:
+                failures, warnings = fetch_files(self._client, job)
+            except TerminalError as error:
+                if error.code != UNKNOWN_BATCH:
+                    raise
+                if not job.assumed:
+                    self._lose(job, error.message)
+                    continue
+                failures, warnings = b"", b""
+            self._on_finished(job, failures, warnings)
+            if self._ledger.job(job.chunk).state is job.state:
+                self._ledger.reconciled(job.chunk)
+            self._changed()
+
+    def _fill_queue(self) -> None:
+        while (job := self._next_to_send()) is not None and self._send(job):
+            self._changed()
+
+    def _next_to_send(self) -> Job | None:
+        is_full = len(self._jobs_in(_WITH_MARKETO)) >= self._slots
+        if is_full or self._refusal is not None or self._clock() < self._busy_until:
+            return None
+        return next(iter(self._jobs_in({JobState.PLANNED})), None)
+
+    def _send(self, job: Job) -> bool:
+        """Send a chunk; True when the next one may follow at once."""
+        content = self._read_chunk(job.chunk)
+        with self._interrupts:
+            try:
+                batch_id = self._post(job.chunk, content)
+            except OutcomeUnknownError as error:
+                self._ledger.unknown(job.chunk, error.message)
+                self._count_unclear()
+            except MarketoError as error:
+                self._take_refusal(error)
+            except BaseException:
+                self._declare_crashed()
+                raise
+            else:
+                self._write_down(job.chunk, batch_id)
+                self._unclear_in_a_row, self._busy_pause = 0, 0.0
+                return True
+        self._changed()
+        return False
+
+    def _post(self, chunk: str, content: bytes) -> int:
+        def announce() -> None:
+            self._interrupts.hold()
+            self._ledger.intend(chunk)
+
+        def withdraw() -> None:
+            self._ledger.refused(chunk)
+            self._interrupts.release()
+
+        return self._client.import_leads(
+            PurePosixPath(chunk).name,
+            content,
+            format=self._target.format,
+            lookup_field=self._target.lookup_field,
+            list_id=self._target.list_id,
+            partition_name=self._target.partition_name,
+            announce=announce,
+            withdraw=withdraw,
+        )
+
+    def _write_down(self, chunk: str, batch_id: int) -> None:
+        try:
+            self._ledger.queued(chunk, batch_id)
+        except FolderError as error:
+            raise OutcomeUnknownError(
+                f"{chunk} is with Marketo as batch {batch_id}, but that cannot be written down",
+                code="unwritten_batch",
+                hint=f"{error.hint} Then `prep resume DIR --assume landed {chunk}`.",
+            ) from error
+
+    def _count_unclear(self) -> None:
+        self._unclear_in_a_row += 1
+        if self._unclear_in_a_row >= _UNCLEAR_IN_A_ROW:
+            self._refusal = TransientError(
+                f"{self._unclear_in_a_row} uploads in a row got no clear answer; no more were tried",
+                code="unclear_uploads",
+                hint="Find out what stands between here and Marketo, then `prep resume`.",
+            )
+
+    def _take_refusal(self, error: MarketoError) -> None:
+        if error.code not in QUEUE_IS_BUSY:
+            self._refusal = error
+            return
+        longer = max(self._busy_pause * _PAUSE_GROWTH, self._shortest_pause)
+        self._busy_pause = min(longer, self._longest_pause)
+        self._busy_until = self._clock() + self._busy_pause
+
+    def _jobs_in(self, states: Iterable[JobState]) -> list[Job]:
+        return [job for job in self._ledger.jobs() if job.state in states]
+
+    def _changed(self) -> None:
+        self._has_changed = True
+        self._on_progress(self._ledger.jobs())
+
+
+class _HeldInterrupts:
+    """Lets SIGINT and SIGTERM wait while an upload is on its way, so that its answer is not thrown away.
+
+    A second signal does not wait, and the first one not longer than the grace: it then ends
+    the upload as KeyboardInterrupt. Signals belong to the main thread; in others this does nothing.
+    """
+
+    def __init__(self, grace_seconds: float = _GRACE_SECONDS) -> None:
+        self._grace_seconds = grace_seconds
+        self._handlers: dict[
+            int, signal.Handlers | Callable[[int, FrameType | None], object] | int | None
+        ] = {}
+        self._waiting: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def hold(self) -> None:
+        if threading.current_thread() is not threading.main_thread() or self._handlers:
+            return
+        self._handlers[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._end)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._keep)
+
+    def release(self) -> None:
+        """Put the old handlers back, and let them have the signal that came meanwhile."""
+        if not self._handlers:
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            signal.raise_signal(waiting)
+
+    def _keep(self, number: int, _: FrameType | None) -> None:
+        if self._waiting is not None:
+            raise KeyboardInterrupt
+        self._waiting = number
+        signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
+
+    def _end(self, number: int, _: FrameType | None) -> None:
+        del number
+        raise KeyboardInterrupt
+
+
+def _check(queue_slots: int, poll_seconds: tuple[float, float]) -> None:
+    if not 1 <= queue_slots <= JOBS_QUEUED:
+        raise SettingsError(
+            f"{queue_slots} queue slots are not possible",
+            code="bad_queue_slots",
+            hint=f"Marketo's queue holds {JOBS_QUEUED}: use 1 to {JOBS_QUEUED}.",
+        )
+    if not 0 < poll_seconds[0] <= poll_seconds[1]:
+        raise SettingsError(
+            f"pauses from {poll_seconds[0]:g} to {poll_seconds[1]:g} seconds are not possible",
+            code="bad_poll_seconds",
+            hint="The shortest pause is above zero and not above the longest.",
+        )
+
+
+def _target(ledger: Ledger) -> Target:
+    if (target := ledger.target) is None:
+        raise FolderError(f"{ledger.path}: the run folder has no target yet", code="no_target")
+    return target
+
+
+def _batch_id(job: Job) -> int:
+    if job.batch_id is None:
+        raise FolderError(f"{job.chunk} is with Marketo, but without a batch id", code="damaged_ledger")
+    return job.batch_id

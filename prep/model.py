@@ -1,0 +1,240 @@
+"""The words that every part of prep shares: fates, reasons, chunks and jobs. No frames, no files."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+from prep.errors import SettingsError
+
+
+class Fate(StrEnum):
+    """What became of a source row. Every row has exactly one."""
+
+    REJECTED = "rejected"
+    SUPPRESSED = "suppressed"
+    DUPLICATE = "duplicate"
+    READY = "ready"
+    SENT = "sent"
+    IMPORTED = "imported"
+    WARNED = "warned"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a row was rejected or suppressed, or why a header cannot be used."""
+
+    UNREADABLE_ROW = "unreadable_row"
+    ENCODING = "encoding"
+    MISSING_LOOKUP = "missing_lookup"
+    INVALID_EMAIL = "invalid_email"
+    EMAIL_NOT_ASCII = "email_not_ascii"
+    NOT_INTEGER = "not_integer"
+    NOT_POSITIVE = "not_positive"
+    NOT_NUMBER = "not_number"
+    NOT_BOOLEAN = "not_boolean"
+    NOT_DATE = "not_date"
+    NOT_DATETIME = "not_datetime"
+    NO_TIMEZONE = "no_timezone"
+    NOT_URL = "not_url"
+    TOO_LONG = "too_long"
+    NOT_ALLOWED = "not_allowed"
+    REQUIRED = "required"
+    TOO_LARGE = "too_large"
+    SUPPRESSED = "suppressed"
+    NO_CONSENT = "no_consent"
+    UNKNOWN_HEADER = "unknown_header"
+    DUPLICATE_HEADER = "duplicate_header"
+    EMPTY_HEADER = "empty_header"
+    READ_ONLY_HEADER = "read_only_header"
+    MISSING_LOOKUP_HEADER = "missing_lookup_header"
+
+    @property
+    def meaning(self) -> str:
+        """What the code says, in a few words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS: Final = {
+    Reason.UNREADABLE_ROW: "the record cannot be split into the columns of the header",
+    Reason.ENCODING: "the line holds bytes that are not valid in the file's encoding",
+    Reason.MISSING_LOOKUP: "the lookup field is blank",
+    Reason.INVALID_EMAIL: "not a valid email address",
+    Reason.EMAIL_NOT_ASCII: "Marketo takes ASCII letters only before the @",
+    Reason.NOT_INTEGER: "not a whole number of at most 64 bits",
+    Reason.NOT_POSITIVE: "a Marketo id is a whole number above zero",
+    Reason.NOT_NUMBER: "not a plain number such as 1234.5",
+    Reason.NOT_BOOLEAN: "neither true nor false (nor yes, no, 1, 0)",
+    Reason.NOT_DATE: "not a calendar date in the order that --dates names",
+    Reason.NOT_DATETIME: "not a date with a time in the order that --dates names",
+    Reason.NO_TIMEZONE: "a time without zone or offset; --timezone says which one is meant",
+    Reason.NOT_URL: "not a web address",
+    Reason.TOO_LONG: "longer than the field holds",
+    Reason.NOT_ALLOWED: "not one of the values that the schema allows",
+    Reason.REQUIRED: "blank, but the schema requires a value",
+    Reason.TOO_LARGE: "the row alone is larger than an upload may be",
+    Reason.SUPPRESSED: "on a suppression list",
+    Reason.NO_CONSENT: "without the consent that the settings require",
+    Reason.UNKNOWN_HEADER: "no field of the schema has this name",
+    Reason.DUPLICATE_HEADER: "another column already maps to the same field",
+    Reason.EMPTY_HEADER: "the column has no name",
+    Reason.READ_ONLY_HEADER: "Marketo does not let imports write this field",
+    Reason.MISSING_LOOKUP_HEADER: "no column maps to the lookup field",
+}
+
+
+class Unknown(StrEnum):
+    """What to do with source columns that no field of the schema matches."""
+
+    ERROR = "error"
+    DROP = "drop"
+
+
+class DateOrder(StrEnum):
+    """How dates that do not begin with the year are to be read."""
+
+    ISO = "iso"
+    DMY = "dmy"
+    MDY = "mdy"
+
+
+class KeepPolicy(StrEnum):
+    """Which row of several with one lookup value survives."""
+
+    FIRST = "first"
+    LAST = "last"
+    MOST_COMPLETE = "most-complete"
+    NEWEST = "newest"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """A survivor policy, with the date field that `newest` compares."""
+
+    policy: KeepPolicy = KeepPolicy.LAST
+    field: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `first`, `last`, `most-complete`, `merge` or `newest:FIELD`.
+
+        Raises:
+            SettingsError: The text is none of these.
+        """
+        name, _, field = text.partition(":")
+        if name not in set(KeepPolicy) or (name == KeepPolicy.NEWEST) != bool(field):
+            raise SettingsError(
+                f"--keep does not know {text!r}",
+                code="bad_keep",
+                hint="It takes first, last, most-complete, merge or newest:FIELD.",
+            )
+        return cls(KeepPolicy(name), field or None)
+
+    def __str__(self) -> str:
+        return f"{self.policy}:{self.field}" if self.field else str(self.policy)
+
+
+class Format(StrEnum):
+    """File formats that bulk import takes."""
+
+    CSV = "csv"
+    TSV = "tsv"
+    SSV = "ssv"
+
+    @property
+    def delimiter(self) -> str:
+        """The character between two cells."""
+        return {Format.CSV: ",", Format.TSV: "\t", Format.SSV: ";"}[self]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One upload file.
+
+    Attributes:
+        file: Path inside the run folder, such as `chunks/leads-0001.csv`.
+        rows: Data rows, the header not counted.
+        bytes: Size of the file.
+        sha256: Digest of the file, in hexadecimal.
+    """
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class JobState(StrEnum):
+    """Where a chunk stands between us and Marketo; the ledger's word."""
+
+    PLANNED = "planned"
+    INTENDED = "intended"
+    QUEUED = "queued"
+    IMPORTING = "importing"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RECONCILED = "reconciled"
+
+
+class JobStatus(StrEnum):
+    """What Marketo says of a job.
+
+    https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-lead-import
+    """
+
+    QUEUED = "Queued"
+    IMPORTING = "Importing"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the ledger knows of one chunk's import.
+
+    Attributes:
+        chunk: The chunk's file, as in `Chunk.file`.
+        state: Our own state.
+        batch_id: Marketo's id of the job, once it is known.
+        status: Marketo's last word, once there was one.
+        processed: Rows that Marketo took, warned ones included, failed ones not.
+        failed: Rows that Marketo refused.
+        warned: Rows that Marketo took with a warning.
+        message: Marketo's message, or why the outcome is unknown.
+        assumed: The person running prep said that this chunk landed; nobody could ask Marketo.
+        queued_at: When Marketo accepted the upload, in seconds since the epoch.
+    """
+
+    chunk: str
+    state: JobState
+    batch_id: int | None = None
+    status: JobStatus | None = None
+    processed: int | None = None
+    failed: int | None = None
+    warned: int | None = None
+    message: str = ""
+    assumed: bool = False
+    queued_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call of Marketo's API in brief: no parameters, no token, no values.
+
+    Attributes:
+        at: When it began, in seconds since the epoch.
+        method: HTTP method.
+        path: Path of the address, without its query.
+        status: HTTP status; None when no answer came.
+        code: Name of what went wrong, such as `marketo_606`; empty when nothing did.
+        seconds: How long it took.
+    """
+
+    at: float
+    method: str
+    path: str
+    status: int | None
+    code: str
+    seconds: float

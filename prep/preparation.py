@@ -1,0 +1,406 @@
+"""The frame stages over batches: what is settled before the first row, then the two passes over the rows.
+
+The first pass judges every row; valid ones wait in a spill, memory holds their keys only. Once all keys are
+known it is decided which of them lose, and the second pass writes the survivors.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from prep import headers
+from prep.chunks import largest_line_bytes, line_bytes
+from prep.config import CleanSettings
+from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, lookup_keys, merge, rank
+from prep.errors import SettingsError, SourceError
+from prep.model import Chunk, Fate, KeepPolicy, Reason
+from prep.schema import Schema
+from prep.sources import Batch, Skipped, Source, read_batches
+from prep.validation import REASONS, compile_judge, validate
+from prep.values import Spelling, normalise
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+POSITION, SOURCE, ROW, LINE, RAW = "_position", "_source", "_row", "_line", "_raw"
+IDENTITY = (SOURCE, ROW, LINE)
+INDEX = (ORDINAL, POSITION, *IDENTITY)
+
+
+class Spill(Protocol):
+    """Where valid rows wait for the second pass."""
+
+    def append(self, frame: pl.DataFrame, /) -> None:
+        """Add the next batch."""
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield the batches in the order in which they came."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is settled before the first row is judged.
+
+    Attributes:
+        sources: The opened sources.
+        mappings: The columns of each source.
+        schema: The fields there are.
+        settings: How rows are prepared.
+    """
+
+    sources: Sequence[Source]
+    mappings: Sequence[headers.HeaderMapping]
+    schema: Schema
+    settings: CleanSettings
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """REST names of the upload's columns: those of the sources as they come, then the constants."""
+        named = (field for mapping in self.mappings for field in mapping.fields.values())
+        return tuple(dict.fromkeys([*named, *self.settings.constants]))
+
+    @cached_property
+    def judge(self) -> "pa.DataFrameSchema":
+        """What every row is held against."""
+        return compile_judge(self.schema, self.fields, self.settings.lookup_field)
+
+    @cached_property
+    def largest_line_bytes(self) -> int:
+        """The longest line that fits into an upload."""
+        return largest_line_bytes(self.fields, self.settings.format, self.settings.max_bytes)
+
+    @cached_property
+    def source_columns(self) -> tuple[tuple[str, int], ...]:
+        """The columns of all sources, for tables of source rows: header and which of that name."""
+        return tuple(
+            dict.fromkeys(column for source in self.sources for column in occurrences(source.columns))
+        )
+
+
+def occurrences(columns: Iterable[str]) -> list[tuple[str, int]]:
+    """Tell columns of one name apart: each with how many of its name came before it."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in columns:
+        found.append((name, seen[name]))
+        seen[name] += 1
+    return found
+
+
+def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings) -> Plan:
+    """Map the headers of all sources and judge them together with the settings.
+
+    Raises:
+        SettingsError: The settings name fields or columns that are not there.
+        HeaderError: Columns do not fit the schema.
+    """
+    headers.check_settings(
+        schema, lookup_field=settings.lookup_field, maps=settings.maps, constants=settings.constants
+    )
+    mappings = [
+        headers.map_headers(
+            source.columns,
+            schema,
+            lookup_field=settings.lookup_field,
+            maps=settings.maps,
+            constants=settings.constants,
+            unknown=settings.unknown,
+        )
+        for source in sources
+    ]
+    headers.refuse_idle_maps(settings.maps, [source.columns for source in sources])
+    headers.refuse_problems(
+        {source.path: mapping.problems for source, mapping in zip(sources, mappings, strict=True)}
+    )
+    plan = Plan(sources, mappings, schema, settings)
+    _check_keep(plan)
+    return plan
+
+
+def _check_keep(plan: Plan) -> None:
+    field = plan.settings.keep.field
+    if field is None:
+        return
+    if field not in plan.fields or plan.schema.fields[field].type not in {"date", "datetime"}:
+        dated = [name for name in plan.fields if plan.schema.fields[name].type in {"date", "datetime"}]
+        raise SettingsError(
+            f"--keep newest: no source has a date column that maps to {field!r}",
+            code="bad_keep",
+            hint=f"Date columns here: {', '.join(dated) or 'none'}.",
+            column=field,
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One batch after the first pass. The heights of `valid` and `rejected` add up to its records.
+
+    Attributes:
+        valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_source`,
+            `_row`, `_line`, `key`, `rank` and the plan's fields, normalised; in source order.
+        rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
+            position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
+        changes: How many cells each rule changed, by field and rule.
+        skipped: Physical lines that hold no row.
+    """
+
+    valid: pl.DataFrame
+    rejected: pl.DataFrame
+    changes: Mapping[tuple[str, str], int]
+    skipped: Sequence[Skipped]
+
+
+@dataclass
+class FirstPass:
+    """What is left of the first pass beside the spill.
+
+    Attributes:
+        keys: `INDEX`, `key` and `rank` of every valid row, by ordinal.
+        rejected: `_position`, `_source`, `_row`, `_line` and `_reasons` of every rejected row.
+        rows: Records of each source.
+        skipped: Physical lines of each source that hold no row.
+        changes: How many cells each rule changed, by field and rule.
+    """
+
+    keys: pl.DataFrame
+    rejected: pl.DataFrame
+    rows: Sequence[int]
+    skipped: Sequence[Sequence[Skipped]]
+    changes: Counter[tuple[str, str]]
+
+    @property
+    def read(self) -> int:
+        """Records of all sources."""
+        return sum(self.rows)
+
+    def reasons(self) -> Counter[tuple[str, str]]:
+        """How many rows have each reason, by field (empty for the whole row) and code."""
+        listed = self.rejected[REASONS].explode().drop_nulls().value_counts()
+        counted = Counter[tuple[str, str]]()
+        for reason, rows in listed.rows():
+            field, _, code = reason.rpartition(":")
+            counted[field, code] += rows
+        return counted
+
+
+def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int], None]) -> FirstPass:
+    """Read, map, normalise and judge all rows of all sources.
+
+    Args:
+        plan: The plan.
+        spill: Takes the valid rows in.
+        rejected: Called with the rejected rows of each batch (see `Judged.rejected`) and how many rows have
+            been read so far.
+    """
+    keys: list[pl.DataFrame] = []
+    refused: list[pl.DataFrame] = []
+    rows = [0] * len(plan.sources)
+    skipped: list[list[Skipped]] = [[] for _ in plan.sources]
+    changes = Counter[tuple[str, str]]()
+    ordinal = 0
+    for position, source in enumerate(plan.sources):
+        for batch in read_batches(source):
+            judged = judge_batch(plan, position, batch, ordinal)
+            ordinal += judged.valid.height
+            spill.append(judged.valid.drop(KEY, RANK))
+            keys.append(judged.valid.select(*INDEX, KEY, RANK))
+            refused.append(judged.rejected.select(POSITION, *IDENTITY, REASONS))
+            rows[position] += judged.valid.height + judged.rejected.height
+            skipped[position].extend(judged.skipped)
+            changes.update(judged.changes)
+            rejected(judged.rejected, sum(rows))
+    if not sum(rows):
+        raise SourceError(
+            f"{plan.sources[0].path}: there are no data rows",
+            code="no_rows",
+            hint="A lead file has a header and at least one row below it.",
+            source=plan.sources[0].path,
+        )
+    return FirstPass(pl.concat(keys), pl.concat(refused), rows, skipped, changes)
+
+
+def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged:
+    """Judge one batch of the source at `position`; its valid rows are numbered from `ordinal`."""
+    normalised = normalise(_as_fields(plan, position, batch.cells), plan.schema.fields, _spelling(plan))
+    validated = validate(normalised.frame, plan.judge)
+    fitting, oversized = _split_oversized(plan, validated.valid)
+    broken = pl.concat([validated.rejected.select(ROW, REASONS), oversized.select(ROW, REASONS)])
+    valid = fitting.with_row_index(ORDINAL, offset=ordinal).with_columns(
+        lookup_keys(fitting[plan.settings.lookup_field], plan.schema.fields[plan.settings.lookup_field].type)
+    )
+    return Judged(
+        valid.with_columns(rank(valid, plan.fields, plan.settings.keep)),
+        _rejected(plan, position, batch, broken),
+        normalised.changes,
+        batch.skipped,
+    )
+
+
+def _identity(plan: Plan, position: int) -> list[pl.Expr]:
+    path = pl.lit(plan.sources[position].path).alias(SOURCE)
+    return [pl.lit(position, pl.UInt16).alias(POSITION), path, pl.col(ROW), pl.col(LINE)]
+
+
+def _spelling(plan: Plan) -> Spelling:
+    return Spelling(date_order=plan.settings.dates, timezone=plan.settings.timezone)
+
+
+def _as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
+    """Cells of one source under REST names, constants filled in, fields of other sources blank."""
+    columns = {field: str(index) for index, field in plan.mappings[position].fields.items()}
+    constants = plan.settings.constants
+    return cells.select(
+        *_identity(plan, position),
+        *(
+            pl.col(columns[field]).alias(field)
+            if field in columns
+            else pl.lit(constants.get(field), pl.String).alias(field)
+            for field in plan.fields
+        ),
+    )
+
+
+def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that fit into an upload, and those that alone are too large for one."""
+    longest = valid.select(pl.sum_horizontal(pl.col(plan.fields).str.len_bytes()).max()).item() or 0
+    no_rows = valid.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS))
+    if 2 * longest + 4 * len(plan.fields) < plan.largest_line_bytes:  # even with every character quoted
+        return valid, no_rows
+    fits = line_bytes(valid, plan.fields, plan.settings.format) <= plan.largest_line_bytes
+    oversized = valid.filter(~fits).with_columns(pl.lit([Reason.TOO_LARGE.value]).alias(REASONS))
+    return valid.filter(fits), pl.concat([no_rows, oversized])
+
+
+def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows of a batch with the source's own cells, those that could not be split with their text."""
+    places = {column: str(index) for index, column in enumerate(occurrences(plan.sources[position].columns))}
+    cells = [
+        (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
+        for index, column in enumerate(plan.source_columns)
+    ]
+    identity = _identity(plan, position)
+    broken_rows = batch.cells.join(broken, on=ROW, how="inner", maintain_order="left").select(
+        *cells, *identity, REASONS, pl.lit(None, pl.String).alias(RAW)
+    )
+    unreadable = batch.rejected.select(
+        *(pl.lit(None, pl.String).alias(str(index)) for index in range(len(cells))),
+        *identity,
+        pl.concat_list(pl.col("reason")).alias(REASONS),
+        pl.col("raw").alias(RAW),
+    )
+    return pl.concat([broken_rows, unreadable]).sort(ROW)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which valid rows lose, and what becomes of the groups that merge.
+
+    Attributes:
+        kept: For each valid row by ordinal: the ordinal of the row it lost to, null for a survivor.
+        merged: Survivors whose cells other rows completed: `_ordinal` and the fields.
+        discarded: See `duplicates.Merged`.
+    """
+
+    kept: pl.Series
+    merged: pl.DataFrame
+    discarded: pl.DataFrame
+
+
+def decide(plan: Plan, keys: pl.DataFrame, spill: Spill) -> Decision:
+    """Settle the duplicates once all keys are known.
+
+    Args:
+        plan: The plan.
+        keys: `_ordinal`, `key` and `rank` of all valid rows, in order.
+        spill: The rows themselves.
+    """
+    losers = find_losers(keys)
+    kept = keys.select(ORDINAL).join(losers, on=ORDINAL, how="left", maintain_order="left")[KEPT]
+    nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
+    if plan.settings.keep.policy is not KeepPolicy.MERGE or losers.is_empty():
+        empty = {"field": pl.String, "value": pl.String, ORDINAL: pl.UInt32, KEPT: pl.UInt32}
+        return Decision(kept, nothing, pl.DataFrame(schema=empty))
+    groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
+    rows = pl.concat([batch.join(groups, on=ORDINAL) for batch in spill])
+    merged = merge(rows, plan.fields)
+    fits = line_bytes(merged.rows, plan.fields, plan.settings.format) <= plan.largest_line_bytes
+    made = merged.rows.filter(fits)
+    discarded = merged.discarded.join(made.select(pl.col(ORDINAL).alias(KEPT)), on=KEPT, how="semi")
+    return Decision(kept, pl.concat([nothing, made.select(nothing.columns)]), discarded)
+
+
+def survivors(spill: Spill, decision: Decision) -> Iterator[pl.DataFrame]:
+    """The second pass: the rows that are left, in source order, merged where merging was decided.
+
+    Yields:
+        `INDEX` and the plan's fields.
+    """
+    for batch in spill:
+        standing = batch.filter(_kept(batch, decision).is_null())
+        yield standing.update(decision.merged, on=ORDINAL) if decision.merged.height else standing
+
+
+def losers(plan: Plan, spill: Spill, decision: Decision, first: FirstPass) -> Iterator[pl.DataFrame]:
+    """The rows that lost, in source order.
+
+    Yields:
+        The plan's fields, `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
+    """
+    for batch in spill:
+        kept = _kept(batch, decision)
+        lost = batch.with_columns(kept.alias(KEPT)).filter(kept.is_not_null())
+        yield lost.select(*plan.fields, *IDENTITY, *_kept_identity(lost[KEPT], first.keys))
+
+
+def discarded(decision: Decision, first: FirstPass) -> pl.DataFrame:
+    """The values that merging did not take over.
+
+    Returns:
+        `field`, `value`, `_source`, `_row`, `_kept_source`, `_kept_row`.
+    """
+    origin = [first.keys[name].gather(decision.discarded[ORDINAL]).alias(name) for name in (SOURCE, ROW)]
+    into = _kept_identity(decision.discarded[KEPT], first.keys)
+    return decision.discarded.select("field", "value", *origin, *into)
+
+
+def _kept(batch: pl.DataFrame, decision: Decision) -> pl.Series:
+    return decision.kept.slice(batch[ORDINAL][0] if batch.height else 0, batch.height)
+
+
+def _kept_identity(kept: pl.Series, keys: pl.DataFrame) -> list[pl.Series]:
+    return [
+        keys[SOURCE].gather(kept).alias("_kept_source"),
+        keys[ROW].gather(kept).alias("_kept_row"),
+    ]
+
+
+def fates(first: FirstPass, decision: Decision) -> pl.DataFrame:
+    """The fate of every source row after cleaning, in source order.
+
+    Returns:
+        The columns `source`, `row`, `line`, `key`, `fate`, `kept_source`, `kept_row` and `reasons`.
+    """
+    identity = [pl.col(POSITION), *(pl.col(name).alias(name[1:]) for name in IDENTITY)]
+    kept_source, kept_row = _kept_identity(decision.kept, first.keys)
+    stands = decision.kept.is_null()
+    valid = first.keys.select(*identity, KEY).with_columns(
+        pl.when(stands).then(pl.lit(Fate.READY.value)).otherwise(pl.lit(Fate.DUPLICATE.value)).alias("fate"),
+        kept_source.alias("kept_source"),
+        kept_row.alias("kept_row"),
+    )
+    rejected = first.rejected.select(
+        *identity, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
+    )
+    return pl.concat([valid, rejected], how="diagonal").sort(POSITION, "row").drop(POSITION)
+
+
+def with_chunks(rows: pl.DataFrame, chunks: Sequence[Chunk]) -> pl.DataFrame:
+    """Add `chunk` to the table of fates: the chunks hold its ready rows, in order."""
+    files = pl.concat([pl.repeat(chunk.file, chunk.rows, dtype=pl.String, eager=True) for chunk in chunks])
+    is_ready = pl.col("fate") == Fate.READY
+    place = rows.select(pl.when(is_ready).then(is_ready.cum_sum() - 1)).to_series()
+    return rows.with_columns(files.gather(place).alias("chunk"))

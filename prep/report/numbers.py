@@ -1,0 +1,134 @@
+"""The content of `report.json`, made from manifest, rows and ledger alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any, Final
+
+import polars as pl
+
+from prep.errors import FolderError, OutcomeUnknownError
+from prep.folder import RunFolder, count_fates
+from prep.ledger import Ledger
+from prep.model import Fate, Job, JobState
+
+REPORT_VERSION: Final = 1
+
+EXIT_DONE: Final = 0
+EXIT_WITH_REJECTS: Final = 3
+EXIT_RUNNING: Final = 5
+EXIT_UNKNOWN: Final = OutcomeUnknownError.exit_code
+
+
+class State(StrEnum):
+    """How far a run is."""
+
+    CLEAN = "clean"
+    SUBMITTING = "submitting"
+    WAITING = "waiting"
+    RECONCILED = "reconciled"
+    UNKNOWN = "unknown"
+
+
+def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str, Any]:
+    """Everything that a run folder says about its run.
+
+    Args:
+        folder: A run folder whose sources were cleaned.
+        allow_rejects: Whether rows that were rejected, warned or failed are fine.
+
+    Raises:
+        FolderError: Cleaning was not finished.
+        BalanceError: The fates do not add up to the rows read.
+    """
+    manifest = folder.manifest()
+    if manifest.cleaned is None:
+        raise FolderError(
+            f"{folder.path}: cleaning was interrupted",
+            code="not_cleaned",
+            hint=f"prep resume {folder.path} carries on.",
+            source=str(folder.path),
+        )
+    rows = folder.read_rows()
+    counts = count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
+    jobs = read_jobs(folder)
+    state = find_state(jobs)
+    by_chunk = {job.chunk: job for job in jobs}
+    return {
+        "version": REPORT_VERSION,
+        "run_id": manifest.run_id,
+        "parent_run_id": manifest.parent_run_id,
+        "goal": manifest.goal,
+        "state": str(state),
+        "target": manifest.target,
+        "sources": [asdict(source) for source in manifest.sources],
+        "lookup_field": manifest.settings["lookup_field"],
+        "format": manifest.settings["format"],
+        "schema": dict(manifest.schema),
+        "counts": counts,
+        "balanced": True,
+        "assumed": _assumed(rows, jobs),
+        "reasons": [dict(reason) for reason in manifest.cleaned.reasons],
+        "changes": [dict(change) for change in manifest.cleaned.changes],
+        "mapping": [dict(column) for column in manifest.mapping],
+        "chunks": [
+            {
+                **asdict(chunk),
+                "state": str(by_chunk[chunk.file].state if chunk.file in by_chunk else JobState.PLANNED),
+                "batch_id": by_chunk[chunk.file].batch_id if chunk.file in by_chunk else None,
+            }
+            for chunk in manifest.cleaned.chunks
+        ],
+        "jobs": [
+            {name: value for name, value in asdict(job).items() if name in _JOB_KEYS}
+            for job in jobs
+            if job.state is not JobState.PLANNED
+        ],
+        "seconds": dict(manifest.cleaned.seconds),
+        "exit_code": exit_code(counts, state, allow_rejects=allow_rejects),
+    }
+
+
+_JOB_KEYS: Final = frozenset({"chunk", "batch_id", "status", "processed", "failed", "warned", "message"})
+
+
+def read_jobs(folder: RunFolder) -> tuple[Job, ...]:
+    """The jobs of a run, none if nothing was ever to be sent.
+
+    Raises:
+        FolderError: The ledger is damaged, or gone although the run had begun to send.
+    """
+    if not folder.ledger.exists() and folder.manifest().target is None:
+        return ()
+    with Ledger(folder.ledger) as ledger:
+        return ledger.jobs()
+
+
+def find_state(jobs: Sequence[Job]) -> State:
+    """How far a run with these jobs is."""
+    states = {job.state for job in jobs}
+    if not states or states == {JobState.PLANNED}:
+        return State.CLEAN
+    if JobState.UNKNOWN in states:
+        return State.UNKNOWN
+    if states & {JobState.PLANNED, JobState.INTENDED}:
+        return State.SUBMITTING
+    return State.RECONCILED if states == {JobState.RECONCILED} else State.WAITING
+
+
+def _assumed(rows: pl.DataFrame, jobs: Sequence[Job]) -> int:
+    chunks = [job.chunk for job in jobs if job.assumed]
+    return rows.filter(pl.col("chunk").is_in(chunks)).height
+
+
+def exit_code(counts: Mapping[str, int], state: State, *, allow_rejects: bool) -> int:
+    """What a command that ended without an error returns, the gravest case first."""
+    if counts[Fate.UNKNOWN] or state is State.UNKNOWN:
+        return EXIT_UNKNOWN
+    if counts[Fate.SENT] or state in {State.SUBMITTING, State.WAITING}:
+        return EXIT_RUNNING
+    blemished = sum(counts[fate] for fate in (Fate.REJECTED, Fate.WARNED, Fate.FAILED))
+    accepted = sum(counts[fate] for fate in (Fate.READY, Fate.IMPORTED, Fate.WARNED))
+    if blemished and not (allow_rejects and accepted):
+        return EXIT_WITH_REJECTS
+    return EXIT_DONE

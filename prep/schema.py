@@ -1,0 +1,453 @@
+"""Schema files: what each field of the instance is called, holds and allows, compiled to pandera."""
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
+from functools import cached_property
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from prep.checks import (
+    LOOKUP_PRESENT,
+    NAMED_CHECKS,
+    PRESENT,
+    TYPE_CHECKS,
+    Check,
+    allowed_check,
+    length_check,
+    pattern_check,
+)
+from prep.errors import SchemaError
+from prep.model import Reason
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+DEFAULT_NAME: Final = "lead"
+ID: Final = "id"
+
+_READ_ONLY_TYPES: Final = frozenset({"formula", "reference"})
+_LOOKUP_TYPES: Final = frozenset({"string", "email", "integer"})
+"""Types that a custom field must have to be a lookup field.
+https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-lead-import"""
+
+NORMALISERS: Final = ("collapse_spaces", "lower", "title", "upper")
+"""Further spellings that a field may ask for by name; `prep.values` applies them."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a lead.
+
+    Attributes:
+        name: REST name, the one that upload files carry.
+        type: Marketo's type, a key of `TYPE_CHECKS`.
+        soap: SOAP name, as old exports use it.
+        display: Name in Marketo's user interface.
+        length: Longest value, in characters; in bytes for type `text`. None is the type's own limit.
+        read_only: Imports cannot write it.
+        required: A row without a value is rejected.
+        aliases: Further spellings of the column's name.
+        normalisers: Names from `NORMALISERS`, applied in this order after the type's own.
+        checks: Names from `NAMED_CHECKS`.
+        allowed: The only values that the field takes; empty for any.
+        pattern: Regular expression that the whole value must match; empty for any.
+    """
+
+    name: str
+    type: str = "string"
+    soap: str = ""
+    display: str = ""
+    length: int | None = None
+    read_only: bool = False
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+    normalisers: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    pattern: str = ""
+
+    def rules(self) -> Iterator[Check]:
+        """Every check that a value of this field must pass, the type's own first."""
+        yield from TYPE_CHECKS[self.type]
+        if length := length_check(self.type, self.length):
+            yield length
+        if self.allowed:
+            yield allowed_check(self.allowed)
+        if self.pattern:
+            yield pattern_check(self.pattern)
+        for name in self.checks:
+            yield NAMED_CHECKS[name]
+        if self.required:
+            yield PRESENT
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The fields that an instance knows.
+
+    Attributes:
+        name: What the schema file calls itself.
+        fields: Fields by REST name.
+        lookup_fields: Fields that identify a lead in an import.
+    """
+
+    name: str
+    fields: Mapping[str, Field]
+    lookup_fields: tuple[str, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of everything that the schema says, equal only for equal schemas."""
+        content = {
+            "fields": [asdict(field) for _, field in sorted(self.fields.items())],
+            "lookup_fields": sorted(self.lookup_fields),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def exact_names(self) -> Mapping[str, str]:
+        """REST, SOAP and display names, each with the REST name it stands for."""
+        spellings = (
+            (spelling, field.name)
+            for field in self.fields.values()
+            for spelling in (field.display, field.soap, field.name)
+            if spelling
+        )
+        return dict(spellings)
+
+    @cached_property
+    def folded_names(self) -> Mapping[str, str]:
+        """The same names without case, spaces and punctuation."""
+        return {fold(spelling): name for spelling, name in self.exact_names.items()}
+
+    @cached_property
+    def folded_aliases(self) -> Mapping[str, str]:
+        """Aliases, folded likewise."""
+        return {fold(alias): field.name for field in self.fields.values() for alias in field.aliases}
+
+    def is_read_only(self, name: str, lookup_field: str) -> bool:
+        """Whether an import on this lookup field must leave the field out; `id` is legal only as the key."""
+        return self.fields[name].read_only or (name == ID and lookup_field != ID)
+
+    def to_pandera(
+        self, *, lookup_field: str | None = None, fields: Iterable[str] | None = None
+    ) -> "pa.DataFrameSchema":
+        """Compile to pandera.
+
+        Args:
+            lookup_field: The field that every row must fill; `id` must be positive besides.
+            fields: REST names of the columns to judge; all fields by default.
+
+        Returns:
+            A schema over text columns in their normalised spelling, none of them mandatory. Each check's
+            `error` is a reason code. Validate collected frames with `lazy=True`: pandera does not look at
+            the values of a LazyFrame.
+        """
+        import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
+
+        names = self.fields if fields is None else fields
+        return pa.DataFrameSchema(
+            {name: _pandera_column(self.fields[name], is_lookup=name == lookup_field) for name in names}
+        )
+
+
+def fold(spelling: str) -> str:
+    """A header without case, spaces and punctuation, for comparison."""
+    return re.sub(r"[\W_]+", "", spelling.casefold())
+
+
+def _pandera_column(field: Field, *, is_lookup: bool) -> "pa.Column":
+    import pandera.polars as pa  # noqa: PLC0415
+
+    rules = list(field.rules())
+    if is_lookup:
+        rules.insert(0, LOOKUP_PRESENT)
+    if is_lookup and field.name == ID:
+        rules.append(NAMED_CHECKS["positive"])
+    return pa.Column(
+        pl.String, checks=[_pandera_check(rule) for rule in rules], nullable=True, required=False
+    )
+
+
+def _pandera_check(rule: Check) -> "pa.Check":
+    import pandera.polars as pa  # noqa: PLC0415
+
+    def passes(data: pa.PolarsData) -> pl.LazyFrame:
+        value = pl.col(data.key)
+        verdict = rule.passes(value)
+        return data.lazyframe.select(verdict if rule.judges_blanks else value.is_null() | verdict)
+
+    return pa.Check(passes, error=rule.reason.value, ignore_na=False)
+
+
+def find_failures(judge: "pa.DataFrameSchema", frame: pl.DataFrame) -> pl.DataFrame:
+    """Let pandera judge a frame, whatever its own settings in the environment say.
+
+    Returns:
+        One line for each broken rule: `column`, `check` (the rule's `error`) and `index` (0-based position of
+        the row; meaningless for rules over the whole frame), in the order of columns, rules and rows. It
+        holds no cell values; pandera's own exception does, and goes no further than here.
+
+    Raises:
+        TypeError: The frame's shape does not fit the schema, which only a defect of prep can cause.
+    """
+    import pandera.polars as pa  # noqa: PLC0415
+    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
+
+    depth = ValidationDepth.SCHEMA_AND_DATA
+    with config_context(validation_enabled=True, validation_depth=depth):
+        try:
+            judge.validate(frame, lazy=True)
+        except pa.errors.SchemaErrors as errors:
+            found: pl.DataFrame = errors.failure_cases.select("column", "check", "index")
+        else:
+            return pl.DataFrame(schema={"column": pl.String, "check": pl.String, "index": pl.Int32})
+    if foreign := set(found["check"].unique()) - set(Reason):
+        raise TypeError(f"pandera reports {', '.join(sorted(map(str, foreign)))}")
+    return found
+
+
+def load_schema(name_or_path: str | Path = DEFAULT_NAME) -> Schema:
+    """Load a packaged schema by name, or a schema file by path.
+
+    A text that ends with `.toml` or holds a path separator is a path, everything else a name.
+
+    Raises:
+        SchemaError: No such schema, or its file holds a mistake; the message names file, field and
+            what is allowed.
+    """
+    return _load(name_or_path, ())
+
+
+def schema_names() -> list[str]:
+    """Names of the packaged schemas, sorted."""
+    return sorted(Path(entry.name).stem for entry in _packaged().iterdir() if entry.name.endswith(".toml"))
+
+
+def _packaged() -> Traversable:
+    installed = resources.files("prep") / "_schemas"
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).parent.parent
+    if (checkout / "pyproject.toml").is_file():
+        return checkout / "schemas"
+    raise SchemaError("the packaged schemas are missing", code="no_schemas", hint="Install leadprep again.")
+
+
+def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
+    label = str(name_or_path)
+    if _identity(label) in map(_identity, loading):
+        raise SchemaError(
+            f"{label}: extends itself through {' → '.join(loading)}",
+            code="schema_loop",
+            hint="Remove one of the extends lines.",
+            source=label,
+        )
+    top = _Table(label, "", _parse(label, _read(name_or_path)))
+    top.refuse_other_keys(("name", "extends", "lookup_fields", "fields"))
+    parent = top.text("extends", "")
+    if parent and not _is_path(parent) and parent not in schema_names():
+        known_names = ", ".join(schema_names())
+        raise top.mistake("extends", f"is {parent!r}", f"{known_names}, or the path of a .toml file")
+    base = _load(_beside(name_or_path, parent), (*loading, label)) if parent else None
+    fields = dict(base.fields) if base else {}
+    for name, table in top.tables("fields"):
+        if not name[:1].isalnum():
+            raise top.mistake(
+                f"fields.{name}", "cannot be a REST name", "names that begin with a letter or a digit"
+            )
+        fields[name] = _field(name, table, fields.get(name, Field(name)))
+    lookups = top.texts("lookup_fields", base.lookup_fields if base else ())
+    known = base.fields if base else {name: fields[name] for name in lookups if name in fields}
+    custom = [
+        name
+        for name, field in fields.items()
+        if name not in (*known, *lookups) and field.type in _LOOKUP_TYPES
+    ]
+    schema = Schema(
+        name=top.text("name", Path(label).stem),
+        fields=fields,
+        lookup_fields=(*lookups, *custom) if base or not lookups else lookups,
+    )
+    _refuse_clashes(label, schema)
+    return schema
+
+
+def _is_path(name_or_path: str | Path) -> bool:
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or text.endswith(".toml") or os.sep in text
+
+
+def _identity(name_or_path: str | Path) -> str:
+    return os.path.realpath(name_or_path) if _is_path(name_or_path) else str(name_or_path)
+
+
+def _beside(child: str | Path, parent: str) -> str | Path:
+    """What `extends` means: a packaged name, or a path seen from the folder of the file that says it."""
+    return Path(child).parent / parent if _is_path(parent) else parent
+
+
+def _read(name_or_path: str | Path) -> str:
+    if not _is_path(name_or_path):
+        if name_or_path not in schema_names():
+            raise SchemaError(
+                f"there is no schema called {str(name_or_path)!r}",
+                code="unknown_schema",
+                hint=f"Known: {', '.join(schema_names())}. A file of your own is given as a path to a .toml.",
+                source=str(name_or_path),
+            )
+        return (_packaged() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    try:
+        return Path(name_or_path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SchemaError(
+            f"{name_or_path}: cannot be read: {reason}",
+            code="unreadable_schema",
+            hint="--schema takes the name of a packaged schema or the path of a .toml file.",
+            source=str(name_or_path),
+        ) from error
+
+
+def _parse(label: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SchemaError(
+            f"{label}: not valid TOML: {error}", code="bad_schema", hint="Correct that line.", source=label
+        ) from error
+
+
+class _Table:
+    """One table of a schema file, read key by key; a mistake names file, field and what is allowed."""
+
+    def __init__(self, label: str, path: str, raw: dict[str, Any]) -> None:
+        self._label = label
+        self._path = path
+        self._raw = raw
+
+    def mistake(self, key: str, found: str, allowed: str) -> SchemaError:
+        place = f"{self._path}.{key}" if self._path else key
+        return SchemaError(
+            f"{self._label}: {place} {found}",
+            code="bad_schema",
+            hint=f"Allowed: {allowed}.",
+            source=self._label,
+            column=self._path.removeprefix("fields.") or None,
+        )
+
+    def refuse_other_keys(self, allowed: Collection[str]) -> None:
+        for key in self._raw:
+            if key not in allowed:
+                raise self.mistake(key, "is not a key of a schema file", ", ".join(allowed))
+
+    def tables(self, key: str) -> Iterator[tuple[str, "_Table"]]:
+        entries = self._raw.get(key, {})
+        if not isinstance(entries, dict):
+            raise self.mistake(key, "is not a table", f"tables such as [{key}.email]")
+        for name, raw in entries.items():
+            if not isinstance(raw, dict):
+                raise self.mistake(f"{key}.{name}", "is not a table", f"a table [{key}.{name}]")
+            yield name, _Table(self._label, f"{key}.{name}", raw)
+
+    def text(self, key: str, default: str, allowed: Collection[str] = ()) -> str:
+        value = self._raw.get(key, default)
+        if not isinstance(value, str) or (allowed and value not in allowed):
+            raise self.mistake(key, f"is {value!r}", ", ".join(allowed) or "a text in quotes")
+        return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._raw.get(key, default)
+        if not isinstance(value, bool):
+            raise self.mistake(key, f"is {value!r}", "true, false")
+        return value
+
+    def length(self, key: str, default: int | None) -> int | None:
+        value = self._raw.get(key, default)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise self.mistake(key, f"is {value!r}", "a whole number above zero")
+        return value
+
+    def texts(self, key: str, default: tuple[str, ...], allowed: Collection[str] = ()) -> tuple[str, ...]:
+        values = self._raw.get(key, list(default))
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise self.mistake(key, f"is {values!r}", "a list of texts in quotes")
+        for value in values:
+            if allowed and value not in allowed:
+                raise self.mistake(key, f"holds {value!r}", ", ".join(allowed))
+        return tuple(values)
+
+
+def _field(name: str, table: _Table, base: Field) -> Field:
+    table.refuse_other_keys(
+        [attribute.name for attribute in dataclass_fields(Field) if attribute.name != "name"]
+    )
+    type_name = table.text("type", base.type, TYPE_CHECKS)
+    pattern = table.text("pattern", base.pattern)
+    if not _compiles(pattern):
+        raise table.mistake("pattern", "is not a regular expression", "the syntax of Rust's regex crate")
+    return Field(
+        name=name,
+        type=type_name,
+        soap=table.text("soap", base.soap),
+        display=table.text("display", base.display),
+        length=table.length("length", base.length),
+        read_only=table.flag("read_only", default=base.read_only) or type_name in _READ_ONLY_TYPES,
+        required=table.flag("required", default=base.required),
+        aliases=table.texts("aliases", base.aliases),
+        normalisers=table.texts("normalisers", base.normalisers, NORMALISERS),
+        checks=table.texts("checks", base.checks, NAMED_CHECKS),
+        allowed=table.texts("allowed", base.allowed),
+        pattern=pattern,
+    )
+
+
+def _compiles(pattern: str) -> bool:
+    """Whether a pattern is sound by itself; `a)(b` is so only inside the brackets that it is put into."""
+    try:
+        pl.select(pl.lit("").str.contains(pattern))
+    except pl.exceptions.ComputeError:
+        return False
+    return True
+
+
+def _refuse_clashes(label: str, schema: Schema) -> None:
+    """Two fields must not answer to one spelling, and every lookup field must exist."""
+    owners: dict[str, str] = {}
+    for field in schema.fields.values():
+        for text in filter(None, (field.name, field.soap, field.display, *field.aliases)):
+            if not (spelling := fold(text)):
+                raise SchemaError(
+                    f"{label}: {field.name} answers to the header {text!r}, which has no letter or digit",
+                    code="bad_schema",
+                    hint="Change its soap, display or aliases.",
+                    source=label,
+                    column=field.name,
+                )
+            if (owner := owners.setdefault(spelling, field.name)) != field.name:
+                raise SchemaError(
+                    f"{label}: {owner} and {field.name} both answer to the header {spelling!r}",
+                    code="bad_schema",
+                    hint="Change soap, display or aliases of one of them.",
+                    source=label,
+                    column=field.name,
+                )
+    for name in schema.lookup_fields:
+        if name not in schema.fields:
+            raise SchemaError(
+                f"{label}: lookup_fields names {name!r}, which is not a field",
+                code="bad_schema",
+                hint=f"Add a table [fields.{name}] or remove the name.",
+                source=label,
+                column=name,
+            )

@@ -1,0 +1,62 @@
+"""pandera decides: valid rows | rejected rows with all their reasons."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from prep.schema import Schema, find_failures
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+REASONS = "_reasons"
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The two halves of a judged frame; their heights add up to its height.
+
+    Attributes:
+        valid: Rows that broke no rule, in order, all columns.
+        rejected: The others, in order, all columns, and `_reasons`: a list of `field:code`, in the order of
+            the schema's columns and rules.
+    """
+
+    valid: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+def compile_judge(schema: Schema, fields: Collection[str], lookup_field: str) -> "pa.DataFrameSchema":
+    """The pandera schema that judges rows with these fields; required fields always belong to it."""
+    required = [field.name for field in schema.fields.values() if field.required and field.name not in fields]
+    return schema.to_pandera(lookup_field=lookup_field, fields=[*fields, *required])
+
+
+def validate(frame: pl.DataFrame, judge: "pa.DataFrameSchema") -> Validated:
+    """Judge normalised rows.
+
+    Args:
+        frame: Text columns named by REST name, null where blank; columns that begin with `_` are carried
+            along. Columns that the judge knows and the frame lacks count as blank.
+        judge: From `compile_judge`.
+    """
+    absent = [pl.lit(None, pl.String).alias(name) for name in judge.columns if name not in frame.columns]
+    failures = find_failures(judge, frame.select(pl.col(set(judge.columns) & set(frame.columns)), *absent))
+    reasons = (
+        failures.with_columns(pl.format("{}:{}", "column", "check").alias(REASONS))
+        .group_by("index", maintain_order=True)
+        .agg(REASONS)
+    )
+    if reasons.is_empty():
+        return Validated(frame, frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS)))
+    numbered = frame.with_row_index("_index")
+    rejected = numbered.join(
+        reasons.select(pl.col("index").cast(pl.UInt32).alias("_index"), REASONS),
+        on="_index",
+        how="inner",
+        maintain_order="left",
+    )
+    valid = numbered.join(rejected.select("_index"), on="_index", how="anti", maintain_order="left")
+    return Validated(valid.drop("_index"), rejected.drop("_index"))
