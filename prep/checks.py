@@ -24,14 +24,17 @@ class Check:
     judges_blanks: bool = False
 
 
-_DATE: Final = r"^\d{4}-\d{2}-\d{2}$"
-_ZONE: Final = r"(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)"
-_TIME: Final = r"T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?"
+_DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_ZONE: Final = r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
+_TIME: Final = r"T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,9})?"
 
 _SPECIAL_USE: Final = "arpa|invalid|local|localhost|onion|test"
 """Top-level names that email-validator refuses without asking the network."""
 
-_PLAIN_LOCAL: Final = r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+_ATEXT: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+"""https://www.rfc-editor.org/rfc/rfc5322#section-3.2.3"""
+
+_PLAIN_LOCAL: Final = rf"{_ATEXT}+(?:\.{_ATEXT}+)*"
 _PLAIN_DOMAIN: Final = r"(?:[A-Za-z0-9](?:-?[A-Za-z0-9])*\.)+[A-Za-z]{2,}"
 _PLAIN_EMAIL: Final = f"^{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}$"
 _PLAIN_EMAIL_BYTES: Final = 64
@@ -53,11 +56,11 @@ def _has_zone(value: pl.Expr) -> pl.Expr:
 
 
 def _is_integer(value: pl.Expr) -> pl.Expr:
-    return value.str.contains(r"^-?\d+$") & value.cast(pl.Int64, strict=False).is_not_null()
+    return value.str.contains(r"^-?[0-9]+$") & value.cast(pl.Int64, strict=False).is_not_null()
 
 
 def _is_number(value: pl.Expr) -> pl.Expr:
-    return value.str.contains(r"^-?\d+(?:\.\d+)?$")
+    return value.str.contains(r"^-?[0-9]+(?:\.[0-9]+)?$")
 
 
 def _is_url(value: pl.Expr) -> pl.Expr:
@@ -137,7 +140,7 @@ NAMED_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "ascii": Check(Reason.NOT_ALLOWED, lambda value: ~value.str.contains(r"[^\x00-\x7F]")),
         "has_letter": Check(Reason.NOT_ALLOWED, lambda value: value.str.contains(r"\p{L}")),
-        "positive": Check(Reason.NOT_POSITIVE, lambda value: value.str.contains(r"^0*[1-9]\d*(?:\.\d+)?$")),
+        "positive": Check(Reason.NOT_POSITIVE, lambda value: value.str.contains(r"^[0-9.]*[1-9][0-9.]*$")),
         "single_line": Check(Reason.NOT_ALLOWED, lambda value: ~value.str.contains(r"[\r\n]")),
     }
 )

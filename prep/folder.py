@@ -87,6 +87,19 @@ class Manifest:
     cleaned: Cleaned | None = None
     target: str | None = None
 
+    @property
+    def results(self) -> Cleaned:
+        """What cleaning found.
+
+        Raises:
+            FolderError: It was not finished.
+        """
+        if self.cleaned is None:
+            raise FolderError(
+                "cleaning was interrupted", code="not_cleaned", hint="prep resume DIR carries on."
+            )
+        return self.cleaned
+
     def to_json(self) -> dict[str, Any]:
         """The manifest as its file holds it."""
         return {"version": MANIFEST_VERSION, **asdict(self)}
@@ -310,10 +323,13 @@ class RunFolder:
         self.received.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
         durable.write(self.received / name, content)
 
+    def has_received(self, name: str) -> bool:
+        """Whether Marketo sent this file."""
+        return (self.received / name).exists()
+
     def received_file(self, name: str) -> bytes:
         """A file that Marketo sent, empty if it sent none."""
-        path = self.received / name
-        return path.read_bytes() if path.exists() else b""
+        return (self.received / name).read_bytes() if self.has_received(name) else b""
 
     def read_rows(self) -> pl.DataFrame:
         """The fate of every source row, in source order; the columns are those of `ROWS`."""

@@ -20,17 +20,18 @@ SCHEMA_VERSION: Final = 1
 _APPLICATION_ID: Final = 0x70726570  # "prep"
 _BUSY_SECONDS: Final = 5.0
 
-TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.PLANNED: frozenset({JobState.INTENDED}),
-    JobState.INTENDED: frozenset({JobState.PLANNED, JobState.QUEUED, JobState.UNKNOWN}),
-    JobState.QUEUED: frozenset({JobState.IMPORTING, JobState.COMPLETE, JobState.FAILED, JobState.UNKNOWN}),
-    JobState.IMPORTING: frozenset({JobState.COMPLETE, JobState.FAILED, JobState.UNKNOWN}),
-    JobState.COMPLETE: frozenset({JobState.RECONCILED, JobState.UNKNOWN}),
-    JobState.FAILED: frozenset({JobState.RECONCILED}),
-    JobState.UNKNOWN: frozenset({JobState.PLANNED, JobState.QUEUED, JobState.COMPLETE}),
-    JobState.RECONCILED: frozenset(),
+VERBS: Final[dict[str, frozenset[JobState]]] = {
+    "intend": frozenset({JobState.PLANNED}),
+    "refused": frozenset({JobState.INTENDED}),
+    "queued": frozenset({JobState.INTENDED}),
+    "observed": frozenset({JobState.QUEUED, JobState.IMPORTING}),
+    "unknown": frozenset({JobState.INTENDED, JobState.QUEUED, JobState.IMPORTING, JobState.COMPLETE}),
+    "settle": frozenset({JobState.UNKNOWN}),
+    "presumed": frozenset({JobState.QUEUED, JobState.IMPORTING}),
+    "reconciled": frozenset({JobState.COMPLETE, JobState.FAILED}),
 }
-"""Where a job can go from each state. Only a person's decision leads out of `unknown`."""
+"""The states in which each verb of `Ledger` applies; in any other it is refused.
+Only `settle`, a person's decision, leads out of `unknown`, and nothing out of `reconciled`."""
 
 _TABLES: Final = {
     "target": """CREATE TABLE target (
@@ -57,8 +58,31 @@ _TABLES: Final = {
         seconds REAL NOT NULL
     ) STRICT""",
 }
-_STRAYS: Final = """SELECT count(*) FROM jobs WHERE state IS NOT
-    (SELECT state FROM transitions WHERE transitions.chunk = jobs.chunk ORDER BY rowid DESC LIMIT 1)"""
+_PRIMARY_CODE: Final = 0xFF
+_PASSING: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+    }
+)
+_SQLITE_ERRORS: Final = (
+    sqlite3.Error,
+    UnicodeDecodeError,
+)  # the latter for a message that quotes broken text
+_STATES: Final = {
+    JobStatus.IMPORTING: JobState.IMPORTING,
+    JobStatus.COMPLETE: JobState.COMPLETE,
+    JobStatus.FAILED: JobState.FAILED,
+}
+_STRAYS: Final = """SELECT
+    (SELECT count(*) FROM jobs WHERE state IS NOT
+        (SELECT state FROM transitions WHERE transitions.chunk = jobs.chunk ORDER BY rowid DESC LIMIT 1))
+    + (SELECT count(*) FROM transitions WHERE chunk NOT IN (SELECT chunk FROM jobs))"""
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -238,15 +262,16 @@ class Ledger:
 
     def intend(self, chunk: str) -> None:
         """Say that the chunk is about to be sent."""
-        self._move(chunk, JobState.INTENDED)
+        self._move("intend", chunk, JobState.INTENDED)
 
     def refused(self, chunk: str) -> None:
         """Say that the chunk provably was not taken: it can be sent again."""
-        self._move(chunk, JobState.PLANNED)
+        self._move("refused", chunk, JobState.PLANNED)
 
     def queued(self, chunk: str, batch_id: int) -> None:
         """Say that Marketo took the chunk, under this batch id."""
         self._move(
+            "queued",
             chunk,
             JobState.QUEUED,
             batch_id=batch_id,
@@ -265,22 +290,17 @@ class Ledger:
         warned: int | None = None,
         message: str = "",
     ) -> None:
-        """Record what Marketo says of a job that is with it."""
-        state = self.job(chunk).state
+        """Record what Marketo says of a job that is with it; `Queued` is no news."""
         facts = {"processed": processed, "failed": failed, "warned": warned, "message": message}
-        match status:
-            case JobStatus.QUEUED:
-                self._move(chunk, state, **facts)
-            case JobStatus.IMPORTING:
-                self._move(chunk, JobState.IMPORTING, status=status, **facts)
-            case JobStatus.COMPLETE:
-                self._move(chunk, JobState.COMPLETE, status=status, **facts)
-            case JobStatus.FAILED:
-                self._move(chunk, JobState.FAILED, status=status, **facts)
+        state = _STATES.get(status)
+        if state is None:
+            self._move("observed", chunk, self.job(chunk).state, **facts)
+        else:
+            self._move("observed", chunk, state, status=status, **facts)
 
     def unknown(self, chunk: str, why: str) -> None:
         """Say that nobody can tell what became of the chunk; `why` becomes the job's message."""
-        self._move(chunk, JobState.UNKNOWN, message=why)
+        self._move("unknown", chunk, JobState.UNKNOWN, message=why)
 
     def settle(self, chunk: str, decision: Literal["landed", "lost"], *, batch_id: int | None = None) -> None:
         """Carry out a person's decision on an unknown chunk.
@@ -292,19 +312,21 @@ class Ledger:
         known_id = batch_id or self.job(chunk).batch_id
         blank = dict.fromkeys(("status", "processed", "failed", "warned", "queued_at"))
         if decision == "lost":
-            self._move(chunk, JobState.PLANNED, **blank, batch_id=None, message="", assumed=False)
+            self._move("settle", chunk, JobState.PLANNED, **blank, batch_id=None, message="", assumed=False)
         elif known_id is None:
-            self._move(chunk, JobState.COMPLETE, **blank, message=ASSUMED, assumed=True)
+            self._move("settle", chunk, JobState.COMPLETE, **blank, message=ASSUMED, assumed=True)
         else:
-            self._move(chunk, JobState.QUEUED, **blank, batch_id=known_id, message=ASSUMED, assumed=True)
+            self._move(
+                "settle", chunk, JobState.QUEUED, **blank, batch_id=known_id, message=ASSUMED, assumed=True
+            )
 
     def presumed(self, chunk: str) -> None:
         """Say that Marketo cannot tell of a chunk that a person declared landed: that word counts."""
-        self._move(chunk, JobState.COMPLETE, message=ASSUMED)
+        self._move("presumed", chunk, JobState.COMPLETE, message=ASSUMED)
 
     def reconciled(self, chunk: str) -> None:
         """Say that the fate of each of the chunk's rows has been settled."""
-        self._move(chunk, JobState.RECONCILED)
+        self._move("reconciled", chunk, JobState.RECONCILED)
 
     def history(self) -> tuple[Transition, ...]:
         """Return all transitions, oldest first."""
@@ -333,19 +355,19 @@ class Ledger:
         rows = self._rows("SELECT at, method, path, status, code, seconds FROM exchanges ORDER BY rowid")
         return tuple(Exchange(*row) for row in rows)
 
-    def _move(self, chunk: str, state: JobState, **facts: object) -> None:
-        """Bring a chunk into a state, with its facts, if the table of transitions allows it."""
+    def _move(self, verb: str, chunk: str, state: JobState, **facts: object) -> None:
+        """Bring a chunk into a state, with its facts, if the verb applies where it stands."""
         with self._transaction() as database:
-            old = self.job(chunk).state
-            is_new = state is not old
-            if is_new and state not in TRANSITIONS[old]:
+            job = self.job(chunk)
+            if job.state not in VERBS[verb] or (verb == "presumed" and not job.assumed):
                 raise FolderError(
-                    f"{chunk} is {old} in the ledger and cannot become {state}", code="illegal_transition"
+                    f"{chunk} is {job.state} in the ledger and cannot become {state}",
+                    code="illegal_transition",
                 )
             columns = ", ".join(f"{column} = ?" for column in ("state", *facts))
             values = (state, *facts.values(), chunk)
             database.execute(f"UPDATE jobs SET {columns} WHERE chunk = ?", values)  # noqa: S608
-            if is_new:
+            if state is not job.state:
                 self._enter(chunk, state)
 
     def _enter(self, chunk: str, state: JobState) -> None:
@@ -367,14 +389,14 @@ class Ledger:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             raise _unusable(self.path, error) from None
         self._noted.clear()
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._database.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             raise _unusable(self.path, error) from None
 
     def _check(self) -> None:
@@ -402,7 +424,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         except BaseException:
             database.close()
             raise
-    except sqlite3.Error as error:
+    except _SQLITE_ERRORS as error:
         raise _unusable(path, error) from None
     return database
 
@@ -442,8 +464,10 @@ def _job(row: tuple[Any, ...]) -> Job:
     )
 
 
-def _unusable(path: Path, error: OSError | sqlite3.Error) -> FolderError:
-    if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+def _unusable(path: Path, error: Exception) -> FolderError:
+    """Tell a file that cannot be used now from one that cannot be trusted."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(error, OSError) and (code is None or code & _PRIMARY_CODE not in _PASSING):
         return _damaged(path, "SQLite cannot read it")
     return FolderError(
         f"{path}: the ledger cannot be read or written ({error})",

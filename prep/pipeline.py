@@ -1,50 +1,38 @@
 """Start reading here: the stages in order, from lead files to the fate of every row."""
 
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
 import polars as pl
 
-from prep import durable
-from prep.chunks import split
+from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, make_settings
-from prep.errors import FolderError, InputError, SourceError
-from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates, digest_file
-from prep.model import Chunk, Fate, KeepPolicy
-from prep.people import WORKBOOK_ROWS, Table, fits_workbook, write_workbook
+from prep.errors import SourceError
+from prep.folder import RunFolder, check_sources, count_fates
+from prep.jobs import run_jobs
+from prep.ledger import Ledger, Target
+from prep.limits import JOBS_QUEUED, POLL_SECONDS
+from prep.marketo import Marketo
+from prep.model import Format, Job
 from prep.preparation import (
     IDENTITY,
-    RAW,
-    Decision,
-    FirstPass,
     Plan,
     decide,
-    discarded,
     fates,
     first_pass,
     losers,
     make_plan,
     occurrences,
     survivors,
-    with_chunks,
 )
-from prep.report import build_report
+from prep.report import build_report, read_jobs
 from prep.schema import DEFAULT_NAME, Schema, load_schema
+from prep.settlement import find_doubts, keep_files, settle_rows
 from prep.sources import open_source, read_batches
-from prep.validation import REASONS
 
 Sources = str | Path | Sequence[str | Path]
-Progress = Callable[[str, int, int | None], None]
-"""Called with the name of a stage, how much of it is done, and of how much if that is known."""
-
-_REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
-_DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
-_MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -127,7 +115,7 @@ def prepare(
     return Prepared(
         ready=pl.concat(survivors(spill, decision)).select(*plan.fields, *IDENTITY),
         rejected=pl.concat(rejected).select(
-            *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *_REJECTED_TAIL
+            *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *REJECTED_TAIL
         ),
         duplicates=pl.concat(losers(plan, spill, decision, first)),
         counts=count_fates(fates(first, decision), first.read),
@@ -190,11 +178,7 @@ def clean(
     folder = RunFolder(out if out is not None else default_folder(plan.sources[0].path))
     folder.create()
     with folder.lock():
-        manifest = _manifest(plan, goal)
-        if folder.manifest_file.exists():
-            manifest = _take_up(folder, manifest)
-        if manifest.cleaned is None:
-            _fill_or_discard(folder, plan, manifest, progress)
+        clean_into(folder, plan, goal, progress)
         folder.write_report(build_report(folder))
     return Run(folder)
 
@@ -212,185 +196,105 @@ def _plan(sources: Sources, schema: Schema | str | Path, options: CleanOptions) 
     return make_plan([open_source(path) for path in paths], resolved, settings)
 
 
-def _manifest(plan: Plan, goal: str) -> Manifest:
-    return Manifest(
-        run_id=uuid.uuid4().hex,
-        goal=goal,
-        sources=tuple(
-            SourceRecord(
-                source.path, digest_file(source.path), source.encoding, source.delimiter, source.columns
-            )
-            for source in plan.sources
-        ),
-        settings=plan.settings.to_json(),
-        schema={"name": plan.schema.name, "fingerprint": plan.schema.fingerprint},
-        mapping=tuple(
-            {"source": column.header, "field": column.field, "how": str(column.how)}
-            for column in dict.fromkeys(column for mapping in plan.mappings for column in mapping.columns)
-        ),
-    )
+def submit(
+    run: Run | str | Path,
+    client: Marketo,
+    *,
+    list_id: int | None = None,
+    partition_name: str | None = None,
+    wait: bool = True,
+    timeout_seconds: float | None = None,
+    queue_slots: int = JOBS_QUEUED,
+    poll_seconds: tuple[float, float] = POLL_SECONDS,
+    progress: Callable[[tuple[Job, ...]], None] = lambda _: None,
+) -> Run:
+    """Send what a run has ready, wait for Marketo, and settle the fate of every row.
 
+    Safe to call again after any interruption: nothing is sent twice, nothing that was learnt is lost.
 
-def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
-    """Go on with what a folder was made for.
+    Args:
+        run: What `clean` returned, or its folder.
+        client: The instance to send to. A folder belongs to the first one it was sent to.
+        list_id: Static list that the leads become members of.
+        partition_name: Lead partition of new leads.
+        wait: Whether to stay until Marketo has finished all jobs.
+        timeout_seconds: Longest stay; None is as long as it takes.
+        queue_slots: How many of Marketo's ten queue places to use at the most.
+        poll_seconds: Shortest and longest pause between two looks at the queue.
+        progress: Told of all jobs whenever one of them moved.
+
+    Returns:
+        The run; its `rows` and `counts` hold what is known now, its `report["state"]` whether that is all.
 
     Raises:
-        FolderError: It was made for something else.
+        FolderError: The run was altered, belongs to another target, or another process works on it.
+        MarketoError: Marketo refused or cannot be reached; what it took before is settled.
     """
-    known = folder.manifest()
-    differences = list(_differences(known, wanted))
-    if differences:
-        raise FolderError(
-            f"{folder.path}: was made {'; '.join(differences)}",
-            code="other_run",
-            hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
-            source=str(folder.path),
-        )
-    if known.goal != wanted.goal == "run":
-        known = replace(known, goal=wanted.goal)
-        folder.write_manifest(known)
-    return known
+    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    with folder.lock():
+        manifest = folder.manifest()
+        chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+        check_sources(manifest)
+        with _open_ledger(folder) as ledger:
+            target = Target(
+                host=target_name(client.host),
+                list_id=list_id,
+                partition_name=partition_name,
+                format=Format(manifest.settings["format"]),
+                lookup_field=manifest.settings["lookup_field"],
+            )
+            ledger.aim(target)
+            ledger.plan(chunks.values())
+            manifest = replace(manifest, target=target.host)
+            folder.write_manifest(manifest)
+            client.on_exchange = ledger.note
+
+            def finish(job: Job, failures: bytes, warnings: bytes) -> None:
+                keep_files(folder, job, failures, warnings)
+                if doubts := find_doubts(folder, manifest, chunks[job.chunk], job):
+                    ledger.unknown(job.chunk, doubts)
+
+            try:
+                run_jobs(
+                    ledger,
+                    client,
+                    lambda file: folder.read_chunk(chunks[file]),
+                    on_finished=finish,
+                    on_progress=progress,
+                    queue_slots=queue_slots,
+                    wait=wait,
+                    timeout_seconds=timeout_seconds,
+                    poll_seconds=poll_seconds,
+                )
+            finally:
+                settle_rows(folder, manifest, ledger.jobs())
+                folder.write_report(build_report(folder))
+    return Run(folder)
 
 
-def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
-    if [source.path for source in known.sources] != [source.path for source in wanted.sources]:
-        yield f"from {', '.join(source.path for source in known.sources)}"
-    elif [source.sha256 for source in known.sources] != [source.sha256 for source in wanted.sources]:
-        yield "before a source changed"
-    if known.schema["fingerprint"] != wanted.schema["fingerprint"]:
-        yield f"with another schema ({known.schema['name']})"
-    for name, value in wanted.settings.items():
-        if known.settings.get(name) != value:
-            yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
+def target_name(host: str) -> str:
+    """What a run folder calls the host that it sends to: a host of this machine can only be a stand-in."""
+    return "sandbox" if host.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"} else host
 
 
-class _DiskSpill:
-    """Batches that wait in files."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=durable.FOLDER_MODE)
-        self._folder = folder
-        self._files: list[Path] = []
-
-    def append(self, frame: pl.DataFrame, /) -> None:
-        self._files.append(self._folder / f"{len(self._files):06d}.arrow")
-        frame.write_ipc(self._files[-1])
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return (pl.read_ipc(file) for file in self._files)
+def _open_ledger(folder: RunFolder) -> Ledger:
+    """The run's ledger; made only for a run that never had one."""
+    if folder.ledger.exists() or folder.manifest().target is not None:
+        return Ledger(folder.ledger)
+    return Ledger.create(folder.ledger)
 
 
-class _Stopwatch:
-    """Seconds that each stage took."""
+def reconcile(run: Run | str | Path) -> Run:
+    """Settle the fate of every row again, from the ledger and the files that Marketo sent.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.seconds[stage] = round(time.perf_counter() - begin, 3)
-
-
-def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
-    """Clean into a folder; input that turns out to be unusable leaves none behind."""
-    folder.begin(manifest)
-    try:
-        _fill(folder, plan, manifest, progress)
-    except InputError:
-        folder.discard()
-        raise
-
-
-def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
-    """Clean into a folder that was begun, and finish it."""
-    watch = _Stopwatch()
-    spill = _DiskSpill(folder.work / "spill")
-    with watch.time("validate"):
-        first = _judge(folder, plan, spill, progress)
-    with watch.time("dedupe"):
-        decision = decide(plan, first.keys, spill)
-    with watch.time("write"):
-        chunks = _write_chunks(folder, plan, spill, decision, progress)
-        _write_duplicates(folder, plan, spill, decision, first)
-        rows = with_chunks(fates(first, decision), chunks)
-        count_fates(rows, first.read)
-        folder.write_rows(rows, folder.work / folder.rows.name)
-    records = [
-        replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
-        for record, count, skipped in zip(manifest.sources, first.rows, first.skipped, strict=True)
-    ]
-    cleaned = Cleaned(
-        fields=plan.fields,
-        chunks=tuple(chunks),
-        reasons=tuple(
-            {"code": code, "field": field or None, "rows": rows}
-            for (field, code), rows in first.reasons().most_common()
-        ),
-        changes=tuple(
-            {"field": field, "rule": rule, "cells": cells}
-            for (field, rule), cells in sorted(first.changes.items())
-        ),
-        seconds=watch.seconds,
-    )
-    folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
-
-
-def _judge(folder: RunFolder, plan: Plan, spill: _DiskSpill, progress: Progress) -> FirstPass:
-    """The first pass, with the tables of rejected rows."""
-    columns = [*(name for name, _ in plan.source_columns), *_REJECTED_TAIL]
-    places = [str(place) for place in range(len(plan.source_columns))]
-    few: list[pl.DataFrame] = []
-
-    with durable.replacing(folder.work / folder.rejected.name) as file:
-        table = Table(file, columns, delimiter=_people_delimiter(plan))
-
-        def note(frame: pl.DataFrame, rows: int) -> None:
-            shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
-            table.append(shown)
-            if table.rows <= WORKBOOK_ROWS:
-                few.append(shown)
-            progress("validate", rows, None)
-
-        first = first_pass(plan, spill, note)
-    if table.rows <= WORKBOOK_ROWS:
-        rejected = pl.concat(few)
-        if fits_workbook(rejected):
-            with durable.replacing(folder.work / folder.rejected_workbook.name) as file:
-                write_workbook(file, columns, rejected)
-    return first
-
-
-def _people_delimiter(plan: Plan) -> str:
-    """What the first source uses, if a spreadsheet of its country does so too; else a comma."""
-    delimiter = plan.sources[0].delimiter
-    return delimiter if delimiter == ";" else ","
-
-
-def _write_chunks(
-    folder: RunFolder, plan: Plan, spill: _DiskSpill, decision: Decision, progress: Progress
-) -> list[Chunk]:
-    settings = plan.settings
-    total = decision.kept.null_count()
-    chunks: list[Chunk] = []
-    written = 0
-    frames = survivors(spill, decision)
-    for piece in split(frames, plan.fields, settings.format, max_bytes=settings.max_bytes):
-        chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
-        written += piece.rows
-        progress("write", written, total)
-    return chunks
-
-
-def _write_duplicates(
-    folder: RunFolder, plan: Plan, spill: _DiskSpill, decision: Decision, first: FirstPass
-) -> None:
-    delimiter = _people_delimiter(plan)
-    with durable.replacing(folder.work / folder.duplicates.name) as file:
-        table = Table(file, [*plan.fields, *_DUPLICATES_TAIL], delimiter=delimiter)
-        for frame in losers(plan, spill, decision, first):
-            table.append(frame.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
-    if plan.settings.keep.policy is KeepPolicy.MERGE:
-        with durable.replacing(folder.work / folder.merged.name) as file:
-            Table(file, _MERGED_COLUMNS, delimiter=delimiter).append(discarded(decision, first))
+    Raises:
+        FolderError: The run was altered, or another process works on it.
+    """
+    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    with folder.lock():
+        manifest = folder.manifest()
+        jobs = read_jobs(folder)
+        if jobs:
+            settle_rows(folder, manifest, jobs)
+        folder.write_report(build_report(folder))
+    return Run(folder)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.errors import FolderError, OutcomeUnknownError
+from prep.errors import OutcomeUnknownError
 from prep.folder import RunFolder, count_fates
 from prep.ledger import Ledger
 from prep.model import Fate, Job, JobState
@@ -42,13 +42,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         BalanceError: The fates do not add up to the rows read.
     """
     manifest = folder.manifest()
-    if manifest.cleaned is None:
-        raise FolderError(
-            f"{folder.path}: cleaning was interrupted",
-            code="not_cleaned",
-            hint=f"prep resume {folder.path} carries on.",
-            source=str(folder.path),
-        )
+    cleaned = manifest.results
     rows = folder.read_rows()
     counts = count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
     jobs = read_jobs(folder)
@@ -68,8 +62,8 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "counts": counts,
         "balanced": True,
         "assumed": _assumed(rows, jobs),
-        "reasons": [dict(reason) for reason in manifest.cleaned.reasons],
-        "changes": [dict(change) for change in manifest.cleaned.changes],
+        "reasons": [dict(reason) for reason in cleaned.reasons],
+        "changes": [dict(change) for change in cleaned.changes],
         "mapping": [dict(column) for column in manifest.mapping],
         "chunks": [
             {
@@ -77,14 +71,14 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
                 "state": str(by_chunk[chunk.file].state if chunk.file in by_chunk else JobState.PLANNED),
                 "batch_id": by_chunk[chunk.file].batch_id if chunk.file in by_chunk else None,
             }
-            for chunk in manifest.cleaned.chunks
+            for chunk in cleaned.chunks
         ],
         "jobs": [
             {name: value for name, value in asdict(job).items() if name in _JOB_KEYS}
             for job in jobs
             if job.state is not JobState.PLANNED
         ],
-        "seconds": dict(manifest.cleaned.seconds),
+        "seconds": dict(cleaned.seconds),
         "exit_code": exit_code(counts, state, allow_rejects=allow_rejects),
     }
 

@@ -1,0 +1,1 @@
+"""prep beside the floor: reading a file and writing it again."""

@@ -1,0 +1,243 @@
+"""Sources → a run folder with upload files and tables of what was left out."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from prep import durable
+from prep.chunks import split
+from prep.errors import FolderError, InputError
+from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates, digest_file
+from prep.model import Chunk, Fate, KeepPolicy
+from prep.people import WORKBOOK_ROWS, Table, fits_workbook, write_workbook
+from prep.preparation import (
+    IDENTITY,
+    RAW,
+    Decision,
+    FirstPass,
+    Plan,
+    decide,
+    discarded,
+    fates,
+    first_pass,
+    losers,
+    survivors,
+    with_chunks,
+)
+from prep.validation import REASONS
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the name of a stage, how much of it is done, and of how much if that is known."""
+
+REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
+_DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
+_MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
+
+
+def clean_into(folder: RunFolder, plan: Plan, goal: str, progress: Progress) -> None:
+    """Make a folder hold what a plan yields; one that does already is left as it is.
+
+    Args:
+        folder: The folder; the caller holds its lock.
+        plan: What is to be done.
+        goal: `clean`, or `run` when the rows are to be sent as well.
+        progress: Told about rows as they are judged and written.
+
+    Raises:
+        SourceError: A source turns out to be unusable; then no folder is left behind.
+        FolderError: The folder was made for something else.
+    """
+    manifest = _manifest(plan, goal)
+    if folder.manifest_file.exists():
+        manifest = _take_up(folder, manifest)
+    if manifest.cleaned is None:
+        _fill_or_discard(folder, plan, manifest, progress)
+
+
+def people_delimiter(delimiter: str) -> str:
+    """What tables for people are separated by: as the source, if a spreadsheet takes it, else by commas."""
+    return delimiter if delimiter == ";" else ","
+
+
+def _manifest(plan: Plan, goal: str) -> Manifest:
+    return Manifest(
+        run_id=uuid.uuid4().hex,
+        goal=goal,
+        sources=tuple(
+            SourceRecord(
+                source.path, digest_file(source.path), source.encoding, source.delimiter, source.columns
+            )
+            for source in plan.sources
+        ),
+        settings=plan.settings.to_json(),
+        schema={"name": plan.schema.name, "fingerprint": plan.schema.fingerprint},
+        mapping=tuple(
+            {"source": column.header, "field": column.field, "how": str(column.how)}
+            for column in dict.fromkeys(column for mapping in plan.mappings for column in mapping.columns)
+        ),
+    )
+
+
+def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
+    """Go on with what a folder was made for.
+
+    Raises:
+        FolderError: It was made for something else.
+    """
+    known = folder.manifest()
+    differences = list(_differences(known, wanted))
+    if differences:
+        raise FolderError(
+            f"{folder.path}: was made {'; '.join(differences)}",
+            code="other_run",
+            hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
+            source=str(folder.path),
+        )
+    if known.goal != wanted.goal == "run":
+        known = replace(known, goal=wanted.goal)
+        folder.write_manifest(known)
+    return known
+
+
+def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
+    if [source.path for source in known.sources] != [source.path for source in wanted.sources]:
+        yield f"from {', '.join(source.path for source in known.sources)}"
+    elif [source.sha256 for source in known.sources] != [source.sha256 for source in wanted.sources]:
+        yield "before a source changed"
+    if known.schema["fingerprint"] != wanted.schema["fingerprint"]:
+        yield f"with another schema ({known.schema['name']})"
+    for name, value in wanted.settings.items():
+        if known.settings.get(name) != value:
+            yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
+
+
+class _DiskSpill:
+    """Batches that wait in files."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=durable.FOLDER_MODE)
+        self._folder = folder
+        self._files: list[Path] = []
+
+    def append(self, frame: pl.DataFrame, /) -> None:
+        self._files.append(self._folder / f"{len(self._files):06d}.arrow")
+        frame.write_ipc(self._files[-1])
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return (pl.read_ipc(file) for file in self._files)
+
+
+class _Stopwatch:
+    """Seconds that each stage took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - begin, 3)
+
+
+def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
+    """Clean into a folder; input that turns out to be unusable leaves none behind."""
+    folder.begin(manifest)
+    try:
+        _fill(folder, plan, manifest, progress)
+    except InputError:
+        folder.discard()
+        raise
+
+
+def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
+    """Clean into a folder that was begun, and finish it."""
+    watch = _Stopwatch()
+    spill = _DiskSpill(folder.work / "spill")
+    with watch.time("validate"):
+        first = _judge(folder, plan, spill, progress)
+    with watch.time("dedupe"):
+        decision = decide(plan, first.keys, spill)
+    with watch.time("write"):
+        chunks = _write_chunks(folder, plan, spill, decision, progress)
+        _write_duplicates(folder, plan, spill, decision, first)
+        rows = with_chunks(fates(first, decision), chunks)
+        count_fates(rows, first.read)
+        folder.write_rows(rows, folder.work / folder.rows.name)
+    records = [
+        replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
+        for record, count, skipped in zip(manifest.sources, first.rows, first.skipped, strict=True)
+    ]
+    cleaned = Cleaned(
+        fields=plan.fields,
+        chunks=tuple(chunks),
+        reasons=tuple(
+            {"code": code, "field": field or None, "rows": rows}
+            for (field, code), rows in first.reasons().most_common()
+        ),
+        changes=tuple(
+            {"field": field, "rule": rule, "cells": cells}
+            for (field, rule), cells in sorted(first.changes.items())
+        ),
+        seconds=watch.seconds,
+    )
+    folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
+
+
+def _judge(folder: RunFolder, plan: Plan, spill: _DiskSpill, progress: Progress) -> FirstPass:
+    """The first pass, with the tables of rejected rows."""
+    columns = [*(name for name, _ in plan.source_columns), *REJECTED_TAIL]
+    places = [str(place) for place in range(len(plan.source_columns))]
+    few: list[pl.DataFrame] = []
+
+    with durable.replacing(folder.work / folder.rejected.name) as file:
+        table = Table(file, columns, delimiter=people_delimiter(plan.sources[0].delimiter))
+
+        def note(frame: pl.DataFrame, rows: int) -> None:
+            shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
+            table.append(shown)
+            if table.rows <= WORKBOOK_ROWS:
+                few.append(shown)
+            progress("validate", rows, None)
+
+        first = first_pass(plan, spill, note)
+    if table.rows <= WORKBOOK_ROWS:
+        rejected = pl.concat(few)
+        if fits_workbook(rejected):
+            with durable.replacing(folder.work / folder.rejected_workbook.name) as file:
+                write_workbook(file, columns, rejected)
+    return first
+
+
+def _write_chunks(
+    folder: RunFolder, plan: Plan, spill: _DiskSpill, decision: Decision, progress: Progress
+) -> list[Chunk]:
+    settings = plan.settings
+    total = decision.kept.null_count()
+    chunks: list[Chunk] = []
+    written = 0
+    frames = survivors(spill, decision)
+    for piece in split(frames, plan.fields, settings.format, max_bytes=settings.max_bytes):
+        chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
+        written += piece.rows
+        progress("write", written, total)
+    return chunks
+
+
+def _write_duplicates(
+    folder: RunFolder, plan: Plan, spill: _DiskSpill, decision: Decision, first: FirstPass
+) -> None:
+    delimiter = people_delimiter(plan.sources[0].delimiter)
+    with durable.replacing(folder.work / folder.duplicates.name) as file:
+        table = Table(file, [*plan.fields, *_DUPLICATES_TAIL], delimiter=delimiter)
+        for frame in losers(plan, spill, decision, first):
+            table.append(frame.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
+    if plan.settings.keep.policy is KeepPolicy.MERGE:
+        with durable.replacing(folder.work / folder.merged.name) as file:
+            Table(file, _MERGED_COLUMNS, delimiter=delimiter).append(discarded(decision, first))

@@ -1,0 +1,171 @@
+"""What Marketo tells, as frozen records read by hand from its JSON.
+
+Each reader takes one decoded JSON value and returns None when it is not what was asked for.
+"""
+
+from dataclasses import dataclass
+
+from prep.model import JobStatus
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What Marketo says of an import job.
+
+    Attributes:
+        batch_id: Marketo's id of the job.
+        status: Where it stands.
+        processed: Rows taken so far, warned ones included, failed ones not; None when not told.
+        failed: Rows refused so far.
+        warned: Rows taken with a warning so far.
+        message: Marketo's own sentence.
+    """
+
+    batch_id: int
+    status: JobStatus
+    processed: int | None
+    failed: int | None
+    warned: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class FieldRecord:
+    """A lead field of the instance.
+
+    Attributes:
+        name: REST name, the one that imports use.
+        display_name: What people see.
+        data_type: Marketo's type, such as `string` or `datetime`.
+        length: Longest value in characters, where Marketo tells.
+        is_read_only: Imports cannot write it.
+        soap_name: The old API's name, where there is one.
+    """
+
+    name: str
+    display_name: str
+    data_type: str
+    length: int | None
+    is_read_only: bool
+    soap_name: str | None
+
+
+@dataclass(frozen=True)
+class ListRecord:
+    """A static list.
+
+    Attributes:
+        list_id: Marketo's id.
+        name: Its name, which need not be unique.
+        program: The program that holds it, if any.
+        workspace: The workspace that holds it, if told.
+    """
+
+    list_id: int
+    name: str
+    program: str | None
+    workspace: str | None
+
+
+@dataclass(frozen=True)
+class PartitionRecord:
+    """A lead partition."""
+
+    partition_id: int
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class UsageRecord:
+    """Calls that all integrations of the instance made on one day; the quota itself is not told."""
+
+    date: str
+    calls: int
+
+
+def job_record(value: object) -> JobRecord | None:
+    """Read one row of a status answer."""
+    row = mapping(value)
+    batch_id = whole(row.get("batchId"))
+    status = _status(row.get("status"))
+    if batch_id is None or status is None:
+        return None
+    return JobRecord(
+        batch_id,
+        status,
+        whole(row.get("numOfLeadsProcessed")),
+        whole(row.get("numOfRowsFailed")),
+        whole(row.get("numOfRowsWithWarning")),
+        _words(row.get("message")) or "",
+    )
+
+
+def field_record(value: object) -> FieldRecord | None:
+    """Read one row of a describe answer; fields without a REST name give None."""
+    row = mapping(value)
+    rest, soap = mapping(row.get("rest")), mapping(row.get("soap"))
+    name = _words(rest.get("name"))
+    if name is None:
+        return None
+    return FieldRecord(
+        name,
+        _words(row.get("displayName")) or name,
+        _words(row.get("dataType")) or "string",
+        whole(row.get("length")),
+        rest.get("readOnly") is True,
+        _words(soap.get("name")),
+    )
+
+
+def list_record(value: object) -> ListRecord | None:
+    """Read one row of a list answer."""
+    row = mapping(value)
+    list_id, name = whole(row.get("id")), _words(row.get("name"))
+    if list_id is None or name is None:
+        return None
+    return ListRecord(list_id, name, _words(row.get("programName")), _words(row.get("workspaceName")))
+
+
+def partition_record(value: object) -> PartitionRecord | None:
+    """Read one row of a partition answer."""
+    row = mapping(value)
+    partition_id, name = whole(row.get("id")), _words(row.get("name"))
+    if partition_id is None or name is None:
+        return None
+    return PartitionRecord(partition_id, name, _words(row.get("description")) or "")
+
+
+def usage_record(value: object) -> UsageRecord | None:
+    """Read one row of a usage answer."""
+    row = mapping(value)
+    date, calls = _words(row.get("date")), whole(row.get("total"))
+    return None if date is None or calls is None else UsageRecord(date, calls)
+
+
+def batch_id(value: object) -> int | None:
+    """Read the batch id from the answer to an import; there is no batch 0."""
+    return whole(mapping(value).get("batchId")) or None
+
+
+def mapping(value: object) -> dict[str, object]:
+    """Return a JSON object, or an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def whole(value: object) -> int | None:
+    """Return a whole number that is not negative; Marketo writes some as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return None
+
+
+def _words(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _status(value: object) -> JobStatus | None:
+    word = value.capitalize() if isinstance(value, str) else ""
+    return JobStatus(word) if word in set(JobStatus) else None

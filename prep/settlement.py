@@ -1,0 +1,228 @@
+"""Jobs and received files → the fate of every source row, and the tables that tell of it."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from prep import durable
+from prep.cleaning import people_delimiter
+from prep.folder import Manifest, RunFolder, check_sources, count_fates
+from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
+from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
+from prep.people import Table, defuse
+from prep.preparation import IDENTITY, occurrences
+from prep.sources import open_source, read_batches
+
+ASSUMED: Final = "assumed landed"
+
+_NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
+_OUTCOME_COLUMNS: Final = {"batch_id": pl.Int64, "message": pl.String, "matched_by": pl.String}
+_OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by")
+
+
+def keep_files(folder: RunFolder, job: Job, failures: bytes, warnings: bytes) -> None:
+    """Store what Marketo sent about a finished job, exactly as received."""
+    for kind, count, content in (("failures", job.failed, failures), ("warnings", job.warned, warnings)):
+        if count or content:
+            folder.receive(_received_name(job, kind), content)
+
+
+def _received_name(job: Job, kind: str) -> str:
+    """One name for each batch: a chunk that was sent again must not meet the files of its first job."""
+    file = Path(job.chunk)
+    return f"{file.stem}.{job.batch_id}.{kind}{file.suffix}"
+
+
+def find_outcome(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome | None:
+    """What became of the rows of a chunk, as far as it is known; None as long as it was not sent."""
+    match job.state:
+        case JobState.PLANNED:
+            return None
+        case JobState.INTENDED:
+            return whole_chunk(chunk.rows, Fate.UNKNOWN, _NOT_ANSWERED)
+        case JobState.QUEUED | JobState.IMPORTING | JobState.COMPLETE | JobState.FAILED:
+            return whole_chunk(chunk.rows, Fate.SENT, "")
+        case JobState.UNKNOWN:
+            if folder.has_received(_received_name(job, "failures")):
+                return join_job(folder, manifest, chunk, job)
+            return whole_chunk(chunk.rows, Fate.UNKNOWN, job.message)
+        case JobState.RECONCILED:
+            return _finished(folder, manifest, chunk, job)
+
+
+def _finished(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome:
+    if job.status is JobStatus.FAILED:
+        return whole_chunk(chunk.rows, Fate.FAILED, job.message)
+    if job.status is not JobStatus.COMPLETE:
+        return whole_chunk(chunk.rows, Fate.IMPORTED, ASSUMED)
+    outcome = join_job(folder, manifest, chunk, job)
+    return _assume(outcome) if job.assumed else outcome
+
+
+def find_doubts(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> str:
+    """Why the outcome of a finished job is not known for every row; empty if it is."""
+    if job.status is not JobStatus.COMPLETE or job.assumed:
+        return ""
+    return " ".join(join_job(folder, manifest, chunk, job).doubts)
+
+
+def join_job(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome:
+    """Join the files that were received for a complete job to the rows of its chunk."""
+    return join_chunk(
+        folder.read_chunk(chunk),
+        folder.received_file(_received_name(job, "failures")),
+        folder.received_file(_received_name(job, "warnings")),
+        format=Format(manifest.settings["format"]),
+        lookup_field=manifest.settings["lookup_field"],
+        failed_count=job.failed or 0,
+        warned_count=job.warned or 0,
+    )
+
+
+def _assume(outcome: ChunkOutcome) -> ChunkOutcome:
+    """A person said that the chunk landed: rows of which nothing else is known count as imported."""
+    is_open = pl.col("fate") == Fate.UNKNOWN
+    rows = outcome.rows.with_columns(
+        pl.when(is_open).then(pl.lit(Fate.IMPORTED.value)).otherwise("fate").alias("fate"),
+        pl.when(is_open).then(pl.lit(ASSUMED)).otherwise("message").alias("message"),
+    )
+    return ChunkOutcome(rows, outcome.unmatched, outcome.repeats, outcome.doubts, outcome.remarks)
+
+
+def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
+    """Write the table of fates and the tables for people anew, from chunks, ledger and received files.
+
+    Doing so again changes nothing, so a run that was interrupted anywhere can be settled at any time.
+
+    Raises:
+        FolderError: A chunk or a source is not what it was when it was cleaned.
+        BalanceError: The fates do not add up.
+    """
+    check_sources(manifest)
+    rows = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
+    count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
+    delimiter = people_delimiter(manifest.sources[0].delimiter)
+    folder.write_rows(rows)
+    for fate, path in ((Fate.FAILED, folder.failed), (Fate.WARNED, folder.warnings)):
+        _write_outcomes(folder, manifest, rows.filter(pl.col("fate") == fate), path, delimiter)
+    _write_kept_fates(folder, rows, delimiter)
+
+
+def _with_outcomes(folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job]) -> pl.DataFrame:
+    """The table of fates with what became of each chunk; a chunk's rows stand in it in the chunk's order."""
+    rows = folder.read_rows().with_columns(
+        pl.when(pl.col("chunk").is_not_null()).then(pl.lit(Fate.READY.value)).otherwise("fate").alias("fate"),
+        *(pl.lit(None, kind).alias(name) for name, kind in _OUTCOME_COLUMNS.items()),
+    )
+    in_chunk = rows["chunk"].is_not_null()
+    parts = []
+    for chunk in manifest.results.chunks:
+        part = rows.filter(pl.col("chunk") == chunk.file)
+        job = jobs[chunk.file]
+        outcome = find_outcome(folder, manifest, chunk, job)
+        if outcome is not None:
+            part = part.with_columns(
+                *(outcome.rows[name] for name in ("fate", "message", "matched_by")),
+                pl.lit(job.batch_id, pl.Int64).alias("batch_id"),
+            )
+        parts.append(part)
+    settled = pl.concat(parts) if parts else rows.clear()
+    index = in_chunk.arg_true()
+    return (
+        pl.concat(
+            [
+                rows.with_row_index("_place").filter(~in_chunk),
+                settled.select(pl.Series("_place", index), pl.all()),
+            ]
+        )
+        .sort("_place")
+        .drop("_place")
+    )
+
+
+def _write_outcomes(
+    folder: RunFolder, manifest: Manifest, rows: pl.DataFrame, path: Path, delimiter: str
+) -> None:
+    """Write rows that Marketo told something of, with the sources' own cells if these are still there."""
+    told = rows.select(
+        *(pl.col(name[1:]).alias(name) for name in IDENTITY),
+        pl.col("chunk").alias("_chunk"),
+        pl.col("batch_id").alias("_batch_id"),
+        pl.col("message").alias("_message"),
+        pl.col("matched_by").alias("_matched_by"),
+    )
+    at_hand = all(Path(source.path).is_file() for source in manifest.sources)
+    columns, frames = (
+        _source_cells(manifest, told) if at_hand else _sent_cells(folder, manifest, told, rows["chunk"])
+    )
+    with durable.replacing(path) as file:
+        table = Table(file, [*columns, *_OUTCOME_TAIL], delimiter=delimiter)
+        for frame in frames:
+            table.append(frame)
+
+
+def _source_cells(manifest: Manifest, told: pl.DataFrame) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """Rows with their cells as the sources have them, read again."""
+    headers = dict.fromkeys(column for source in manifest.sources for column in occurrences(source.columns))
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for record in manifest.sources:
+            wanted = told.filter(pl.col("_source") == record.path)
+            if wanted.is_empty():
+                continue
+            places = {column: str(place) for place, column in enumerate(occurrences(record.columns))}
+            cells = [
+                (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
+                for index, column in enumerate(headers)
+            ]
+            for batch in read_batches(open_source(record.path, delimiter=record.delimiter)):
+                found = batch.cells.select(*cells, pl.col("_row"))
+                yield found.join(wanted, on="_row", maintain_order="left").select(
+                    *(str(index) for index in range(len(cells))), *_OUTCOME_TAIL
+                )
+
+    return [name for name, _ in headers], frames()
+
+
+def _sent_cells(
+    folder: RunFolder, manifest: Manifest, told: pl.DataFrame, files: pl.Series
+) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """Rows with their cells as they were sent, for sources that are gone."""
+    fields = list(manifest.results.fields)
+    everything = folder.read_rows()
+
+    def frames() -> Iterator[pl.DataFrame]:
+        for chunk in manifest.results.chunks:
+            if chunk.file not in files:
+                continue
+            sent = pl.read_csv(
+                io.BytesIO(folder.read_chunk(chunk)),
+                separator=Format(manifest.settings["format"]).delimiter,
+                infer_schema=False,
+            )
+            identity = everything.filter(pl.col("chunk") == chunk.file).select(
+                pl.col("source").alias("_source"), pl.col("row").alias("_row")
+            )
+            yield (
+                pl.concat([sent, identity], how="horizontal")
+                .join(told, on=["_source", "_row"], maintain_order="left")
+                .select(*fields, *_OUTCOME_TAIL)
+            )
+
+    return fields, frames()
+
+
+def _write_kept_fates(folder: RunFolder, rows: pl.DataFrame, delimiter: str) -> None:
+    """Say in the table of duplicates what became of the rows that were kept instead."""
+    known = pl.read_csv(folder.duplicates, separator=delimiter, infer_schema=False)
+    fates = rows.select(
+        defuse(pl.col("source")).alias("_kept_source"),
+        pl.col("row").cast(pl.String).alias("_kept_row"),
+        pl.col("fate").alias("_kept_fate"),
+    )
+    told = known.drop("_kept_fate").join(fates, on=["_kept_source", "_kept_row"], maintain_order="left")
+    with durable.replacing(folder.duplicates) as file:
+        Table(file, known.columns, delimiter=delimiter).append_defused(told.select(known.columns))

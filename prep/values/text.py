@@ -1,0 +1,80 @@
+"""Text rules: what is invisible, doubled or merely another encoding of the same letters."""
+
+from typing import Final
+
+import polars as pl
+
+from prep.values.rules import Rule, contains, replacing
+
+_INVISIBLE: Final = (
+    r"\x00-\x08\x0E-\x1F\x7F-\x84\x86-\x9F"  # controls, except those that break lines, and TAB
+    r"\u{00AD}"  # soft hyphen
+    r"\u{061C}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2066}-\u{2069}"  # direction marks, embeddings, isolates
+    r"\u{180E}\u{200B}\u{2060}\u{FEFF}"  # spaces and joiners without width
+    r"\u{2061}-\u{2064}\u{206A}-\u{206F}"  # invisible operators, deprecated format characters
+)
+"""Characters without ink or width that mean nothing in a lead's data.
+https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt, categories Cc and Cf"""
+
+_LINE_BREAK: Final = r"\r\n?|[\x0B\x0C\x85]"
+"""Whatever else than LF must break a line: https://www.unicode.org/reports/tr14/#BK (CR, VT, FF, NEL)."""
+
+_JOINERS: Final = r"\u{200C}\u{200D}"
+"""ZERO WIDTH NON-JOINER and JOINER: they shape Persian and Indic letters and hold emoji together."""
+
+_WIDE_SPACE: Final = r"[\u{00A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}]"
+"""Category Zs without the plain space."""
+
+_SEPARATOR: Final = r"[\u{2028}\u{2029}]"
+"""LINE and PARAGRAPH SEPARATOR."""
+
+_BLANK: Final = (
+    r" \t\n\r\x0B\x0C\x85\u{00A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}"
+)
+"""Everything that `trim` removes, before and after the other rules made plain spaces of it."""
+
+_ENDS: Final = r"^[ \t\n]+|[ \t\n]+$"
+
+_COMPOSABLE: Final = (
+    r"[\p{M}\u{0340}-\u{0374}\u{037E}\u{0387}\u{0958}-\u{0F69}\u{1161}-\u{11FF}\u{1F71}-\u{1FFD}\u{2126}"
+    r"\u{212A}\u{212B}\u{2329}\u{232A}\u{2ADC}\u{F900}-\u{FAFF}\u{FB1D}-\u{FB4E}\u{1D15E}-\u{1D1C0}"
+    r"\u{2F800}-\u{2FA1D}]"
+)
+"""A superset of what normalisation form C can change: combining marks, Hangul jamo, letters with a canonical
+mapping, and the Indic blocks where such letters are many.
+https://www.unicode.org/Public/UCD/latest/ucd/DerivedNormalizationProps.txt (NFC_QC)"""
+
+_TRIMMED_JOINERS: Final = (
+    (rf"^([{_BLANK}]*)[{_JOINERS}][{_BLANK}{_JOINERS}]*", "$1"),
+    (rf"[{_BLANK}{_JOINERS}]*[{_JOINERS}]([{_BLANK}]*)$", "$1"),
+)
+
+_KEEP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}]", ""), (_LINE_BREAK, "\n"), *_TRIMMED_JOINERS)
+_DROP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}{_JOINERS}]", ""), (_LINE_BREAK, "\n"))
+
+NFC: Final = Rule("nfc", contains(_COMPOSABLE), lambda cells: cells.str.normalize("NFC"))
+"""One code point for a letter with its accents, where there is one: https://www.unicode.org/reports/tr15/"""
+
+_RULES: Final = (
+    replacing("spaces", (_WIDE_SPACE, " "), (_SEPARATOR, "\n")),
+    replacing("trim", (_ENDS, "")),
+    NFC,
+    Rule("blank", lambda cell: cell == "", lambda cells: cells.replace("", None)),
+)
+
+_SUSPICIOUS: Final = contains(
+    f"[{_INVISIBLE}{_JOINERS}]", _LINE_BREAK, _WIDE_SPACE, _SEPARATOR, _ENDS, _COMPOSABLE, "^$"
+)
+
+
+def is_suspicious(cell: pl.Expr) -> pl.Expr:
+    """True for every cell that a text rule may change, found in one pass."""
+    return _SUSPICIOUS(cell)
+
+
+def text_rules(type_name: str) -> tuple[Rule, ...]:
+    """The rules for a value of any type, in order: `control`, `spaces`, `trim`, `nfc`, `blank`.
+
+    Joiners inside a string or text are part of it; in an address, a number or a date they are dirt.
+    """
+    return (_KEEP_JOINERS if type_name in {"string", "text"} else _DROP_JOINERS, *_RULES)

@@ -1,0 +1,182 @@
+"""Which addresses may be talked to, and that no foreign exception escapes."""
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+import urllib3
+
+from prep.errors import SettingsError, TerminalError, TransientError
+from prep.marketo import Marketo
+from prep.marketo.transport import Call, Secret, SendError, Transport
+
+from .conftest import Answer, Clock, Script
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allow_host", "host"),
+    [
+        ("https://123-ABC-456.mktorest.com", None, "123-abc-456.mktorest.com"),
+        ("https://123-abc-456.mktorest.com/", None, "123-abc-456.mktorest.com"),
+        (" https://123-abc-456.mktorest.com/rest ", None, "123-abc-456.mktorest.com"),
+        ("https://123-abc-456.mktorest.com/rest/", None, "123-abc-456.mktorest.com"),
+        ("https://123-abc-456.mktorest.com:443", None, "123-abc-456.mktorest.com:443"),
+        ("https://gateway.example.com/rest", "gateway.example.com", "gateway.example.com"),
+        ("https://gateway.example.com:8443", "Gateway.example.com:8443", "gateway.example.com:8443"),
+        ("http://127.0.0.1:8080", None, "127.0.0.1:8080"),
+        ("http://localhost:8080/rest", None, "localhost:8080"),
+        ("http://[::1]:8080", None, "[::1]:8080"),
+    ],
+)
+def test_endpoints_that_may_be_talked_to(endpoint: str, allow_host: str | None, host: str) -> None:
+    client = Marketo(endpoint, "id", "secret", allow_host=allow_host)
+
+    assert client.host == host
+    assert repr(client) == f"Marketo({host!r})"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allow_host"),
+    [
+        ("http://123-abc-456.mktorest.com", None),
+        ("http://gateway.example.com", "gateway.example.com"),
+        ("https://example.com", None),
+        ("https://example.com", "example.org"),
+        ("https://example.com", ""),
+        ("https://mktorest.com", None),
+        ("https://.mktorest.com", None),
+        ("https://evilmktorest.com", None),
+        ("https://123.mktorest.com.example.com", None),
+        ("https://example.com/.mktorest.com", None),
+        ("https://example.com\\.mktorest.com", None),
+        ("https://example.com#.mktorest.com", None),
+        ("https://example.com?.mktorest.com", None),
+        ("https://123.mktorest.com@example.com", None),
+        ("https://id:secret@123.mktorest.com", None),
+        ("https://123.mktorest.com:8443", None),
+        ("https://123.mktorest.com:port", None),
+        ("https://123.mktorest.com/identity", None),
+        ("https://123.mktorest.com/rest?token=x", None),
+        ("https://123.mktorest.com\u3002example.com", None),
+        ("https://[::1", None),
+        ("123.mktorest.com", None),
+        ("ftp://123.mktorest.com", None),
+        ("http://127.0.0.1.example.com", None),
+        ("http://10.0.0.1", None),
+        ("", None),
+    ],
+)
+def test_endpoints_that_are_refused(endpoint: str, allow_host: str | None) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Marketo(endpoint, "id", "secret", allow_host=allow_host)
+
+    assert caught.value.code == "bad_endpoint"
+    assert caught.value.hint
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(("client_id", "client_secret"), [("", "secret"), ("id", " ")])
+def test_missing_credentials(client_id: str, client_secret: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Marketo("https://123.mktorest.com", client_id, client_secret)
+
+    assert caught.value.code == "missing_credentials"
+
+
+def test_a_silent_server_is_given_up(script: Script) -> None:
+    script.answers = [Answer(delay_seconds=0.5)]
+
+    with pytest.raises(SendError) as caught:
+        Transport(script.url).send(Call("GET", "/rest/v1/x.json", read_seconds=0.05), None)
+
+    assert caught.value.error.code == "timed_out"
+    assert isinstance(caught.value.error, TransientError)
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    transport = Transport("https://no-such-instance.invalid", allow_host="no-such-instance.invalid")
+
+    with pytest.raises(SendError) as caught:
+        transport.send(Call("POST", "/bulk/v1/leads.json", body=b"x", is_import=True), Secret("t"))
+
+    assert caught.value.error.code == "no_connection"
+    assert not caught.value.left_whole
+
+
+@pytest.mark.parametrize("size", [1, 1000, 10_000_000])
+def test_a_body_that_left_is_known_to_have_left(script: Script, size: int) -> None:
+    script.answers = [Answer(resets=True)]
+
+    with pytest.raises(SendError) as caught:
+        Transport(script.url).send(Call("POST", "/bulk/v1/leads.json", body=bytes(size)), None)
+
+    assert caught.value.left_whole
+    assert len(script.requests[0].body) == size
+
+
+def test_no_foreign_exception_hangs_on_an_error(script: Script) -> None:
+    script.answers = [Answer(resets=True)]
+
+    with pytest.raises(SendError) as caught:
+        Transport(script.url).send(Call("GET", "/rest/v1/x.json"), Secret("t"))
+
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def _public_exceptions() -> list[type[Exception]]:
+    found = [*vars(requests.exceptions).values(), *vars(urllib3.exceptions).values()]
+    return [item for item in found if isinstance(item, type) and issubclass(item, Exception)]
+
+
+def test_every_exception_of_the_libraries_has_a_root_that_is_caught() -> None:
+    warnings_and_builtins = (Warning, requests.compat.JSONDecodeError)
+    roots = (requests.RequestException, urllib3.exceptions.HTTPError)
+    strays = [
+        item
+        for item in _public_exceptions()
+        if item.__module__.startswith(("requests", "urllib3"))
+        and not issubclass(item, roots)
+        and not issubclass(item, warnings_and_builtins)
+    ]
+
+    assert strays == []
+
+
+@pytest.fixture
+def wrong_certificate(tmp_path: Path) -> Iterator[str]:
+    """An https server whose certificate nobody vouches for."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a failed handshake is the point
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield f"https://localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_wrong_certificate_stops_at_once(wrong_certificate: str, clock: Clock) -> None:
+    client = Marketo(wrong_certificate, "id", "secret", sleep=clock.sleep)
+
+    with pytest.raises(TerminalError) as caught:
+        client.usage()
+
+    assert caught.value.code == "bad_certificate"
+    assert clock.slept == []
