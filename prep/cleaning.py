@@ -12,6 +12,7 @@ import polars as pl
 
 from prep import durable
 from prep.chunks import split
+from prep.config import Destination
 from prep.errors import FolderError, InputError
 from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates, digest_file
 from prep.model import Chunk, Fate, KeepPolicy
@@ -40,20 +41,20 @@ _DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
 _MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
 
 
-def clean_into(folder: RunFolder, plan: Plan, goal: str, progress: Progress) -> None:
+def clean_into(folder: RunFolder, plan: Plan, destination: Destination | None, progress: Progress) -> None:
     """Make a folder hold what a plan yields; one that does already is left as it is.
 
     Args:
         folder: The folder; the caller holds its lock.
         plan: What is to be done.
-        goal: `clean`, or `run` when the rows are to be sent as well.
+        destination: Where the rows are to be sent afterwards; None if they are not.
         progress: Told about rows as they are judged and written.
 
     Raises:
         SourceError: A source turns out to be unusable; then no folder is left behind.
         FolderError: The folder was made for something else.
     """
-    manifest = _manifest(plan, goal)
+    manifest = _manifest(plan, destination)
     if folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
@@ -65,10 +66,11 @@ def people_delimiter(delimiter: str) -> str:
     return delimiter if delimiter == ";" else ","
 
 
-def _manifest(plan: Plan, goal: str) -> Manifest:
+def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
     return Manifest(
         run_id=uuid.uuid4().hex,
-        goal=goal,
+        goal="run" if destination else "clean",
+        destination=destination,
         sources=tuple(
             SourceRecord(
                 source.path, digest_file(source.path), source.encoding, source.delimiter, source.columns
@@ -76,11 +78,12 @@ def _manifest(plan: Plan, goal: str) -> Manifest:
             for source in plan.sources
         ),
         settings=plan.settings.to_json(),
-        schema={"name": plan.schema.name, "fingerprint": plan.schema.fingerprint},
-        mapping=tuple(
-            {"source": column.header, "field": column.field, "how": str(column.how)}
-            for column in dict.fromkeys(column for mapping in plan.mappings for column in mapping.columns)
-        ),
+        schema={
+            "name": plan.schema.name,
+            "origin": plan.schema.origin,
+            "fingerprint": plan.schema.fingerprint,
+        },
+        mapping=tuple(column.facts for column in plan.columns),
     )
 
 
@@ -99,8 +102,8 @@ def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
             hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
             source=str(folder.path),
         )
-    if known.goal != wanted.goal == "run":
-        known = replace(known, goal=wanted.goal)
+    if wanted.destination and not known.destination:
+        known = replace(known, goal=wanted.goal, destination=wanted.destination)
         folder.write_manifest(known)
     return known
 
@@ -112,6 +115,8 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
         yield "before a source changed"
     if known.schema["fingerprint"] != wanted.schema["fingerprint"]:
         yield f"with another schema ({known.schema['name']})"
+    if known.destination and wanted.destination and known.destination != wanted.destination:
+        yield f"for another destination ({known.destination.target})"
     for name, value in wanted.settings.items():
         if known.settings.get(name) != value:
             yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
@@ -179,7 +184,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         chunks=tuple(chunks),
         reasons=tuple(
             {"code": code, "field": field or None, "rows": rows}
-            for (field, code), rows in first.reasons().most_common()
+            for (field, code), rows in sorted(first.reasons().items(), key=lambda item: (-item[1], item[0]))
         ),
         changes=tuple(
             {"field": field, "rule": rule, "cells": cells}

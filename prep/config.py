@@ -136,6 +136,23 @@ def _choose(kind: type[_Choice], name: str, text: str) -> _Choice:
 
 
 @dataclass(frozen=True)
+class Destination:
+    """Where a run sends its rows.
+
+    Attributes:
+        target: Host of the instance, or `sandbox`.
+        list_id: Static list that the leads become members of.
+        list_name: The same list by name, as long as nobody asked Marketo for its id.
+        partition_name: Lead partition of new leads.
+    """
+
+    target: str
+    list_id: int | None = None
+    list_name: str | None = None
+    partition_name: str | None = None
+
+
+@dataclass(frozen=True)
 class Credentials:
     """What it takes to talk to an instance. The secret is never shown, written or logged."""
 

@@ -51,6 +51,18 @@ class PrepError(Exception):
         self.row = row
         self.column = column
 
+    @property
+    def facts(self) -> dict[str, str | int | None]:
+        """The attributes, as the JSON answer of a command shows them."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "source": self.source,
+            "row": self.row,
+            "column": self.column,
+        }
+
 
 class InputError(PrepError):
     """The input, the schema or the settings are wrong; nothing was sent."""

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import polars as pl
 
 from prep import durable
+from prep.config import Destination
 from prep.errors import BalanceError, FolderError
 from prep.model import Chunk, Fate
 
@@ -71,10 +72,11 @@ class Manifest:
         goal: `clean` or `run`.
         sources: The inputs.
         settings: `CleanSettings.to_json()`.
-        schema: `name` (as given to `--schema`) and `fingerprint`.
+        schema: `name`, `origin` (as given to `--schema`) and `fingerprint`.
         mapping: `source`, `field` and `how` of each column.
         cleaned: None until cleaning is complete.
-        target: Host that the run sends to, or `sandbox`; None until it begins to send.
+        destination: Where the rows are to go; None for a run that only cleans.
+        has_ledger: Whether sending began. From then on a missing ledger is an error.
     """
 
     run_id: str
@@ -85,7 +87,8 @@ class Manifest:
     mapping: tuple[Mapping[str, Any], ...]
     parent_run_id: str | None = None
     cleaned: Cleaned | None = None
-    target: str | None = None
+    destination: Destination | None = None
+    has_ledger: bool = False
 
     @property
     def results(self) -> Cleaned:
@@ -125,7 +128,8 @@ class Manifest:
             schema=raw["schema"],
             mapping=tuple(raw["mapping"]),
             parent_run_id=raw["parent_run_id"],
-            target=raw["target"],
+            destination=Destination(**raw["destination"]) if raw["destination"] else None,
+            has_ledger=raw["has_ledger"],
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

@@ -56,6 +56,11 @@ class Column:
         """Whether the column's cells go into the upload."""
         return self.how not in _UNUSED
 
+    @property
+    def facts(self) -> dict[str, str | None]:
+        """The column as the report shows it."""
+        return {"source": self.header, "field": self.field, "how": str(self.how)}
+
 
 @dataclass(frozen=True)
 class Problem:

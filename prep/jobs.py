@@ -281,21 +281,27 @@ class _Scheduler:
         self._changed()
 
     def _hand_on(self) -> None:
+        """Give each finished job to whoever settles its rows."""
         for job in self._jobs_in(_FINISHED):
-            self._busy_until = -math.inf
-            try:
-                failures, warnings = fetch_files(self._client, job)
-            except TerminalError as error:
-                if error.code != UNKNOWN_BATCH:
-                    raise
-                if not job.assumed:
-                    self._lose(job, error.message)
-                    continue
-                failures, warnings = b"", b""
-            self._on_finished(job, failures, warnings)
-            if self._ledger.job(job.chunk).state is job.state:
-                self._ledger.reconciled(job.chunk)
+            self._busy_until = -math.inf  # a place of the queue is free again
+            files = self._files(job)
+            if files is not None:
+                self._on_finished(job, *files)
+                if self._ledger.job(job.chunk).state is job.state:
+                    self._ledger.reconciled(job.chunk)
             self._changed()
+
+    def _files(self, job: Job) -> tuple[bytes, bytes] | None:
+        """Fetch a finished job's files; None when they are gone, which makes the job unknown."""
+        try:
+            return fetch_files(self._client, job)
+        except TerminalError as error:
+            if error.code != UNKNOWN_BATCH:
+                raise
+            if job.assumed:
+                return b"", b""
+            self._ledger.unknown(job.chunk, error.message)
+            return None
 
     def _fill_queue(self) -> None:
         while (job := self._next_to_send()) is not None and self._send(job):
@@ -316,6 +322,7 @@ class _Scheduler:
             except OutcomeUnknownError as error:
                 self._ledger.unknown(job.chunk, error.message)
                 self._count_unclear()
+                self._changed()
             except MarketoError as error:
                 self._take_refusal(error)
             except BaseException:
@@ -325,7 +332,6 @@ class _Scheduler:
                 self._write_down(job.chunk, batch_id)
                 self._unclear_in_a_row, self._busy_pause = 0, 0.0
                 return True
-        self._changed()
         return False
 
     def _post(self, chunk: str, content: bytes) -> int:
@@ -392,9 +398,7 @@ class _HeldInterrupts:
 
     def __init__(self, grace_seconds: float = _GRACE_SECONDS) -> None:
         self._grace_seconds = grace_seconds
-        self._handlers: dict[
-            int, signal.Handlers | Callable[[int, FrameType | None], object] | int | None
-        ] = {}
+        self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
         self._waiting: int | None = None
 
     def __enter__(self) -> Self:
@@ -404,28 +408,30 @@ class _HeldInterrupts:
         self.release()
 
     def hold(self) -> None:
-        if threading.current_thread() is not threading.main_thread() or self._handlers:
-            return
-        self._handlers[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._end)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._keep)
+        """Let signals wait from now on."""
+        if threading.current_thread() is threading.main_thread() and not self._handlers:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handle(number, self._keep)
 
     def release(self) -> None:
         """Put the old handlers back, and let them have the signal that came meanwhile."""
-        if not self._handlers:
-            return
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+        if signal.SIGALRM in self._handlers:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        while self._handlers:
+            number, handler = self._handlers.popitem()
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             signal.raise_signal(waiting)
+
+    def _handle(self, number: int, handler: Callable[[int, FrameType | None], object]) -> None:
+        self._handlers[number] = signal.signal(number, handler)
 
     def _keep(self, number: int, _: FrameType | None) -> None:
         if self._waiting is not None:
             raise KeyboardInterrupt
         self._waiting = number
+        self._handle(signal.SIGALRM, self._end)
         signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
 
     def _end(self, number: int, _: FrameType | None) -> None:

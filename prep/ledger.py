@@ -70,10 +70,9 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_IOERR,
     }
 )
-_SQLITE_ERRORS: Final = (
-    sqlite3.Error,
-    UnicodeDecodeError,
-)  # the latter for a message that quotes broken text
+_SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What `sqlite3` raises; the latter where its message would quote broken text."""
+
 _STATES: Final = {
     JobStatus.IMPORTING: JobState.IMPORTING,
     JobStatus.COMPLETE: JobState.COMPLETE,

@@ -8,14 +8,13 @@ from typing import Any, Unpack
 import polars as pl
 
 from prep.cleaning import REJECTED_TAIL, Progress, clean_into
-from prep.config import CleanOptions, make_settings
-from prep.errors import SourceError
-from prep.folder import RunFolder, check_sources, count_fates
-from prep.jobs import run_jobs
-from prep.ledger import Ledger, Target
+from prep.config import CleanOptions, CleanSettings, Destination, make_settings
+from prep.errors import FolderError, SourceError, TerminalError
+from prep.folder import Manifest, RunFolder, check_sources, count_fates
+from prep.jobs import fetch_files, run_jobs
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
 from prep.marketo import Marketo
-from prep.model import Format, Job
+from prep.model import Job, JobState, JobStatus
 from prep.preparation import (
     IDENTITY,
     Plan,
@@ -29,7 +28,7 @@ from prep.preparation import (
 )
 from prep.report import build_report, read_jobs
 from prep.schema import DEFAULT_NAME, Schema, load_schema
-from prep.settlement import find_doubts, keep_files, settle_rows
+from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.sources import open_source, read_batches
 
 Sources = str | Path | Sequence[str | Path]
@@ -106,7 +105,7 @@ def prepare(
     Raises:
         InputError: A source, a header, the schema or an option is wrong. Rejected rows are a result.
     """
-    plan = _plan(sources, schema, options)
+    plan = _plan(sources, schema, make_settings(options))
     spill: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = []
     first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
@@ -154,7 +153,7 @@ def clean(
     out: str | Path | None = None,
     *,
     schema: Schema | str | Path = DEFAULT_NAME,
-    goal: str = "clean",
+    destination: Destination | None = None,
     progress: Progress = _silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
@@ -166,7 +165,7 @@ def clean(
         sources: One path or several; their rows count in this order.
         out: The run folder; by default the first file's name with `.prep`, in the current folder.
         schema: A schema, or the name or path of one.
-        goal: `clean`, or `run` when the rows are to be sent as well.
+        destination: Where the rows are to be sent afterwards; makes it the folder's goal.
         progress: Told about rows as they are read and written.
         **options: As in `CleanSettings`.
 
@@ -174,11 +173,15 @@ def clean(
         InputError: A source, a header, the schema or an option is wrong.
         FolderError: The folder was made for something else, or another process works on it.
     """
-    plan = _plan(sources, schema, options)
+    plan = _plan(sources, schema, make_settings(options))
     folder = RunFolder(out if out is not None else default_folder(plan.sources[0].path))
+    return _clean(folder, plan, destination, progress)
+
+
+def _clean(folder: RunFolder, plan: Plan, destination: Destination | None, progress: Progress) -> Run:
     folder.create()
     with folder.lock():
-        clean_into(folder, plan, goal, progress)
+        clean_into(folder, plan, destination, progress)
         folder.write_report(build_report(folder))
     return Run(folder)
 
@@ -189,8 +192,7 @@ def default_folder(source: str) -> Path:
     return Path(f"{name.lstrip('.').partition('.')[0] or name}.prep")
 
 
-def _plan(sources: Sources, schema: Schema | str | Path, options: CleanOptions) -> Plan:
-    settings = make_settings(options)
+def _plan(sources: Sources, schema: Schema | str | Path, settings: CleanSettings) -> Plan:
     resolved = schema if isinstance(schema, Schema) else load_schema(schema)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     return make_plan([open_source(path) for path in paths], resolved, settings)
@@ -199,9 +201,8 @@ def _plan(sources: Sources, schema: Schema | str | Path, options: CleanOptions) 
 def submit(
     run: Run | str | Path,
     client: Marketo,
+    destination: Destination | None = None,
     *,
-    list_id: int | None = None,
-    partition_name: str | None = None,
     wait: bool = True,
     timeout_seconds: float | None = None,
     queue_slots: int = JOBS_QUEUED,
@@ -214,9 +215,9 @@ def submit(
 
     Args:
         run: What `clean` returned, or its folder.
-        client: The instance to send to. A folder belongs to the first one it was sent to.
-        list_id: Static list that the leads become members of.
-        partition_name: Lead partition of new leads.
+        client: The instance to send to.
+        destination: List and partition. By default what the folder was made for, else the client's host
+            alone. A folder belongs to the first destination that it was sent to.
         wait: Whether to stay until Marketo has finished all jobs.
         timeout_seconds: Longest stay; None is as long as it takes.
         queue_slots: How many of Marketo's ten queue places to use at the most.
@@ -227,27 +228,18 @@ def submit(
         The run; its `rows` and `counts` hold what is known now, its `report["state"]` whether that is all.
 
     Raises:
-        FolderError: The run was altered, belongs to another target, or another process works on it.
+        FolderError: The run was altered, belongs to another destination, or another process works on it.
         MarketoError: Marketo refused or cannot be reached; what it took before is settled.
     """
-    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    folder = _folder(run)
     with folder.lock():
         manifest = folder.manifest()
-        chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
         check_sources(manifest)
-        with _open_ledger(folder) as ledger:
-            target = Target(
-                host=target_name(client.host),
-                list_id=list_id,
-                partition_name=partition_name,
-                format=Format(manifest.settings["format"]),
-                lookup_field=manifest.settings["lookup_field"],
-            )
-            ledger.aim(target)
-            ledger.plan(chunks.values())
-            manifest = replace(manifest, target=target.host)
-            folder.write_manifest(manifest)
+        manifest = replace(manifest, goal="run", destination=_aim(manifest, client, destination))
+        folder.write_manifest(manifest)
+        with open_ledger(folder, manifest) as ledger:
             client.on_exchange = ledger.note
+            chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
 
             def finish(job: Job, failures: bytes, warnings: bytes) -> None:
                 keep_files(folder, job, failures, warnings)
@@ -272,29 +264,74 @@ def submit(
     return Run(folder)
 
 
-def target_name(host: str) -> str:
-    """What a run folder calls the host that it sends to: a host of this machine can only be a stand-in."""
-    return "sandbox" if host.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"} else host
+def _folder(run: Run | str | Path) -> RunFolder:
+    return run.folder if isinstance(run, Run) else RunFolder.open(run)
 
 
-def _open_ledger(folder: RunFolder) -> Ledger:
-    """The run's ledger; made only for a run that never had one."""
-    if folder.ledger.exists() or folder.manifest().target is not None:
-        return Ledger(folder.ledger)
-    return Ledger.create(folder.ledger)
+def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None) -> Destination:
+    """Where the rows go, with the id of a list that was given by name.
+
+    Raises:
+        FolderError: The folder was made for another destination.
+        TerminalError: Marketo has no such list, or several.
+    """
+    known = manifest.destination
+    aim = wanted or known or Destination(client.host)
+    if known and known.list_name and known.list_name == aim.list_name:
+        aim = replace(aim, list_id=known.list_id)
+    if aim.list_name and not aim.list_id:
+        aim = replace(aim, list_id=_find_list(client, aim.list_name))
+    if known and replace(known, list_id=aim.list_id if known.list_name else known.list_id) != aim:
+        raise FolderError(
+            f"the run belongs to {known.target}, list {known.list_name or known.list_id or 'none'}, "
+            f"partition {known.partition_name or 'none'}",
+            code="other_target",
+            hint="Send it there, or clean the sources into another folder with -o DIR.",
+        )
+    return aim
 
 
-def reconcile(run: Run | str | Path) -> Run:
-    """Settle the fate of every row again, from the ledger and the files that Marketo sent.
+def _find_list(client: Marketo, name: str) -> int:
+    found = [record.list_id for record in client.lists(name=name) if record.name == name]
+    if len(found) != 1:
+        raise TerminalError(
+            f"Marketo has {len(found) or 'no'} static lists called {name!r}",
+            code="no_such_list",
+            hint="Give the number in the list's address in Marketo as --list-id.",
+        )
+    return found[0]
+
+
+def reconcile(run: Run | str | Path, client: Marketo) -> Run:
+    """Fetch failures and warnings of a run's jobs again, and settle the fate of every row again.
 
     Raises:
         FolderError: The run was altered, or another process works on it.
+        MarketoError: Marketo cannot be reached, or knows a job no longer; what is at hand stays as it is.
     """
-    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    folder = _folder(run)
     with folder.lock():
         manifest = folder.manifest()
         jobs = read_jobs(folder)
+        for job in jobs:
+            if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
+                keep_files(folder, job, *fetch_files(client, job))
         if jobs:
             settle_rows(folder, manifest, jobs)
         folder.write_report(build_report(folder))
     return Run(folder)
+
+
+def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
+    """Finish a run folder whose cleaning was interrupted; one that is clean is only opened.
+
+    Raises:
+        InputError: The sources, the schema or the folder are not what they were.
+    """
+    run = Run(RunFolder.open(path))
+    manifest = run.folder.manifest()
+    if manifest.cleaned is not None:
+        return run
+    settings = CleanSettings.from_json(manifest.settings)
+    plan = _plan([source.path for source in manifest.sources], manifest.schema["origin"], settings)
+    return _clean(run.folder, plan, manifest.destination, progress)

@@ -57,6 +57,18 @@ class Plan:
     schema: Schema
     settings: CleanSettings
 
+    @property
+    def problems(self) -> dict[str, tuple[headers.Problem, ...]]:
+        """What is wrong with the header of each source, by path."""
+        return {
+            source.path: mapping.problems for source, mapping in zip(self.sources, self.mappings, strict=True)
+        }
+
+    @property
+    def columns(self) -> tuple[headers.Column, ...]:
+        """The columns of all sources, each once."""
+        return tuple(dict.fromkeys(column for mapping in self.mappings for column in mapping.columns))
+
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """REST names of the upload's columns: those of the sources as they come, then the constants."""
@@ -91,17 +103,19 @@ def occurrences(columns: Iterable[str]) -> list[tuple[str, int]]:
     return found
 
 
-def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings) -> Plan:
-    """Map the headers of all sources and judge them together with the settings.
+def map_sources(
+    sources: Sequence[Source], schema: Schema, settings: CleanSettings
+) -> list[headers.HeaderMapping]:
+    """Map the headers of all sources; what is wrong with a header is part of its mapping.
 
     Raises:
         SettingsError: The settings name fields or columns that are not there.
-        HeaderError: Columns do not fit the schema.
     """
     headers.check_settings(
         schema, lookup_field=settings.lookup_field, maps=settings.maps, constants=settings.constants
     )
-    mappings = [
+    headers.refuse_idle_maps(settings.maps, [source.columns for source in sources])
+    return [
         headers.map_headers(
             source.columns,
             schema,
@@ -112,11 +126,17 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
         )
         for source in sources
     ]
-    headers.refuse_idle_maps(settings.maps, [source.columns for source in sources])
-    headers.refuse_problems(
-        {source.path: mapping.problems for source, mapping in zip(sources, mappings, strict=True)}
-    )
-    plan = Plan(sources, mappings, schema, settings)
+
+
+def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings) -> Plan:
+    """Map the headers of all sources and judge them together with the settings.
+
+    Raises:
+        SettingsError: The settings name fields or columns that are not there.
+        HeaderError: Columns do not fit the schema.
+    """
+    plan = Plan(sources, map_sources(sources, schema, settings), schema, settings)
+    headers.refuse_problems(plan.problems)
     _check_keep(plan)
     return plan
 

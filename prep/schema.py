@@ -99,11 +99,13 @@ class Schema:
         name: What the schema file calls itself.
         fields: Fields by REST name.
         lookup_fields: Fields that identify a lead in an import.
+        origin: What `load_schema` was given, to load it again.
     """
 
     name: str
     fields: Mapping[str, Field]
     lookup_fields: tuple[str, ...]
+    origin: str = ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -278,6 +280,7 @@ def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
         name=top.text("name", Path(label).stem),
         fields=fields,
         lookup_fields=(*lookups, *custom) if base or not lookups else lookups,
+        origin=label,
     )
     _refuse_clashes(label, schema)
     return schema

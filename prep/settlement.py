@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,9 @@ import polars as pl
 
 from prep import durable
 from prep.cleaning import people_delimiter
+from prep.errors import FolderError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
+from prep.ledger import Ledger, Target
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 from prep.people import Table, defuse
@@ -21,6 +24,36 @@ ASSUMED: Final = "assumed landed"
 _NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
 _OUTCOME_COLUMNS: Final = {"batch_id": pl.Int64, "message": pl.String, "matched_by": pl.String}
 _OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by")
+
+
+def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
+    """The ledger of a run that has a destination, with all its chunks; made only if there never was one.
+
+    Raises:
+        FolderError: The run has no destination, or the ledger is damaged, gone or of something else.
+    """
+    aim = manifest.destination
+    if aim is None:
+        hint = f"prep submit {folder.path} sends it."
+        raise FolderError(f"{folder.path}: has no destination yet", code="no_destination", hint=hint)
+    started = folder.ledger.exists() or manifest.has_ledger
+    ledger = Ledger(folder.ledger) if started else Ledger.create(folder.ledger)
+    try:
+        ledger.aim(
+            Target(
+                host=aim.target,
+                list_id=aim.list_id,
+                partition_name=aim.partition_name,
+                format=Format(manifest.settings["format"]),
+                lookup_field=manifest.settings["lookup_field"],
+            )
+        )
+        ledger.plan(manifest.results.chunks)
+        folder.write_manifest(replace(manifest, has_ledger=True))
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
 
 
 def keep_files(folder: RunFolder, job: Job, failures: bytes, warnings: bytes) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from prep.cli.defaults import read_defaults
 from prep.errors import PrepError
 
 _COMMANDS: Final = {
@@ -30,6 +32,7 @@ _COMMANDS: Final = {
 
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+_NO_PLACE: Final = {"source": None, "row": None, "column": None}
 
 
 class _LazyGroup(click.Group):
@@ -59,11 +62,20 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Settings come from flags, then the environment, then prep.toml. Exit codes: 0 done, 1 input, 2 usage, "
-    "3 some rows rejected, warned or failed, 4 Marketo refused, 5 still running, 6 outcome unknown, 130 interrupted.",
+    epilog="Settings come from flags, then the environment, then prep.toml. Exit codes: 0 done, 1 wrong "
+    "input, 2 usage, 3 rows rejected, warned or failed, 4 Marketo refused, 5 still running, 6 outcome "
+    "unknown, 130 interrupted.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
-def group() -> None:
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def group(context: click.Context) -> None:
     """Get lead files into Adobe Marketo Engage without losing, doubling or spoiling one row.
 
     \b
@@ -72,6 +84,8 @@ def group() -> None:
       prep check leads.csv                  what is wrong with the file
       prep clean leads.csv && prep submit leads.prep
     """
+    defaults = read_defaults()
+    context.default_map = dict.fromkeys(_COMMANDS, defaults)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -85,38 +99,39 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code. Every error that a user can cause has been printed as one line with a hint.
     """
-    as_json = "--json" in arguments
+    known: dict[str, Any] = {}
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = group.main(arguments, prog_name="prep", standalone_mode=False)
+        code = group.main(arguments, prog_name="prep", standalone_mode=False, obj=known)
         sys.stdout.flush()
     except click.UsageError as error:
         error.show()
-        return _answer(as_json, EXIT_USAGE, {"code": "usage", "message": error.format_message(), "hint": ""})
+        facts = {"code": "usage", "message": error.format_message(), "hint": "", **_NO_PLACE}
+        code = _fail(EXIT_USAGE, facts, known, as_json="--json" in arguments)
     except PrepError as error:
-        _show(error)
-        return _answer(as_json, error.exit_code, _describe(error))
+        click.echo(f"Error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"Hint: {error.hint}", err=True)
+        code = _fail(error.exit_code, error.facts, known, as_json="--json" in arguments)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. prep resume DIR carries on.", err=True)
-        return EXIT_INTERRUPTED
+        click.echo("Interrupted; prep resume DIR carries on.", err=True)
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code = 0
     return code if isinstance(code, int) else 0
 
 
-def _show(error: PrepError) -> None:
-    click.echo(f"Error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"Hint: {error.hint}", err=True)
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
-def _describe(error: PrepError) -> dict[str, Any]:
-    names = ("code", "message", "hint", "source", "row", "column")
-    return {name: getattr(error, name) for name in names}
+def _fail(exit_code: int, error: dict[str, Any], known: dict[str, Any], *, as_json: bool) -> int:
+    """End with an error; what was known of the run before is part of the JSON answer.
 
-
-def _answer(as_json: bool, exit_code: int, error: dict[str, Any]) -> int:  # noqa: FBT001
+    A chunk whose outcome is unknown weighs more than the refusal that ended the command.
+    """
+    code = max(exit_code, known.get("exit_code", 0)) if known.get("state") == "unknown" else exit_code
     if as_json:
-        report = click.get_current_context(silent=True)
-        click.echo(json.dumps({"exit_code": exit_code, "error": error}, ensure_ascii=False))
-    return exit_code
+        click.echo(json.dumps({**known, "exit_code": code, "error": error}, ensure_ascii=False))
+    return code

@@ -45,6 +45,10 @@ class TokenSource:
             self._token = self._fetch()
         return self._token
 
+    def redacted(self, text: str) -> str:
+        """Return the text without the token."""
+        return text.replace(self._token.value, "***") if self._token else text
+
     def discard(self) -> None:
         """Forget the token, because Marketo refused it."""
         self._refused = self._token.value if self._token else ""

@@ -279,9 +279,8 @@ class Marketo:
 
     def _printable(self, message: str) -> str:
         """Make Marketo's own sentence fit for terminals and files, even if it echoed what it should not."""
-        for secret in (self._tokens.token(), self._client_secret):
-            message = message.replace(secret.value, "***")
-        return _CONTROL_CHARACTERS.sub(" ", message)[:_MESSAGE_CHARACTERS]
+        safe = self._tokens.redacted(message).replace(self._client_secret.value, "***")
+        return _CONTROL_CHARACTERS.sub(" ", safe)[:_MESSAGE_CHARACTERS]
 
 
 def _identity_form(client_id: str, client_secret: str) -> Secret:

@@ -1,6 +1,7 @@
 """Judges replies: what was asked for, or a problem and what to do about it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,11 +45,13 @@ def rows(call: Call, reply: Reply, now: float) -> list[object] | Problem:
     if reply.status != _OK:
         return refused(call, codes.http(reply.status), now)
     envelope = _decoded(reply.content)
-    number = _first_code(envelope)
-    if envelope.get("success") is True and number is None:
-        result = envelope.get("result")
+    numbers, result = _codes(envelope), envelope.get("result")
+    has_succeeded = envelope.get("success") is True
+    if has_succeeded and not numbers:
         return result if isinstance(result, list) else []
-    return unclear(call) if number is None else refused(call, codes.marketo(number), now)
+    if has_succeeded or result or not numbers or None in numbers:
+        return unclear(call)
+    return refused(call, _worst(call, numbers), now)
 
 
 def next_page(reply: Reply) -> str:
@@ -86,8 +89,8 @@ def grant(call: Call, reply: Reply, now: float) -> Grant | Problem:
         return refused(call, codes.http(reply.status), now)
     token, seconds = body.get("access_token"), whole(body.get("expires_in"))
     if not isinstance(token, str) or not _is_printable(token) or seconds is None:
-        number = _first_code(body)
-        return unclear(call) if number is None else refused(call, codes.marketo(number), now)
+        numbers = _codes(body)
+        return refused(call, _worst(call, numbers), now) if numbers and None not in numbers else unclear(call)
     return Grant(Secret(token), seconds)
 
 
@@ -146,9 +149,17 @@ def _decoded(content: bytes) -> dict[str, object]:
         return {}
 
 
-def _first_code(envelope: dict[str, object]) -> int | None:
+def _codes(envelope: dict[str, object]) -> list[int | None]:
+    """Return the codes of all errors, None for one that cannot be read."""
     errors = envelope.get("errors")
-    return whole(mapping(errors[0]).get("code")) if isinstance(errors, list) and errors else None
+    return [whole(mapping(error).get("code")) for error in errors] if isinstance(errors, list) else []
+
+
+def _worst(call: Call, numbers: Sequence[int | None]) -> Code:
+    """Return the row of the first code, unless a later one says that an import may have been executed."""
+    found = [codes.marketo(number) for number in numbers if number is not None]
+    doubtful = (row for row in found if row.action_for(importing=call.is_import) is Action.UNKNOWN)
+    return next(doubtful, found[0])
 
 
 def _is_printable(token: str) -> bool:

@@ -16,6 +16,8 @@ from prep.errors import MarketoError, SettingsError, TerminalError, TransientErr
 
 _MARKETO_HOST: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.mktorest\.com")
 _CONNECT_SECONDS: Final = 10.0
+_FOREIGN: Final = (OSError, urllib3.exceptions.HTTPError, urllib3.exceptions.ProxySchemeUnsupported)
+"""Roots of all that `requests` and what lies below it raise; `RequestException` is an OSError."""
 _BLOCK_BYTES: Final = 64 * 1024
 
 
@@ -113,7 +115,7 @@ class Transport:
         failure: MarketoError | None = None
         try:
             return self._request(call, body, token)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except _FOREIGN as error:
             failure = _translated(call, error)
         # Raised out here, it does not drag the request and its token along as its context.
         raise SendError(failure, left_whole=body.left_whole)
@@ -199,8 +201,10 @@ def _translated(call: Call, error: Exception) -> MarketoError:
                 hint="Check the network and MARKETO_ENDPOINT.",
             )
         case _:
-            return TransientError(
-                f"{call}: the exchange failed ({type(error).__name__})", code="no_connection"
+            return TerminalError(
+                f"{call}: the call cannot be made ({type(error).__name__})",
+                code="no_connection",
+                hint="Check MARKETO_ENDPOINT, HTTPS_PROXY and REQUESTS_CA_BUNDLE.",
             )
 
 

@@ -17,6 +17,8 @@ _ROWS: Final = pl.Schema({"fate": pl.String, "message": pl.String, "matched_by":
 _LINES: Final = pl.Schema(
     {"kind": pl.String, "message": pl.String, "why": pl.String, "matched_by": pl.String, "count": pl.UInt32}
 )
+_FILES: Final = {Fate.FAILED: "failure file", Fate.WARNED: "warning file"}
+_NO_PAIRS: Final = pl.DataFrame(schema={"row": pl.UInt32, "message": pl.String, "matched_by": pl.String})
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,8 @@ def _join(
     name_last: pl.DataFrame,
 ) -> _Joined:
     """Read a file and find the rows that it speaks of; of identical rows those of `name_last` come last."""
+    if not file.strip():
+        return _Joined(kind, _NO_PAIRS, _NO_PAIRS.select("row"), pl.DataFrame(schema=_LINES), named=0)
     sent_columns = [name.removeprefix(cell("")) for name in chunk.columns if name != "row"]
     received = read(file, sent_columns, lookup_field, file_format.delimiter)
     matches = match(chunk, received, lookup_field, name_last)
@@ -221,19 +225,18 @@ def _fates(chunk: pl.DataFrame, failed: _Joined, warned: _Joined, doubts: Sequen
 
 def _discrepancies(joined: _Joined, counted: int) -> tuple[str, ...]:
     """Say what does not add up between a file and Marketo's count."""
-    file = f"the file of {joined.kind} rows"
-    sentences = []
-    if joined.named != counted:
-        sentences.append(f"Marketo counts {counted} {joined.kind} rows, {file} names {joined.named}")
-    if lines := joined.count(Why.NO_ROW):
-        sentences.append(f"{lines} lines of {file} match no row that was sent")
-    if lines := joined.count(Why.UNREADABLE):
-        sentences.append(f"{lines} lines of {file} cannot be read")
-    return tuple(sentences)
+    file = _FILES[joined.kind]
+    no_row, unreadable = joined.count(Why.NO_ROW), joined.count(Why.UNREADABLE)
+    sentences = {
+        f"{joined.kind} rows: Marketo counts {counted}, its {file} names {joined.named}": joined.named
+        != counted,
+        f"lines of the {file} that match no row: {no_row}": no_row > 0,
+        f"lines of the {file} that cannot be read: {unreadable}": unreadable > 0,
+    }
+    return tuple(sentence for sentence, holds in sentences.items() if holds)
 
 
 def _look_alikes(joined: _Joined) -> tuple[str, ...]:
     """Say how many rows a file leaves open because it does not tell them apart."""
-    rows, lines = joined.alike.height, joined.count(Why.SEVERAL_ROWS)
-    sentence = f"{lines} lines of Marketo's file of {joined.kind} rows do not tell {rows} rows apart"
-    return (sentence,) if rows else ()
+    rows = joined.alike.height
+    return (f"rows that the {_FILES[joined.kind]} does not tell apart: {rows}",) if rows else ()

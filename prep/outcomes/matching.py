@@ -78,7 +78,8 @@ def match(rows: pl.DataFrame, received: Received, lookup_field: str, name_last: 
     common = [cell(name) for name in received.columns]
     absent = [column for column in rows.columns if column not in {"row", *common}]
     near = _near(rows, readings, common, cell(lookup_field))
-    near = pl.concat([near.join(name_last, on="row", how="anti"), near.join(name_last, on="row", how="semi")])
+    if name_last.height:
+        near = pl.concat([near.join(name_last, on="row", how=how) for how in ("anti", "semi")])
     found = _climb(near, readings, common, cell(lookup_field))
     if absent and found.alike.height:
         blank = near.filter(pl.all_horizontal(pl.col(absent) == ""))

@@ -18,6 +18,9 @@ https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-i
 
 _DELIMITERS: Final = (",", "\t", ";")
 _BOM: Final = "\ufeff"
+_LONGEST_HEADER: Final = 100_000
+"""Characters in which the header ends; a thousand columns need half of them."""
+
 _LONGEST_CELL: Final = 4 * TEXT_BYTES
 """Characters after which an opening quote counts as text; it keeps a file of stray quotes from costing n²."""
 
@@ -115,12 +118,14 @@ class _Layout:
     def readings(self, record: Sequence[str]) -> list[list[str]]:
         """Give each way to spread a record over the columns, the likeliest first; none if there is none."""
         width = len(self.columns)
+        if len(record) == width:
+            return [list(record)]
         if len(record) == width - 1:
             return [[*record[:gap], "", *record[gap:]] for gap in self.gaps]
         if len(record) < width:
             return []
-        shifted = len(record) > width and not record[0].strip()
-        return [self._fit(record), self._fit(record[1:])] if shifted else [self._fit(record)]
+        shifted = [] if record[0].strip() else [self._fit(record[1:])]
+        return [self._fit(record), *shifted]
 
     def _fit(self, record: Sequence[str]) -> list[str]:
         """Give what is too much to the reason."""
@@ -133,7 +138,7 @@ def _find_layout(text: str, sent: Sequence[str], lookup: str, delimiter: str) ->
     """Take the delimiter under which the header names the reason and most columns of the chunk."""
     best: _Layout | None = None
     for candidate in dict.fromkeys((delimiter, *_DELIMITERS)):
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=candidate), [])
+        header = next(csv.reader(io.StringIO(text[:_LONGEST_HEADER], newline=""), delimiter=candidate), [])
         layout = _Layout.of_header(header, sent, lookup, candidate)
         if layout and (best is None or _known(layout) > _known(best)):
             best = layout

@@ -54,11 +54,11 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "parent_run_id": manifest.parent_run_id,
         "goal": manifest.goal,
         "state": str(state),
-        "target": manifest.target,
+        "target": manifest.destination.target if manifest.destination else None,
         "sources": [asdict(source) for source in manifest.sources],
         "lookup_field": manifest.settings["lookup_field"],
         "format": manifest.settings["format"],
-        "schema": dict(manifest.schema),
+        "schema": {name: manifest.schema[name] for name in ("name", "fingerprint")},
         "counts": counts,
         "balanced": True,
         "assumed": _assumed(rows, jobs),
@@ -92,7 +92,7 @@ def read_jobs(folder: RunFolder) -> tuple[Job, ...]:
     Raises:
         FolderError: The ledger is damaged, or gone although the run had begun to send.
     """
-    if not folder.ledger.exists() and folder.manifest().target is None:
+    if not folder.ledger.exists() and not folder.manifest().has_ledger:
         return ()
     with Ledger(folder.ledger) as ledger:
         return ledger.jobs()

@@ -1,7 +1,9 @@
 """The summary of a run for a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+import polars as pl
 
 from prep.model import Fate, Reason
 
@@ -17,11 +19,61 @@ _FATES: Final = {
     Fate.REJECTED: "broke a rule or could not be read; not sent",
 }
 _TOP_REASONS: Final = 10
+_FIRST_ROWS: Final = 5
+_ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗"}
 
 
 def summarise(report: Mapping[str, Any], folder: str) -> str:
     """What happened to how many rows, why, and what to do next; ends without a line end."""
     return "\n".join([*_counts(report), *_reasons(report), *_jobs(report), *_next(report, folder)])
+
+
+def describe_check(report: Mapping[str, Any], rows: pl.DataFrame) -> str:
+    """What a check found: counts, the commonest problems with the first rows that have them, the mapping.
+
+    Args:
+        report: The report of the cleaned run.
+        rows: Its table of fates.
+    """
+    problems = rows.filter(pl.col("reasons").is_not_null()).explode("reasons")
+    return "\n".join([*_counts(report), *_problems(report, problems), *_changes(report), *_mapping(report)])
+
+
+def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str]:
+    if not report["reasons"]:
+        return
+    yield ""
+    yield "Problems"
+    for reason in report["reasons"][:_TOP_REASONS]:
+        text = ":".join(filter(None, [reason["field"], reason["code"]]))
+        found = problems.filter(pl.col("reasons") == text)["row"]
+        first = ", ".join(str(row) for row in found.head(_FIRST_ROWS))
+        more = ", …" if len(found) > _FIRST_ROWS else ""
+        yield f"  {reason['rows']:>9,}  {text} ({Reason(reason['code']).meaning}); row {first}{more}"
+    if len(report["reasons"]) > _TOP_REASONS:
+        yield f"  … and {len(report['reasons']) - _TOP_REASONS} more kinds; prep clean lists every row"
+
+
+def _changes(report: Mapping[str, Any]) -> Iterator[str]:
+    if report["changes"]:
+        yield ""
+        yield "Cells that would be respelled"
+    for change in report["changes"]:
+        yield f"  {change['cells']:>9,}  {change['field']}: {change['rule']}"
+
+
+def _mapping(report: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "Columns"
+    yield from describe_mapping(report["mapping"])
+
+
+def describe_mapping(mapping: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """One line for each column: its header, its field and how that was found."""
+    width = max((len(repr(column["source"])) for column in mapping), default=0)
+    for column in mapping:
+        mark = _ARROWS.get(column["how"], "→")
+        yield f"  {column['source']!r:<{width}}  {mark} {column['field'] or '':<24} {column['how']}"
 
 
 def _counts(report: Mapping[str, Any]) -> Iterator[str]:

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     batch_id INTEGER PRIMARY KEY, format TEXT, lookup_field TEXT, list_id INTEGER, partition_name TEXT,
     submitted_at REAL, starts_at REAL, ends_at REAL,
     status TEXT, processed INTEGER DEFAULT 0, failed INTEGER DEFAULT 0, warned INTEGER DEFAULT 0,
-    message TEXT DEFAULT ''
+    message TEXT DEFAULT '', doomed INTEGER DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS files (batch_id INTEGER, kind TEXT, content BLOB, PRIMARY KEY (batch_id, kind));
 CREATE TABLE IF NOT EXISTS requests (
@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS row_events (
     batch_id INTEGER, row INTEGER, time REAL, outcome TEXT, lead_id INTEGER, message TEXT,
     PRIMARY KEY (batch_id, row)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS strikes (fault TEXT PRIMARY KEY, times INTEGER);
 CREATE TABLE IF NOT EXISTS clock (seconds REAL);
 CREATE TEMP TABLE wanted (key PRIMARY KEY);
 """

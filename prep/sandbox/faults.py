@@ -120,6 +120,25 @@ class Number(StrEnum):
     SECONDS = "seconds"
 
 
+class _Group(NamedTuple):
+    """What kinds of faults have in common."""
+
+    place: Place
+    phase: Phase
+    number: Number
+
+
+_UNREAD = _Group(Place.IMPORT, Phase.ARRIVAL, Number.WHICH)
+_OBEYED = _Group(Place.IMPORT, Phase.REPLY, Number.WHICH)
+_OBEYED_LATE = _Group(Place.IMPORT, Phase.REPLY, Number.SECONDS)
+_NO_TOKEN = _Group(Place.ANY, Phase.CALL, Number.WHICH)
+_REFUSED = _Group(Place.ANY, Phase.CALL, Number.TIMES)
+_QUEUE = _Group(Place.IMPORT, Phase.CALL, Number.TIMES)
+_IDENTITY = _Group(Place.IDENTITY, Phase.REPLY, Number.TIMES)
+_NO_FILE = _Group(Place.FAILURES, Phase.ARRIVAL, Number.TIMES)
+_FILE = _Group(Place.FAILURES, Phase.FILE, Number.TIMES)
+
+
 class FaultKind(StrEnum):
     """Everything that can be made to go wrong.
 
@@ -135,54 +154,54 @@ class FaultKind(StrEnum):
     number: Number
     description: str
 
-    def __new__(cls, value: str, place: Place, phase: Phase, number: Number, description: str) -> Self:
+    def __new__(cls, value: str, group: _Group, description: str) -> Self:
         """Make a member out of its name and its facts."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.place, member.phase, member.number, member.description = place, phase, number, description
+        member.place, member.phase, member.number = group
+        member.description = description
         return member
 
-    CLOSED = "closed", Place.IMPORT, Phase.ARRIVAL, Number.WHICH, "the connection closes before the upload is read"
-    HTTP_502 = "http-502", Place.IMPORT, Phase.ARRIVAL, Number.WHICH, "HTTP 502, nothing is queued"
-    HTTP_503 = "http-503", Place.IMPORT, Phase.ARRIVAL, Number.WHICH, "HTTP 503, nothing is queued"
-    HTTP_504 = "http-504", Place.IMPORT, Phase.ARRIVAL, Number.WHICH, "HTTP 504, nothing is queued"
-    REDIRECT = "redirect", Place.IMPORT, Phase.ARRIVAL, Number.WHICH, "a redirect to another host"
-    FILE_502 = "file-502", Place.FAILURES, Phase.ARRIVAL, Number.TIMES, "HTTP 502 first, then the failure file"
+    CLOSED = "closed", _UNREAD, "the connection closes before the upload is read"
+    HTTP_502 = "http-502", _UNREAD, "HTTP 502, nothing is queued"
+    HTTP_503 = "http-503", _UNREAD, "HTTP 503, nothing is queued"
+    HTTP_504 = "http-504", _UNREAD, "HTTP 504, nothing is queued"
+    REDIRECT = "redirect", _UNREAD, "a redirect to another host, nothing is queued"
 
-    LOST_REPLY = "lost-reply", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, then closed without a reply"
-    HTTP_502_AFTER = "http-502-after", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, but the reply is HTTP 502"
-    HTTP_503_AFTER = "http-503-after", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, but the reply is HTTP 503"
-    HTTP_504_AFTER = "http-504-after", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, but the reply is HTTP 504"
-    HTML_REPLY = "html-reply", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, but the reply is HTTP 200 with HTML"
-    BROKEN_JSON = "broken-json", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, but the reply breaks off"
-    EMPTY_RESULT = "empty-result", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, but the reply has no result"
-    SLOW_REPLY = "slow-reply", Place.IMPORT, Phase.REPLY, Number.SECONDS, "queued, the reply comes seconds later"
-    JOB_FAILED = "job-failed", Place.IMPORT, Phase.REPLY, Number.WHICH, "queued, the job ends as Failed"
-    EXPIRES_IN_0 = "expires-in-0", Place.IDENTITY, Phase.REPLY, Number.TIMES, "a token with no seconds left"
+    LOST_REPLY = "lost-reply", _OBEYED, "queued, but the connection closes without a reply"
+    HTTP_502_AFTER = "http-502-after", _OBEYED, "queued, but the reply is HTTP 502"
+    HTTP_503_AFTER = "http-503-after", _OBEYED, "queued, but the reply is HTTP 503"
+    HTTP_504_AFTER = "http-504-after", _OBEYED, "queued, but the reply is HTTP 504"
+    HTML_REPLY = "html-reply", _OBEYED, "queued, but the reply is HTTP 200 with an HTML page"
+    BROKEN_JSON = "broken-json", _OBEYED, "queued, but the reply breaks off in the middle"
+    EMPTY_RESULT = "empty-result", _OBEYED, "queued, but the reply holds no result"
+    JOB_FAILED = "job-failed", _OBEYED, "queued, but the job ends as Failed"
+    SLOW_REPLY = "slow-reply", _OBEYED_LATE, "queued, but the reply comes seconds later"
 
-    TOKEN_INVALID = "token-invalid", Place.ANY, Phase.CALL, Number.WHICH, "601, until a new token is fetched"
-    TOKEN_EXPIRED = "token-expired", Place.ANY, Phase.CALL, Number.WHICH, "602, until a new token is fetched"
-    RATE_LIMIT = "rate-limit", Place.ANY, Phase.CALL, Number.TIMES, "606, too many calls in 20 seconds"
-    DAILY_QUOTA = "daily-quota", Place.ANY, Phase.CALL, Number.TIMES, "607, the daily quota is used up"
-    API_UNAVAILABLE = "api-unavailable", Place.ANY, Phase.CALL, Number.TIMES, "608, temporarily unavailable"
-    SYSTEM_ERROR = "system-error", Place.ANY, Phase.CALL, Number.TIMES, "611, an unhandled error"
-    TRANSIENT_ERROR = "transient-error", Place.ANY, Phase.CALL, Number.TIMES, "713, a transient error"
-    QUEUE_FULL = "queue-full", Place.IMPORT, Phase.CALL, Number.TIMES, "1016, others fill the queue"
+    QUEUE_FULL = "queue-full", _QUEUE, "1016, the imports of others fill the queue"
+    RATE_LIMIT = "rate-limit", _REFUSED, "606, too many calls in 20 seconds"
+    DAILY_QUOTA = "daily-quota", _REFUSED, "607, the daily quota is used up"
+    API_UNAVAILABLE = "api-unavailable", _REFUSED, "608, temporarily unavailable"
+    SYSTEM_ERROR = "system-error", _REFUSED, "611, an unhandled error"
+    TRANSIENT_ERROR = "transient-error", _REFUSED, "713, a transient error"
 
-    FILE_NO_LOOKUP = "file-no-lookup", Place.FAILURES, Phase.FILE, Number.TIMES, "the lookup column is missing"
-    FILE_REORDERED = "file-reordered", Place.FAILURES, Phase.FILE, Number.TIMES, "the rows stand in reverse order"
-    FILE_TRIMMED = "file-trimmed", Place.FAILURES, Phase.FILE, Number.TIMES, "blanks around and inside values are cut"
-    FILE_RECASED = "file-recased", Place.FAILURES, Phase.FILE, Number.TIMES, "values come back in lower case"
-    FILE_REDATED = "file-redated", Place.FAILURES, Phase.FILE, Number.TIMES, "dates come back as month/day/year"
-    FILE_ROUNDED = "file-rounded", Place.FAILURES, Phase.FILE, Number.TIMES, "decimal numbers come back rounded"
-    FILE_SHORT = "file-short", Place.FAILURES, Phase.FILE, Number.TIMES, "one row less than was counted"
-    FILE_TWICE = "file-twice", Place.FAILURES, Phase.FILE, Number.TIMES, "the first row comes twice, with two reasons"
-    FILE_EMPTY = "file-empty", Place.FAILURES, Phase.FILE, Number.TIMES, "an empty file although rows failed"
-    FILE_ODD_REASONS = (
-        "file-odd-reasons", Place.FAILURES, Phase.FILE, Number.TIMES, "reasons hold delimiter, quote and line break",
-    )  # fmt: skip
-    FILE_QUOTED = "file-quoted", Place.FAILURES, Phase.FILE, Number.TIMES, "every value is quoted"
-    FILE_BOM_CRLF = "file-bom-crlf", Place.FAILURES, Phase.FILE, Number.TIMES, "a byte order mark and CRLF"
+    TOKEN_INVALID = "token-invalid", _NO_TOKEN, "601 until a new token is fetched"
+    TOKEN_EXPIRED = "token-expired", _NO_TOKEN, "602 until a new token is fetched"
+    EXPIRES_IN_0 = "expires-in-0", _IDENTITY, "a token that has no seconds left"
+
+    FILE_502 = "file-502", _NO_FILE, "HTTP 502 first, then the failure file"
+    FILE_NO_LOOKUP = "file-no-lookup", _FILE, "the lookup column is missing"
+    FILE_REORDERED = "file-reordered", _FILE, "the rows stand in reverse order"
+    FILE_TRIMMED = "file-trimmed", _FILE, "blanks around and inside values are cut"
+    FILE_RECASED = "file-recased", _FILE, "values come back in lower case"
+    FILE_REDATED = "file-redated", _FILE, "dates come back as month/day/year"
+    FILE_ROUNDED = "file-rounded", _FILE, "decimal numbers come back rounded"
+    FILE_SHORT = "file-short", _FILE, "one row less than was counted"
+    FILE_TWICE = "file-twice", _FILE, "the first row comes twice, with two reasons"
+    FILE_EMPTY = "file-empty", _FILE, "an empty file although rows failed"
+    FILE_ODD_REASONS = "file-odd-reasons", _FILE, "reasons hold delimiters, quotes and line breaks"
+    FILE_QUOTED = "file-quoted", _FILE, "every value is quoted"
+    FILE_BOM_CRLF = "file-bom-crlf", _FILE, "a byte order mark and CRLF"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +229,7 @@ class Fault:
     def parse(cls, text: str) -> Self:
         """Read the short form: a kind, and a number after a colon that the kind gives its meaning.
 
-        `lost-reply:2` strikes the second upload, `queue-full:3` three uploads, `slow-reply:5` takes 5 seconds.
+        `lost-reply:2` strikes the second upload, `queue-full:3` three uploads, `slow-reply:5` takes 5 s.
 
         Raises:
             ValueError: There is no such kind, or the number is none; the message names what there is.
@@ -220,7 +239,9 @@ class Fault:
         if not colon:
             return cls(kind=kind)
         if not (number.isascii() and number.isdecimal() and int(number) > 0):
-            raise ValueError(f"{text!r}: after the colon comes a whole number, {kind.number} for {kind}; {_known()}")
+            raise ValueError(
+                f"{text!r}: after the colon comes a whole number, {kind.number} for {kind}; {_known()}"
+            )
         match kind.number:
             case Number.WHICH:
                 return cls(kind=kind, at=int(number))
@@ -232,7 +253,9 @@ class Fault:
     def strikes(self, phase: Phase, place: Place) -> bool:
         """Return whether it concerns a request at a place in a phase."""
         wanted = self.place or self.kind.place
-        return self.kind.phase is phase and (wanted is place or (wanted is Place.ANY and place is not Place.IDENTITY))
+        return self.kind.phase is phase and (
+            wanted is place or (wanted is Place.ANY and place is not Place.IDENTITY)
+        )
 
     def is_due(self, request_number: int, struck: int) -> bool:
         """Return whether it strikes the so many-th request at its place, having struck so often before."""
@@ -260,19 +283,26 @@ def load_scenario(path: str | Path) -> Scenario:
         ValueError: It is not TOML, or names something that there is not; the message names what there is.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        _require_known(content, ("behaviour", "fault"), "table")
-        behaviour = _behaviour(content.get("behaviour", {}))
-        return Scenario(behaviour, tuple(_fault(table) for table in content.get("fault", [])))
+        return _scenario(tomllib.loads(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
+def _scenario(content: Mapping[str, Any]) -> Scenario:
+    _require_known(content, ("behaviour", "fault"), "table")
+    behaviour, faults = content.get("behaviour", {}), content.get("fault", [])
+    if not isinstance(behaviour, dict):
+        raise ValueError("behaviour is a table: [behaviour]")  # noqa: TRY004 - the file is wrong, not a type
+    if not (isinstance(faults, list) and all(isinstance(fault, dict) for fault in faults)):
+        raise ValueError("fault is a list of tables: [[fault]]")
+    return Scenario(_behaviour(behaviour), tuple(map(_fault, faults)))
+
+
 def _kind(name: str) -> FaultKind:
-    try:
-        return FaultKind(name)
-    except ValueError:
-        raise ValueError(f"unknown fault {name!r}; {_known()}") from None
+    for kind in FaultKind:
+        if kind == name:
+            return kind
+    raise ValueError(f"unknown fault {name!r}; {_known()}")
 
 
 def _known() -> str:

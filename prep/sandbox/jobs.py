@@ -132,6 +132,10 @@ class Jobs:
             self._store(batch_id, "upload", upload.content)
             return batch_id
 
+    def doom(self, batch_id: int | None) -> None:
+        """Let a job end as `Failed`."""
+        self._database.execute("UPDATE jobs SET doomed = 1 WHERE batch_id = ?", batch_id)
+
     def job(self, batch_id: int) -> Job:
         """Return a job as it stands now.
 
@@ -174,6 +178,9 @@ class Jobs:
             examined = self._examine(row)
         except UnreadableFileError as error:
             self._close(row, "Failed", (0, 0, 0), f"Import failed: {error}")
+            return
+        if row["doomed"]:
+            self._close(row, "Failed", (0, 0, 0), "Import failed")
             return
         taken = self._take(row, examined)
         for kind, reasons, column in (

@@ -1,32 +1,20 @@
-"""HTTP in and out: which path is which call, what a request must have, what a reply looks like."""
+"""The calls of the API: which path is which, what each must be given, what it replies."""
 
-import gzip
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl
-
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from prep.sandbox.errors import MarketoError
+from prep.sandbox.faults import Place
 from prep.sandbox.instance import Field, StaticList
 from prep.sandbox.jobs import Job, Upload
 from prep.sandbox.leads import Lead, iso_time, key_of
-from prep.sandbox.multipart import parse_multipart
 from prep.sandbox.rules import DELIMITERS, is_integer
 from prep.sandbox.state import State
-
-MAX_OTHER_BODY_BYTES: Final = 1_000_000
-MAX_URI_BYTES: Final = 8 * 1024
-"""Both: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes"""
-
-GZIP_FROM_BYTES: Final = 1024
-"""https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/performance"""
+from prep.sandbox.variants import vary
 
 MAX_FILTER_VALUES: Final = 300
 MAX_PAGE: Final = 300
@@ -37,20 +25,8 @@ DEFAULT_LEAD_FIELDS: Final = ("email", "updatedAt", "createdAt", "lastName", "fi
 
 JSON_TYPE: Final = "application/json;charset=UTF-8"
 FILE_TYPE: Final = "text/csv;charset=UTF-8"
-LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 API_USER: Final = "sandbox@example.com"
 """The invented user whom the token belongs to."""
-
-
-class Place(StrEnum):
-    """The calls that faults and the journal tell apart."""
-
-    IDENTITY = "identity"
-    IMPORT = "import"
-    STATUS = "status"
-    FAILURES = "failures"
-    WARNINGS = "warnings"
-    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -59,26 +35,15 @@ class Call:
 
     Attributes:
         method: The HTTP method, after `_method` has been obeyed.
-        path: The path without the query.
-        headers: By name in lower case.
-        query: Parameters of the query.
-        form: Parameters of the body.
+        parameters: Parameters of the query and the body; the query wins.
         upload: Content of the multipart part `file`, None when there is none.
         argument: The id inside the path, if any.
     """
 
     method: str
-    path: str
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    form: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
     upload: bytes | None = None
     argument: int = 0
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Parameters of body and query together; the query wins."""
-        return {**self.form, **self.query}
 
 
 class Answer(NamedTuple):
@@ -86,17 +51,21 @@ class Answer(NamedTuple):
 
     Attributes:
         content: The body.
-        status: The HTTP status.
+        status: The HTTP status; None closes the connection instead.
         content_type: The header.
         code: Marketo's error code inside, for the journal.
         batch_id: The job concerned, for the journal.
+        location: The header of a redirect.
+        delay_seconds: Real seconds to wait before it is sent.
     """
 
     content: bytes
-    status: int = 200
+    status: int | None = 200
     content_type: str = JSON_TYPE
     code: str | None = None
     batch_id: int | None = None
+    location: str | None = None
+    delay_seconds: float = 0
 
 
 Handler = Callable[[State, Call], Answer]
@@ -133,8 +102,9 @@ def refusal(state: State, error: MarketoError) -> Answer:
     return Answer(envelope(state, success=False, **warnings, errors=errors), code=error.code)
 
 
-def page(title: str, status: int) -> Answer:
+def page(status: int) -> Answer:
     """Return the HTML page that a web server in front of Marketo would send."""
+    title = HTTPStatus(status).phrase
     html = f"<html><head><title>{status} {title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Answer(html.encode(), status, "text/html")
 
@@ -197,21 +167,26 @@ def show_status(state: State, call: Call) -> Answer:
 
 def give_failures(state: State, call: Call) -> Answer:
     """Answer `GET /bulk/v1/leads/batch/{id}/failures.json`."""
-    return _row_file(state, call, "failures")
+    return _row_file(state, call, Place.FAILURES)
 
 
 def give_warnings(state: State, call: Call) -> Answer:
     """Answer `GET /bulk/v1/leads/batch/{id}/warnings.json`."""
-    return _row_file(state, call, "warnings")
+    return _row_file(state, call, Place.WARNINGS)
 
 
-def _row_file(state: State, call: Call, kind: str) -> Answer:
+def _row_file(state: State, call: Call, place: Place) -> Answer:
     job = state.jobs.job(call.argument)
     if not job.is_finished:
         raise MarketoError(state.behaviour.unfinished_file_code, "Import is not finished")
-    content = state.jobs.file(job.batch_id, kind)
-    if not content and state.behaviour.no_rows_file == "not-found":
-        return page("Not Found", 404)
+    content = state.jobs.file(job.batch_id, place)
+    if not content:
+        return (
+            page(404)
+            if state.behaviour.no_rows_file == "not-found"
+            else Answer(b"", content_type=_file_type(state, job))
+        )
+    content = vary(content, state.take_file_faults(place), job.file_format, job.lookup_field)
     return Answer(content, content_type=_file_type(state, job))
 
 
@@ -433,159 +408,3 @@ ROUTES: Final = tuple(
         (r"/rest/v1/stats/usage\.json", Place.OTHER, ("GET",), show_usage),
     )
 )
-
-
-# From HTTP to a call and back
-
-
-class Application:
-    """The ASGI application.
-
-    Args:
-        state: What the sandbox remembers.
-    """
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._calls_under_way = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        request = Request(scope, receive)
-        self._calls_under_way += 1
-        try:
-            answer = await self._answer(request)
-        except ClientDisconnect:
-            return
-        finally:
-            self._calls_under_way -= 1
-        await _response(request, answer)(scope, receive, send)
-
-    async def _answer(self, request: Request) -> Answer:
-        route, argument = _route(request.url.path)
-        limit = MAX_OTHER_BODY_BYTES
-        if route and route.place is Place.IMPORT:
-            limit = self._state.behaviour.max_body_bytes
-        body = await _body(request, limit)
-        with self._state.database.lock:
-            answer = self._judge(request, route, argument, body)
-            self._state.record(
-                method=request.method,
-                path=request.url.path,
-                query=tuple(name for name, _ in parse_qsl(request.url.query, keep_blank_values=True)),
-                place=route.place if route else Place.OTHER,
-                status=answer.status,
-                code=answer.code,
-                batch_id=answer.batch_id or _batch_id(route, argument),
-            )
-        return answer
-
-    def _judge(self, request: Request, route: Route | None, argument: int, body: bytes | None) -> Answer:
-        if _host(request) not in LOOPBACK_NAMES:
-            return page("Forbidden", 403)
-        if len(_uri(request)) > MAX_URI_BYTES:
-            return page("Request-URI Too Long", 414)
-        if body is None:
-            return page("Request Entity Too Large", 413)
-        try:
-            return self._perform(request, route, argument, body)
-        except MarketoError as error:
-            return refusal(self._state, error)
-
-    def _perform(self, request: Request, route: Route | None, argument: int, body: bytes) -> Answer:
-        if route is None:
-            raise MarketoError("610", "Requested resource not found")
-        if route.place is Place.IDENTITY:
-            return route.handler(self._state, _call(request, argument, body))
-        if self._calls_under_way > self._state.behaviour.concurrent_calls:
-            raise MarketoError("615", "Concurrent access limit reached")
-        call = None
-        if self._state.behaviour.legacy_token:
-            call = _call(request, argument, body)
-        self._state.check_token(_token(request, call))
-        self._state.check_limits()
-        call = call or _call(request, argument, body)
-        if call.method not in route.methods:
-            raise MarketoError("605", "HTTP Method not supported")
-        return route.handler(self._state, call)
-
-
-def _route(path: str) -> tuple[Route | None, int]:
-    for route in ROUTES:
-        if match := route.pattern.fullmatch(path):
-            return route, int(match[1]) if match.groups() else 0
-    return None, 0
-
-
-def _uri(request: Request) -> bytes:
-    path, query = bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
-    return path + b"?" + query if query else path
-
-
-def _batch_id(route: Route | None, argument: int) -> int | None:
-    with_job = route and route.place in (Place.STATUS, Place.FAILURES, Place.WARNINGS)
-    return argument if with_job else None
-
-
-def _host(request: Request) -> str:
-    return re.sub(r":[0-9]+$", "", request.headers.get("host", "")).lower()
-
-
-async def _body(request: Request, limit: int) -> bytes | None:
-    """Read a body to its end; None when it is longer than allowed, which is told only after reading it."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-    return b"".join(chunks) if size <= limit else None
-
-
-def _call(request: Request, argument: int, body: bytes) -> Call:
-    call = Call(
-        method=request.method,
-        path=request.url.path,
-        headers=request.headers,
-        query=_parameters(request.url.query),
-        argument=argument,
-    )
-    content_type = request.headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        parts = parse_multipart(content_type, body)
-        upload = parts.pop("file", None)
-        form = {name: content.decode(errors="replace") for name, content in parts.items()}
-        return replace(call, form=form, upload=upload)
-    if kind == "application/x-www-form-urlencoded":
-        call = replace(call, form=_parameters(body.decode(errors="replace")))
-        return replace(call, method=call.parameters.get("_method", call.method).upper())
-    if call.path.startswith("/bulk/") and call.method == "POST":
-        raise MarketoError("612", "Invalid Content Type")
-    return call
-
-
-def _parameters(text: str) -> dict[str, str]:
-    """Return parameters by name; a name that repeats holds its values joined by commas."""
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-    return parameters
-
-
-def _token(request: Request, call: Call | None) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    return call.parameters.get("access_token") if call else None
-
-
-def _response(request: Request, answer: Answer) -> Response:
-    headers = {"content-type": answer.content_type}
-    if request.url.path.startswith("/identity/"):
-        headers |= {"cache-control": "no-store", "pragma": "no-cache"}
-    content = answer.content
-    compressible = len(content) >= GZIP_FROM_BYTES and not request.url.path.startswith("/bulk/")
-    if compressible and "gzip" in request.headers.get("accept-encoding", ""):
-        content = gzip.compress(content, mtime=0)
-        headers["content-encoding"] = "gzip"
-    return Response(content, answer.status, headers)

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -12,10 +12,10 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from prep.sandbox.faults import Behaviour
+from prep.sandbox.application import Application
+from prep.sandbox.faults import Behaviour, Fault
 from prep.sandbox.instance import Field
 from prep.sandbox.jobs import Job
-from prep.sandbox.routes import Application
 from prep.sandbox.state import RequestRecord, RowRecord, State
 
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -47,6 +47,10 @@ class Sandbox:
         time_scale: Virtual seconds per real second: 3600 lets an hour pass in a second, 0 stands still.
         started_at: Virtual time at the start in seconds since 1970, the real time if None.
         behaviour: Switches for what Marketo leaves undocumented.
+        faults: What shall go wrong, as `Fault` or in its short form (`lost-reply:2`).
+
+    Raises:
+        ValueError: The host is not a loopback name, or there is no such fault.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Sandbox:
         time_scale: float = 1.0,
         started_at: float | None = None,
         behaviour: Behaviour | None = None,
+        faults: Iterable[Fault | str] = (),
     ) -> None:
         if host not in LOOPBACK_HOSTS:
             raise ValueError(
@@ -72,6 +77,7 @@ class Sandbox:
             State,
             None if path is None else Path(path),
             behaviour or Behaviour(),
+            tuple(fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults),
             credentials=(client_id, client_secret),
             time_scale=time_scale,
             started_at=started_at,
@@ -201,6 +207,7 @@ def serve(
     job_seconds: float = JOB_SECONDS,
     time_scale: float = 1.0,
     behaviour: Behaviour | None = None,
+    faults: Iterable[Fault | str] = (),
     stopped: threading.Event | None = None,
 ) -> None:
     """Run a sandbox until it is interrupted (Ctrl-C) or `stopped` is set. Prints nothing.
@@ -215,6 +222,7 @@ def serve(
         job_seconds: Virtual seconds that a job takes.
         time_scale: Virtual seconds per real second.
         behaviour: Switches for what Marketo leaves undocumented.
+        faults: What shall go wrong.
         stopped: Set it to end the sandbox from another thread.
     """
     sandbox = Sandbox(
@@ -226,6 +234,7 @@ def serve(
         job_seconds=job_seconds,
         time_scale=time_scale,
         behaviour=behaviour,
+        faults=faults,
     )
     with sandbox, suppress(KeyboardInterrupt):
         ready(sandbox.url)

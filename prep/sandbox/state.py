@@ -3,7 +3,7 @@
 import sqlite3
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from prep.sandbox import instance
 from prep.sandbox.clock import Clock
 from prep.sandbox.database import Database
 from prep.sandbox.errors import MarketoError
-from prep.sandbox.faults import Behaviour
+from prep.sandbox.faults import Behaviour, Fault, FaultKind, Phase, Place
 from prep.sandbox.instance import Field, Partition, StaticList
 from prep.sandbox.jobs import Jobs
 from prep.sandbox.leads import Lead, Leads, Outcome
@@ -39,7 +39,7 @@ class RequestRecord:
         method: The HTTP method.
         path: The path without the query.
         query: The names of the query parameters; never their values.
-        place: Which call it was: `identity`, `import`, `status`, `failures`, `warnings` or `other`.
+        place: Which call it was.
         status: The HTTP status answered, None when the connection was closed without an answer.
         code: Marketo's error code in the answer, if any.
         batch_id: The job concerned, if any.
@@ -50,7 +50,7 @@ class RequestRecord:
     method: str
     path: str
     query: tuple[str, ...]
-    place: str
+    place: Place
     status: int | None
     code: str | None
     batch_id: int | None
@@ -83,6 +83,7 @@ class State:
     Args:
         path: An SQLite file, made when it does not exist; None keeps everything in memory.
         behaviour: The switches.
+        faults: What shall go wrong.
         credentials: The client id and the secret that get a token.
         time_scale: Virtual seconds per real second.
         started_at: Virtual time at which the clock starts; the real time if None. A file that has got
@@ -95,6 +96,7 @@ class State:
         self,
         path: Path | None,
         behaviour: Behaviour,
+        faults: tuple[Fault, ...],
         *,
         credentials: tuple[str, str],
         time_scale: float,
@@ -103,6 +105,7 @@ class State:
         row_seconds: float,
     ) -> None:
         self.behaviour = behaviour
+        self._faults = faults
         self.credentials = credentials
         self.database = Database(path)
         start = time.time() if started_at is None else started_at
@@ -223,19 +226,43 @@ class State:
         now = datetime.fromtimestamp(self.clock.now(), ZoneInfo(US_CENTRAL))
         return self._calls_since(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
 
+    def end_token(self, *, forget: bool) -> None:
+        """Let the token expire now, or forget that it was ever given out."""
+        if forget:
+            self.database.execute("DELETE FROM tokens")
+        else:
+            now = self.clock.now()
+            self.database.execute("UPDATE tokens SET expires_at = ? WHERE expires_at > ?", now, now)
+
+    def take_fault(self, phase: Phase, place: Place) -> Fault | None:
+        """Return the first fault that strikes the request being answered, and remember that it did."""
+        with self.database.lock:
+            for fault in self._due_faults(phase, place):
+                self._strike(fault)
+                return fault
+        return None
+
+    def take_file_faults(self, place: Place) -> list[FaultKind]:
+        """Return every change that befalls the file being given, and remember that it did."""
+        with self.database.lock:
+            faults = list(self._due_faults(Phase.FILE, place))
+            for fault in faults:
+                self._strike(fault)
+        return [fault.kind for fault in faults]
+
     def record(
         self,
         *,
         method: str,
         path: str,
         query: tuple[str, ...],
-        place: str,
+        place: Place,
         status: int | None,
         code: str | None,
         batch_id: int | None,
     ) -> None:
         """Write one request and its answer into the journal."""
-        counted = place != "identity" and status is not None and code not in UNCOUNTED
+        counted = place is not Place.IDENTITY and status is not None and code not in UNCOUNTED
         self.database.execute(
             "INSERT INTO requests (time, method, path, query, place, status, code, batch_id, counted)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -268,6 +295,27 @@ class State:
     def close(self) -> None:
         """Close the database; nothing can be asked afterwards."""
         self.database.close()
+
+    def _due_faults(self, phase: Phase, place: Place) -> Iterator[Fault]:
+        for fault in self._faults:
+            if fault.strikes(phase, place):
+                struck = self.database.value("SELECT times FROM strikes WHERE fault = ?", repr(fault)) or 0
+                if fault.is_due(self._request_number(fault), struck):
+                    yield fault
+
+    def _request_number(self, fault: Fault) -> int:
+        """Return the number of the request being answered among those that a fault may strike."""
+        place = fault.place or fault.kind.place
+        if place is Place.ANY:
+            query = "SELECT count(*) FROM requests WHERE place != ?"
+            return 1 + int(self.database.value(query, Place.IDENTITY))
+        return 1 + int(self.database.value("SELECT count(*) FROM requests WHERE place = ?", place))
+
+    def _strike(self, fault: Fault) -> None:
+        self.database.execute(
+            "INSERT INTO strikes VALUES (?, 1) ON CONFLICT (fault) DO UPDATE SET times = times + 1",
+            repr(fault),
+        )
 
     def _latest_moment(self) -> float:
         last_request = self.database.value("SELECT max(time) FROM requests")
@@ -323,7 +371,7 @@ def _request_record(row: sqlite3.Row) -> RequestRecord:
         method=row["method"],
         path=row["path"],
         query=tuple(row["query"].split("\n")) if row["query"] else (),
-        place=row["place"],
+        place=Place(row["place"]),
         status=row["status"],
         code=row["code"],
         batch_id=row["batch_id"],

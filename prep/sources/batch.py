@@ -12,7 +12,7 @@ REJECTED_SCHEMA: Final = pl.Schema(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A physical line that belongs to no record.
 
@@ -25,7 +25,7 @@ class Skipped:
     line: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A record that could not be read.
 

@@ -6,7 +6,7 @@ finds where their records end and cuts from the text what must not reach the par
 one call again. So exotic rows cost Python and ordinary ones never do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ import polars as pl
 from prep.model import Reason
 from prep.sources.batch import Batch, Rejected, Skipped, rejected_frame
 from prep.sources.encoding import BOM, is_utf8, mask_invalid
-from prep.sources.records import Layout, requote, split, with_line_feeds
+from prep.sources.records import QUOTE, Layout, requote, split, with_line_feeds
 
 MAX_RECORD_BYTES: Final = 10_000_000
 """A cell that is still open when its record is as long as this was never meant to be open."""
@@ -30,6 +30,9 @@ class Place(NamedTuple):
 
     rows: int
     lines: int
+
+
+OddLine = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def _lines(text: bytes) -> pl.Series | None:
     return lines if lines.str.len_bytes().sum() + lines.len() == len(text) else None
 
 
-def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) -> list[tuple[int, int]]:
+def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) -> Iterator[OddLine]:
     """Find the lines that are not, all alone, a record that every parser reads alike.
 
     Args:
@@ -134,21 +137,22 @@ def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) ->
         nuls: There may be NUL characters.
 
     Returns:
-        Each line's index and the position of its first byte, in order.
+        Each line's index, the position of its first byte and that of the next line's, in order.
     """
     if quotes:
         quoted = lines.str.contains('"', literal=True)
         odd = ~_are_plain(lines.filter(~quoted), layout, nuls=nuls)
         odd_quoted = ~_are_regular(lines.filter(quoted), layout)
         if not odd.any() and not odd_quoted.any():
-            return []
+            return iter(())
         index = pl.int_range(lines.len(), dtype=pl.UInt32, eager=True)
         odd_index = index.filter(~quoted).filter(odd).append(index.filter(quoted).filter(odd_quoted)).sort()
     else:
         odd_index = (~_are_plain(lines, layout, nuls=nuls)).arg_true()
     lengths = lines.str.len_bytes().cast(pl.UInt64) + 1
-    starts = lengths.cum_sum().gather(odd_index) - lengths.gather(odd_index)
-    return list(zip(odd_index.to_list(), starts.to_list(), strict=True))
+    ends = lengths.cum_sum().gather(odd_index)
+    starts = ends - lengths.gather(odd_index)
+    return zip(odd_index.to_list(), starts.to_list(), ends.to_list(), strict=True)
 
 
 def _are_plain(lines: pl.Series, layout: Layout, *, nuls: bool) -> pl.Series:
@@ -186,18 +190,25 @@ class _Walk:
         self.edits: list[tuple[int, int, bytes]] = []
         self.holds_nul = _NUL in masked
 
-    def visit(self, odd_lines: Iterable[tuple[int, int]]) -> None:
+    def visit(self, odd_lines: Iterator[OddLine]) -> None:
         """Decide what each odd line is; those inside a record that began above are passed over."""
-        next_line = 0
-        for line, start in odd_lines:
-            if line < next_line:
+        next_start = 0
+        for line, start, end in odd_lines:
+            if start < next_start:
                 continue
-            if not self._blank(line, start) and not self._record(line, start):
-                if self._continues_below(start):
-                    self.end, self.end_line = start, line
-                    return
-                self._reject(line, start, self._line_end(start))
-            next_line = (self.inner_lines[-1] if self.inner_lines else line) + 1
+            next_start = end
+            if self.layout.is_blank(self.text[start : end - 1]):
+                self.blank_lines.append(line)
+                self.edits.append((start, end, b""))
+            elif self.text.find(QUOTE, start, end) < 0:
+                self._reject(line, start, end)
+            elif record_end := self._record(line, start, end):
+                next_start = record_end
+            elif self._continues_below(start):
+                self.end, self.end_line = start, line
+                return
+            else:
+                self._reject(line, start, end)
 
     def masks(self, lines: int) -> tuple[pl.Series, pl.Series]:
         """Tell for each line whether a record starts there, and whether a readable one does."""
@@ -219,27 +230,20 @@ class _Walk:
             position = end
         return b"".join((*pieces, view[position : self.end]))
 
-    def _blank(self, line: int, start: int) -> bool:
-        end = self._line_end(start)
-        if not self.layout.is_blank(self.text[start : end - 1]):
-            return False
-        self.blank_lines.append(line)
-        self.edits.append((start, end, b""))
-        return True
-
-    def _record(self, line: int, start: int) -> bool:
-        """Take the record that begins here, if it is one, with all its lines."""
-        limit = max(start + MAX_RECORD_BYTES, self._line_end(start))
+    def _record(self, line: int, start: int, line_end: int) -> int:
+        """Take the record that begins here with all its lines; give its end, or 0 if there is none."""
+        limit = max(start + MAX_RECORD_BYTES, line_end)
         regular = self.layout.regular_record.match(self.text, start, limit)
         match = regular or self.layout.record.match(self.text, start, limit)
         if match is None:
-            return False
-        self.inner_lines.extend(range(line + 1, line + self.text.count(b"\n", start, match.end())))
-        if self.holds_nul and self.masked.find(_NUL, start, match.end()) >= 0:
-            self._reject(line, start, match.end())
+            return 0
+        end = match.end()
+        self.inner_lines.extend(range(line + 1, line + self.text.count(b"\n", start, end)))
+        if self.holds_nul and self.masked.find(_NUL, start, end) >= 0:
+            self._reject(line, start, end)
         elif regular is None:
-            self._requote(start, match.end())
-        return True
+            self._requote(start, end)
+        return end
 
     def _requote(self, start: int, end: int) -> None:
         record = split(self.text, start, self.layout.delimiter_byte)
@@ -257,9 +261,6 @@ class _Walk:
         reason = Reason.UNREADABLE_ROW if is_utf8(raw) else Reason.ENCODING
         self.rejected.append(Rejected(0, line, reason, raw.decode(errors="backslashreplace")))
         self.edits.append((start, end, b""))
-
-    def _line_end(self, start: int) -> int:
-        return self.text.index(b"\n", start) + 1
 
 
 def _count(mask: pl.Series) -> int:

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import SEEK_CUR
 from pathlib import Path
@@ -15,6 +14,7 @@ from prep.sources.batch import Batch, Skipped
 from prep.sources.blocks import Block, Place, read_block
 from prep.sources.dialect import Dialect, detect
 from prep.sources.encoding import BOM, is_utf8, recognise, refuse_legacy
+from prep.sources.files import opened
 from prep.sources.records import Layout, split, with_line_feeds
 
 BLOCK_BYTES: Final = 32 * 1024 * 1024
@@ -76,7 +76,7 @@ class Reader:
         skipped = self.source.skipped
         digest = hashlib.sha256()
         pending = b""
-        with _opened(self.source.path) as file:
+        with opened(self.source.path) as file:
             digest.update(file.read(self.source.body_offset))
             for chunk, final in _chunks(file, block_bytes, digest):
                 text, pending = (_with_line_end(pending + chunk), b"") if final else _cut(pending, chunk)
@@ -174,7 +174,7 @@ def _valid_delimiter(delimiter: str) -> str:
 
 
 def _head(path: str) -> bytes:
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.read(_HEAD_BYTES)
 
 
@@ -273,32 +273,6 @@ def _chunks(file: BinaryIO, size: int, digest: "hashlib._Hash") -> Iterator[tupl
             yield chunk, False
             chunk = ahead.result()
         yield chunk, True
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    """Open a file and say in one way what the system has against it, then or later."""
-    try:
-        if Path(path).is_dir():
-            raise SourceError(
-                f"{path}: this is a folder", code="not_a_file", hint="Name the files in it.", source=path
-            )
-        with Path(path).open("rb") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise SourceError(
-            f"{path}: there is no such file",
-            code="no_such_file",
-            hint="Check the name and the folder.",
-            source=path,
-        ) from error
-    except OSError as error:
-        raise SourceError(
-            f"{path}: the file cannot be read ({error.strerror or error})",
-            code="unreadable_source",
-            hint="Check the permissions and the disk.",
-            source=path,
-        ) from error
 
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")

@@ -2,9 +2,10 @@
 
 import codecs
 import re
-from pathlib import Path
+from io import TextIOWrapper
 
 from prep.errors import SourceError
+from prep.sources.files import opened
 
 BOM = codecs.BOM_UTF8
 
@@ -28,7 +29,8 @@ _UTF_16_NULS = 0.3  # of all bytes: in Western text nearly every second one
 _BINARY_NULS = 0.05
 _FEW_NULS = 16  # these may be an accident of single records
 _CHUNK_BYTES = 1 << 20
-_BROKEN_BYTES_PER_CHARACTER = 4
+_BROKEN_LINES_PER_VALID_LINE = 10
+_LONE_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 def recognise(head: bytes, path: str) -> str:
@@ -79,18 +81,28 @@ def mask_invalid(text: bytes) -> bytes:
 def refuse_legacy(path: str) -> None:
     """Refuse a file in another encoding; to be called once bytes that are not UTF-8 were seen.
 
-    A file that is UTF-8 but for some rows passes: it holds valid multi-byte characters. The few that appear
-    by accident in a legacy code page are outnumbered by the bytes that are invalid.
+    The lines decide that hold more than ASCII. In UTF-8 most of them are valid, but for those that another
+    program spoiled; in a legacy code page hardly one is valid, and only by accident.
 
     Raises:
         SourceError: With code `not_utf8`, naming the first line that is not UTF-8.
     """
-    broken_bytes, characters = _census(path)
-    if broken_bytes <= _BROKEN_BYTES_PER_CHARACTER * characters:
+    valid_lines = 0
+    broken_lines = []
+    with opened(path) as file, TextIOWrapper(file, encoding="utf-8", errors="surrogateescape") as text:
+        number = 1
+        while line := text.readline(_CHUNK_BYTES):
+            if not line.isascii():
+                if _LONE_SURROGATE.search(line):
+                    broken_lines.append(number)
+                else:
+                    valid_lines += 1
+            number += line.endswith("\n")
+    if not broken_lines or len(broken_lines) < valid_lines * _BROKEN_LINES_PER_VALID_LINE:
         return
     raise SourceError(
         f"{path}: not UTF-8, probably an older code page such as Windows-1252; "
-        f"line {_first_broken_line(path)} is the first with other bytes",
+        f"line {broken_lines[0]} is the first with other bytes",
         code="not_utf8",
         hint=_SAVE_AS_UTF8,
         source=path,
@@ -116,23 +128,3 @@ def _kind_with_nuls(head: bytes) -> tuple[str, str] | None:
     if nuls > max(_FEW_NULS, len(head) * _BINARY_NULS):
         return "a binary file (it is full of NUL bytes)", "Export the table as CSV UTF-8 instead."
     return None
-
-
-def _census(path: str) -> tuple[int, int]:
-    """Count the bytes that are not valid UTF-8, and the characters of several bytes that are."""
-    broken_bytes = characters = 0
-    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            text = decoder.decode(chunk)
-            broken_bytes += len(chunk) - len(text.encode())
-            characters += len(text) - len(text.encode("ascii", "ignore"))
-    return broken_bytes, characters
-
-
-def _first_broken_line(path: str) -> int:
-    with Path(path).open(encoding="utf-8", errors="surrogateescape") as file:
-        return next((number for number, line in enumerate(file, 1) if _LONE_SURROGATE.search(line)), 1)
-
-
-_LONE_SURROGATE = re.compile("[\udc80-\udcff]")

@@ -1,6 +1,7 @@
 """A real HTTP server that gives the answers that a test lists, and a clock that nobody waits for."""
 
 import json
+import signal
 import socket
 import struct
 import threading
@@ -23,8 +24,9 @@ TOKEN = "canary-token-93ab:int"
 class Answer:
     """What the server does with one request.
 
-    `reads` is how many bytes of the body it takes before it acts; `resets` drops the connection
-    instead of answering; `declares` is the Content-Length to claim instead of the true one.
+    `reads` is how many bytes of the body it takes before it acts; `signals` are sent to the test's own main
+    thread; `resets` drops the connection instead of answering; `declares` is the Content-Length to claim
+    instead of the true one.
     """
 
     status: int = 200
@@ -34,6 +36,7 @@ class Answer:
     resets: bool = False
     declares: int | None = None
     delay_seconds: float = 0.0
+    signals: tuple[signal.Signals, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.script.requests.append(
             Request(self.command, path, query, self.headers, body, self.client_address[1])
         )
+        for number in answer.signals:
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
         if answer.delay_seconds:
             threading.Event().wait(answer.delay_seconds)
         if answer.resets:

@@ -75,6 +75,11 @@ def test_an_import_goes_out_as_documented(client: Marketo, script: Script) -> No
         (envelope({"batchId": 0}), "unclear_reply"),
         (errors(), "unclear_reply"),
         (errors("abc"), "unclear_reply"),
+        (errors("611", "abc"), "unclear_reply"),
+        (errors("611", "502"), "marketo_502"),
+        (envelope({"batchId": 3404}, errors=[{"code": "611"}]), "unclear_reply"),
+        (envelope({"batchId": 3404}, success=False, errors=[{"code": "611"}]), "unclear_reply"),
+        (envelope({"batchId": 3404}, success=False), "unclear_reply"),
         (Answer(body=QUEUED.body, declares=5000), "no_connection"),
     ],
 )

@@ -11,6 +11,10 @@ from prep.marketo.throttle import Retries, Throttle
 from .conftest import Clock
 
 
+def _seeded() -> random.Random:
+    return random.Random(1)  # noqa: S311  # a test repeats itself
+
+
 @given(
     calls=st.integers(1, 5),
     gaps=st.lists(st.floats(0, 30, allow_nan=False), max_size=40),
@@ -41,7 +45,7 @@ def test_calls_that_fit_do_not_wait() -> None:
 
 
 def test_pauses_grow_to_their_cap_and_vary_fully() -> None:
-    retries = Retries(random.Random(1), attempts=100, budget=1_000_000)
+    retries = Retries(_seeded(), attempts=100, budget=1_000_000)
 
     pauses = [[retries.pause(attempt) or 0.0 for _ in range(500)] for attempt in range(8)]
 
@@ -52,7 +56,7 @@ def test_pauses_grow_to_their_cap_and_vary_fully() -> None:
 
 
 def test_a_shortest_pause_is_kept() -> None:
-    pause = Retries(random.Random(1)).pause(0, at_least=20)
+    pause = Retries(_seeded()).pause(0, at_least=20)
 
     assert pause is not None
     assert 20 <= pause <= 21
@@ -60,11 +64,11 @@ def test_a_shortest_pause_is_kept() -> None:
 
 @pytest.mark.parametrize(("attempt", "is_given_up"), [(0, False), (4, False), (5, True), (6, True)])
 def test_attempts_are_counted(attempt: int, is_given_up: bool) -> None:  # noqa: FBT001
-    assert (Retries(random.Random(1), attempts=6).pause(attempt) is None) == is_given_up
+    assert (Retries(_seeded(), attempts=6).pause(attempt) is None) == is_given_up
 
 
 def test_the_budget_is_shared_and_filled_up_by_success() -> None:
-    retries = Retries(random.Random(1), budget=3)
+    retries = Retries(_seeded(), budget=3)
 
     assert [retries.pause(0) is None for _ in range(5)] == [False, False, False, True, True]
     retries.succeeded()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import requests
@@ -13,7 +14,7 @@ import urllib3
 
 from prep.errors import SettingsError, TerminalError, TransientError
 from prep.marketo import Marketo
-from prep.marketo.transport import Call, Secret, SendError, Transport
+from prep.marketo.transport import _FOREIGN, Call, Secret, SendError, Transport
 
 from .conftest import Answer, Clock, Script
 
@@ -129,23 +130,31 @@ def test_no_foreign_exception_hangs_on_an_error(script: Script) -> None:
     assert caught.value.__cause__ is None
 
 
-def _public_exceptions() -> list[type[Exception]]:
-    found = [*vars(requests.exceptions).values(), *vars(urllib3.exceptions).values()]
-    return [item for item in found if isinstance(item, type) and issubclass(item, Exception)]
-
-
-def test_every_exception_of_the_libraries_has_a_root_that_is_caught() -> None:
-    warnings_and_builtins = (Warning, requests.compat.JSONDecodeError)
-    roots = (requests.RequestException, urllib3.exceptions.HTTPError)
-    strays = [
+@pytest.mark.parametrize("library", [requests.exceptions, urllib3.exceptions], ids=lambda item: item.__name__)
+def test_every_exception_of_the_libraries_has_a_root_that_is_caught(library: ModuleType) -> None:
+    root = library.__name__.partition(".")[0]
+    raised = [
         item
-        for item in _public_exceptions()
-        if item.__module__.startswith(("requests", "urllib3"))
-        and not issubclass(item, roots)
-        and not issubclass(item, warnings_and_builtins)
+        for item in vars(library).values()
+        if isinstance(item, type)
+        and issubclass(item, Exception)
+        and not issubclass(item, Warning)
+        and item.__module__.startswith(root)
     ]
 
-    assert strays == []
+    assert len(raised) > 20
+    assert [item for item in raised if not issubclass(item, _FOREIGN)] == []
+
+
+def test_a_missing_bundle_of_certificates_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    transport = Transport("https://no-such-instance.invalid", allow_host="no-such-instance.invalid")
+
+    with pytest.raises(SendError) as caught:
+        transport.send(Call("GET", "/rest/v1/x.json"), None)
+
+    assert isinstance(caught.value.error, TerminalError)
+    assert "REQUESTS_CA_BUNDLE" in caught.value.error.hint
 
 
 @pytest.fixture

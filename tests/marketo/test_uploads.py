@@ -1,18 +1,18 @@
 """Chunks under answers that the sandbox never gives: what the ledger says afterwards."""
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from prep.errors import FolderError, OutcomeUnknownError, TransientError
-from prep.jobs import run_jobs
+from prep.errors import OutcomeUnknownError, TerminalError, TransientError
+from prep.jobs import _HeldInterrupts, run_jobs
 from prep.ledger import Ledger, Target
 from prep.marketo import Marketo
-from prep.model import Chunk, Format, Job
+from prep.model import Chunk, Exchange, Format, Job
 
 from .conftest import HTML, QUEUED, RESET, SECRET, TOKEN, Answer, Clock, Script, envelope, errors
 
@@ -100,7 +100,7 @@ def test_a_used_up_quota_leaves_a_state_to_carry_on_from(
     plan(ledger, 2)
     script.answers = [QUEUED, errors("607"), errors("607")]
 
-    with pytest.raises(Exception, match="daily quota"):
+    with pytest.raises(TerminalError, match="daily quota"):
         go(ledger, client, clock)
     assert states(ledger) == ["queued", "planned"]
 
@@ -145,14 +145,12 @@ def test_a_batch_id_that_cannot_be_written_down_is_told(
 ) -> None:
     plan(ledger, 1)
     script.answers = [QUEUED]
-    client.on_exchange = lambda _: ledger._database.execute("PRAGMA query_only = ON") and None
 
-    with pytest.raises(FolderError):
-        go(ledger, client, clock)
-    ledger._database.execute("PRAGMA query_only = OFF")
-    client.on_exchange = lambda exchange: (
-        ledger._database.execute("PRAGMA query_only = ON") and None if "bulk" in exchange.path else None
-    )
+    def fill_the_disk(exchange: Exchange) -> None:
+        if exchange.path.startswith("/bulk/"):
+            ledger._database.execute("PRAGMA query_only = ON")
+
+    client.on_exchange = fill_the_disk
 
     with pytest.raises(OutcomeUnknownError) as caught:
         go(ledger, client, clock)
@@ -165,46 +163,83 @@ def test_a_batch_id_that_cannot_be_written_down_is_told(
     assert states(ledger) == ["unknown"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_answer_to_an_upload(
-    ledger: Ledger, client: Marketo, script: Script, clock: Clock, number: int
-) -> None:
-    plan(ledger, 2)
-    script.answers = [Answer(body=QUEUED.body, delay_seconds=0.3)]
+@pytest.fixture
+def heard() -> Iterator[list[int]]:
+    """The signals that came through to the handlers of whoever runs the jobs."""
     heard: list[int] = []
 
     def end(number: int, _: object) -> None:
         heard.append(number)
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), number))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            go(ledger, client, clock)
-    finally:
-        timer.join()
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield heard
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_answer_to_an_upload(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, *, heard: list[int], number: signal.Signals
+) -> None:
+    plan(ledger, 2)
+    script.answers = [replace(QUEUED, signals=(number,), delay_seconds=0.1)]
+
+    with pytest.raises(KeyboardInterrupt):
+        go(ledger, client, clock)
 
     assert heard == [number]
     assert states(ledger) == ["queued", "planned"]
 
 
-def test_a_second_signal_does_not_wait(ledger: Ledger, client: Marketo, script: Script, clock: Clock) -> None:
-    plan(ledger, 2)
-    script.answers = [Answer(body=QUEUED.body, delay_seconds=0.5)]
-    timers = [threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)) for seconds in (0.1, 0.2)]
-    for timer in timers:
-        timer.start()
+def test_a_signal_does_not_wait_for_another_attempt(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, heard: list[int]
+) -> None:
+    plan(ledger, 1)
+    script.answers = [replace(errors("611"), signals=(signal.SIGINT,))]
 
     with pytest.raises(KeyboardInterrupt):
         go(ledger, client, clock)
-    for timer in timers:
-        timer.join()
 
+    assert heard == [signal.SIGINT]
+    assert states(ledger) == ["planned"]
+
+
+def test_a_second_signal_does_not_wait(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, heard: list[int]
+) -> None:
+    plan(ledger, 2)
+    script.answers = [replace(QUEUED, signals=(signal.SIGINT, signal.SIGTERM), delay_seconds=1)]
+
+    with pytest.raises(KeyboardInterrupt):
+        go(ledger, client, clock)
+
+    assert heard == [signal.SIGINT], "it was kept, and given back in the end"
     assert states(ledger) == ["unknown", "planned"]
+
+
+def test_a_signal_does_not_wait_for_ever(heard: list[int]) -> None:
+    held = _HeldInterrupts(grace_seconds=0.01)
+    held.hold()
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == []
+
+    with pytest.raises(KeyboardInterrupt):
+        threading.Event().wait(10)
+    with pytest.raises(KeyboardInterrupt):
+        held.release()
+
+    assert heard == [signal.SIGTERM]
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    held = _HeldInterrupts()
+    thread = threading.Thread(target=held.hold)
+    thread.start()
+    thread.join()
+
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_no_secret_reaches_the_ledger(

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import pandera.config
 import pandera.polars as pa
 import polars as pl
 import pytest
+from pandera.config import ValidationDepth, config_context
 
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.errors import SchemaError
@@ -208,7 +209,12 @@ class TestOwnSchema:
         schema = load(
             'name = "tiny"\nlookup_fields = ["mail"]\n[fields.mail]\ntype = "email"\n[fields.note]\n'
         )
-        assert schema == Schema("tiny", {"mail": Field("mail", "email"), "note": Field("note")}, ("mail",))
+        assert schema == Schema(
+            name="tiny",
+            fields={"mail": Field("mail", "email"), "note": Field("note")},
+            lookup_fields=("mail",),
+            origin="mine.toml",
+        )
 
     def test_every_key_of_a_field_is_read(self) -> None:
         field = load_field(
@@ -528,7 +534,13 @@ TYPES: dict[str, dict[str | None, list[str]]] = {
         "yes": ["not_boolean"],
         "": ["not_boolean"],
     },
-    "currency": {"12": [], "-0.50": [], "1,5": ["not_number"], "9 EUR": ["not_number"]},
+    "currency": {
+        "12": [],
+        "-0.50": [],
+        "1,5": ["not_number"],
+        "9 EUR": ["not_number"],
+        "٣.٣": ["not_number"],
+    },
     "date": {
         "2024-02-29": [],
         None: [],
@@ -536,6 +548,7 @@ TYPES: dict[str, dict[str | None, list[str]]] = {
         "2023-02-29": ["not_date"],
         "2024-2-9": ["not_date"],
         "09/02/2024": ["not_date"],
+        "٢٠٢٤-02-09": ["not_date"],
         "2024-02-09T00:00:00Z": ["not_date"],
         "2024-02-09\n": ["not_date"],
     },
@@ -549,6 +562,8 @@ TYPES: dict[str, dict[str | None, list[str]]] = {
         "2026-05-07": ["not_datetime"],
         "2026-02-30T15:41:32Z": ["not_datetime"],
         "2026-02-28T24:00:00Z": ["not_datetime"],
+        "2026-02-28T23:59:60Z": ["not_datetime"],
+        "2026-02-28T23:59:59+0٣:00": ["not_datetime"],
         "2026-02-30T15:41:32": ["not_datetime", "no_timezone"],
         "2026-05-07T15:41:32+15:00": ["not_datetime"],
         "yesterday": ["not_datetime"],
@@ -706,11 +721,12 @@ class TestCompiled:
         frame = pl.DataFrame({"title": ["Buyer"], "_row": [1]})
         assert find_failures(lead.to_pandera(lookup_field="email"), frame).is_empty()
 
-    def test_judges_whatever_the_environment_says(
-        self, lead: Schema, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(pandera.config.CONFIG, "validation_enabled", False)
-        assert find_failures(lead.to_pandera(), pl.DataFrame({"email": ["ana"]})).height == 1
+    @pytest.mark.parametrize(
+        "setting", [{"validation_enabled": False}, {"validation_depth": ValidationDepth.SCHEMA_ONLY}]
+    )
+    def test_judges_whatever_pandera_is_set_to(self, lead: Schema, setting: dict[str, Any]) -> None:
+        with config_context(**setting):
+            assert find_failures(lead.to_pandera(), pl.DataFrame({"email": ["ana"]})).height == 1
 
     def test_lazy_frame_is_a_trap(self, lead: Schema) -> None:
         """Pandera looks at no value of a LazyFrame and raises nothing: collect first."""

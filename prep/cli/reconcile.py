@@ -1,0 +1,31 @@
+"""`prep reconcile`."""
+
+from typing import Any
+
+import click
+
+from prep.cli import options, session
+
+
+@click.command("reconcile", context_settings=options.CONTEXT)
+@options.folder
+@options.target
+@options.allow_rejects
+@options.answering
+def command(**chosen: Any) -> int:
+    """Fetch failures and warnings of a run's finished jobs again and join them to the rows again.
+
+    Jobs that are still running are left to prep resume.
+
+    \b
+    Example:
+      prep reconcile leads.prep
+    """
+    from prep.folder import RunFolder
+    from prep.pipeline import Run, reconcile
+
+    run = Run(RunFolder.open(chosen["folder"]))
+    destination = session.known_destination(run)
+    with session.connect(run.folder, destination.target, allow_host=chosen["allow_host"]) as client:
+        run = reconcile(run, client)
+    return session.answer(run, chosen)

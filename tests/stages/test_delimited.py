@@ -1,0 +1,455 @@
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from prep.errors import PrepError, SettingsError, SourceError
+from prep.sources import Skipped, Source, blocks, delimited, open_source, read_batches
+
+UNREADABLE = "unreadable_row"
+
+
+@dataclass(frozen=True)
+class Read:
+    """Everything that reading one file gives, without the header's own skipped line."""
+
+    cells: list[tuple[str | int | None, ...]]
+    rejected: list[tuple[int, int, str, str]]
+    skipped: list[tuple[str, int]]
+
+
+def read(path: Path, content: bytes, *, delimiter: str | None = ",", block_bytes: int = 1 << 20) -> Read:
+    path.write_bytes(content)
+    batches = list(read_batches(open_source(path, delimiter=delimiter), block_bytes=block_bytes))
+    return Read(
+        [row for batch in batches for row in batch.cells.rows()],
+        [row for batch in batches for row in batch.rejected.rows()],
+        [(entry.kind, entry.line) for batch in batches for entry in batch.skipped],
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "leads.csv"
+
+
+# name: body below the header `a,b` → cells with row and line, rejected, blank lines
+TWO_COLUMNS: dict[
+    str, tuple[bytes, list[tuple[str | int | None, ...]], list[tuple[int, int, str, str]], list[int]]
+] = {
+    "plain": (b"1,2\n3,4\n", [("1", "2", 1, 2), ("3", "4", 2, 3)], [], []),
+    "no line end at the end": (b"1,2\n3,4", [("1", "2", 1, 2), ("3", "4", 2, 3)], [], []),
+    "CRLF": (b"1,2\r\n3,4\r\n", [("1", "2", 1, 2), ("3", "4", 2, 3)], [], []),
+    "CR": (b"1,2\r3,4\r", [("1", "2", 1, 2), ("3", "4", 2, 3)], [], []),
+    "mixed line ends": (
+        b"1,2\r3,4\n5,6\r\n7,8",
+        [(*"12", 1, 2), (*"34", 2, 3), (*"56", 3, 4), (*"78", 4, 5)],
+        [],
+        [],
+    ),
+    "CR CR LF is a line and a blank one": (b"1,2\r\r\n3,4\n", [("1", "2", 1, 2), ("3", "4", 2, 4)], [], [3]),
+    "blank cells are null": (
+        b",\n1,\n,2\n",
+        [(None, None, 1, 2), ("1", None, 2, 3), (None, "2", 3, 4)],
+        [],
+        [],
+    ),
+    "quoted blank cells are null": (b'"",""\n1,""\n', [(None, None, 1, 2), ("1", None, 2, 3)], [], []),
+    "text stays as it is": (
+        b" 1 ,007\nNA,null\n#1,'x'\n\\,1.2E+10\n",
+        [(" 1 ", "007", 1, 2), ("NA", "null", 2, 3), ("#1", "'x'", 3, 4), ("\\", "1.2E+10", 4, 5)],
+        [],
+        [],
+    ),
+    "blank lines": (b"\n1,2\n\n  \t\n3,4\n\n", [("1", "2", 1, 3), ("3", "4", 2, 6)], [], [2, 4, 5, 7]),
+    "quoted": (b'"1","2"\n"a,b","c""d"\n', [("1", "2", 1, 2), ("a,b", 'c"d', 2, 3)], [], []),
+    "only quotes": (b'"""","\n"\n', [('"', "\n", 1, 2)], [], []),
+    "line breaks in cells become LF": (
+        b'"a\r\nb","c\rd"\n"e\n\nf",g\n1,2\n',
+        [("a\nb", "c\nd", 1, 2), ("e\n\nf", "g", 2, 5), ("1", "2", 3, 8)],
+        [],
+        [],
+    ),
+    "quotes inside unquoted cells are characters": (
+        b'5" pipe,a"b"\n x "y",z\n "1",2\n',
+        [('5" pipe', 'a"b"', 1, 2), (' x "y"', "z", 2, 3), (' "1"', "2", 3, 4)],
+        [],
+        [],
+    ),
+    "both kinds of quotes in one block": (
+        b'5" pipe,1\n"a,b",2\n"x",6" nail\n"y\nz",""\n',
+        [('5" pipe', "1", 1, 2), ("a,b", "2", 2, 3), ("x", '6" nail', 3, 4), ("y\nz", None, 4, 5)],
+        [],
+        [],
+    ),
+    "short": (b"1\n2,3\n", [("2", "3", 2, 3)], [(1, 2, UNREADABLE, "1")], []),
+    "long": (
+        b"1,2,3\n4,5\n6,7,\n",
+        [("4", "5", 2, 3)],
+        [(1, 2, UNREADABLE, "1,2,3"), (3, 4, UNREADABLE, "6,7,")],
+        [],
+    ),
+    "a short and a long one do not make up for each other": (
+        b"1\n1,2,3\n4,5\n",
+        [("4", "5", 3, 4)],
+        [(1, 2, UNREADABLE, "1"), (2, 3, UNREADABLE, "1,2,3")],
+        [],
+    ),
+    "text after a closing quote": (b'"a"b,1\n2,3\n', [("2", "3", 2, 3)], [(1, 2, UNREADABLE, '"a"b,1')], []),
+    "space after a closing quote": (b'"a" ,1\n2,3\n', [("2", "3", 2, 3)], [(1, 2, UNREADABLE, '"a" ,1')], []),
+    "a quote that never closes": (
+        b'1,2\n3,"x\n4,5\n6,7\n',
+        [(*"12", 1, 2), (*"45", 3, 4), (*"67", 4, 5)],
+        [(2, 3, UNREADABLE, '3,"x')],
+        [],
+    ),
+    "a quote that never closes, in the last line": (
+        b'1,2\n3,"x',
+        [("1", "2", 1, 2)],
+        [(2, 3, UNREADABLE, '3,"x')],
+        [],
+    ),
+    "a quote that closes wrongly below": (
+        b'1,"x\n2,"y"\n3,4\n',
+        [("2", "y", 2, 3), ("3", "4", 3, 4)],
+        [(1, 2, UNREADABLE, '1,"x')],
+        [],
+    ),
+    "a ragged record of several lines is rejected at its first": (
+        b'1,"x\ny",3\n4,5\n',
+        [('y"', "3", 2, 3), ("4", "5", 3, 4)],
+        [(1, 2, UNREADABLE, '1,"x')],
+        [],
+    ),
+    "NUL": (b"1,\0\n2,3\n", [("2", "3", 2, 3)], [(1, 2, UNREADABLE, "1,\0")], []),
+    "NUL in a record of several lines": (
+        b'"1\n\0",2\n3,4\n',
+        [("3", "4", 2, 4)],
+        [(1, 2, UNREADABLE, '"1\n\0",2')],
+        [],
+    ),
+    "bytes that are not UTF-8": (
+        b"\xc3\xa9,1\nJos\xe9,2\n3,4\n",
+        [("é", "1", 1, 2), ("3", "4", 3, 4)],
+        [(2, 3, "encoding", "Jos\\xe9,2")],
+        [],
+    ),
+    "broken bytes in a record of several lines": (
+        b'\xc3\xa9,1\n"\xe9\n\n",2\n3,4\n',
+        [("é", "1", 1, 2), ("3", "4", 3, 6)],
+        [(2, 3, "encoding", '"\\xe9\n\n",2')],
+        [],
+    ),
+    "half a character in each of two cells": (
+        b"\xc3\xa9,1\n\xc3,\xa9\n",
+        [("é", "1", 1, 2)],
+        [(2, 3, "encoding", "\\xc3,\\xa9")],
+        [],
+    ),
+    "a BOM in the middle is a character": (
+        b"\xef\xbb\xbf1,2\n\xef\xbb\xbf,3\n",
+        [("\ufeff1", "2", 1, 2), ("\ufeff", "3", 2, 3)],
+        [],
+        [],
+    ),
+    "not a zlib stream": (b"x^,1\n", [("x^", "1", 1, 2)], [], []),
+    "not a zlib stream, quoted": (b'x\x01,1\n"2",3\n', [("x\x01", "1", 1, 2), ("2", "3", 2, 3)], [], []),
+    "other line separators are characters": (
+        "\u20281,\x852\n\x0b3,\x0c4\n".encode(),
+        [("\u20281", "\x852", 1, 2), ("\x0b3", "\x0c4", 2, 3)],
+        [],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 1, 7])
+@pytest.mark.parametrize("case", TWO_COLUMNS.values(), ids=TWO_COLUMNS.keys())
+def test_two_columns(
+    path: Path,
+    case: tuple[bytes, list[tuple[str | int | None, ...]], list[tuple[int, int, str, str]], list[int]],
+    block_bytes: int,
+) -> None:
+    body, cells, rejected, blank_lines = case
+    found = read(path, b"a,b\n" + body, block_bytes=block_bytes)
+    assert found == Read(cells, rejected, [("header", 1), *(("blank", line) for line in blank_lines)])
+
+
+@pytest.mark.parametrize(
+    ("body", "cells", "rejected", "blank_lines"),
+    [
+        pytest.param(b"1\n\n2\n", [("1", 1, 2), ("2", 2, 4)], [], [3], id="an empty line is blank"),
+        pytest.param(b" \n1\n", [(" ", 1, 2), ("1", 2, 3)], [], [], id="white space is a cell"),
+        pytest.param(b'""\n"1"\n', [(None, 1, 2), ("1", 2, 3)], [], [], id="quotes make a record"),
+        pytest.param(b"1,2\n3\n", [("3", 2, 3)], [(1, 2, UNREADABLE, "1,2")], [], id="divided"),
+        pytest.param(b'"1\n', [], [(1, 2, UNREADABLE, '"1')], [], id="open"),
+    ],
+)
+def test_one_column(
+    path: Path,
+    body: bytes,
+    cells: list[tuple[str | int | None, ...]],
+    rejected: list[tuple[int, int, str, str]],
+    blank_lines: list[int],
+) -> None:
+    found = read(path, b"a\n" + body)
+    assert found == Read(cells, rejected, [("header", 1), *(("blank", line) for line in blank_lines)])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "]", "\\", "-"])
+def test_every_delimiter_divides_cells_alike(path: Path, delimiter: str) -> None:
+    body = b'a~b\n1~2\n"x~y"~5" z\n~\n"p\nq"~"r"\n1~2~3\n'.replace(b"~", delimiter.encode())
+    found = read(path, body, delimiter=delimiter)
+    assert found.cells == [
+        ("1", "2", 1, 2),
+        (f"x{delimiter}y", '5" z', 2, 3),
+        (None, None, 3, 4),
+        ("p\nq", "r", 4, 5),
+    ]
+    assert found.rejected == [(5, 7, UNREADABLE, "1~2~3".replace("~", delimiter))]
+
+
+def test_a_line_of_tabs_is_a_record_of_blanks(path: Path) -> None:
+    found = read(path, b"a\tb\n\t\n1\t2\n", delimiter="\t")
+    assert found == Read([(None, None, 1, 2), ("1", "2", 2, 3)], [], [("header", 1)])
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "header_line", "skipped"),
+    [
+        (b"a,b\n1,2\n", ("a", "b"), 1, [("header", 1)]),
+        (b"\xef\xbb\xbfa,b\n", ("a", "b"), 1, [("header", 1)]),
+        (b'\xef\xbb\xbf"a","b"\n', ("a", "b"), 1, [("header", 1)]),
+        (b" a ,,a,\xc3\xa9\r\n", (" a ", "", "a", "é"), 1, [("header", 1)]),
+        (b"\r\n  \r\na,b\r\n", ("a", "b"), 3, [("blank", 1), ("blank", 2), ("header", 3)]),
+        (b'"a\r\nb",c\r\n1,2\r\n', ("a\nb", "c"), 1, [("header", 1), ("header", 2)]),
+        (b"a", ("a",), 1, [("header", 1)]),
+    ],
+)
+def test_header(
+    path: Path, content: bytes, columns: tuple[str, ...], header_line: int, skipped: list[tuple[str, int]]
+) -> None:
+    path.write_bytes(content)
+    source = open_source(path)
+    assert (source.columns, source.header_line) == (columns, header_line)
+    reader = read_batches(source)
+    assert [(entry.kind, entry.line) for batch in reader for entry in batch.skipped] == skipped
+    assert reader.lines == len(content.splitlines())
+
+
+def test_an_opened_source_in_full(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbfa;b\r\n1;2\r\n3;4\r\n")
+    assert open_source(path) == Source(
+        path=str(path),
+        encoding="utf-8-sig",
+        delimiter=";",
+        delimiter_confident=True,
+        columns=("a", "b"),
+        header_line=1,
+        skipped=(Skipped("header", 1),),
+        body_offset=8,
+    )
+
+
+def test_the_tables_have_the_same_types_whatever_is_in_them(path: Path) -> None:
+    path.write_bytes(b'a,b\n1,2\n"3",4\n5\n')
+    batches = list(read_batches(open_source(path, delimiter=","), block_bytes=1))
+    assert len(batches) == 3
+    for batch in batches:
+        assert batch.cells.schema == pl.Schema(
+            {"0": pl.String(), "1": pl.String(), "_row": pl.UInt32(), "_line": pl.UInt32()}
+        )
+        assert batch.rejected.schema == pl.Schema(
+            {"_row": pl.UInt32(), "_line": pl.UInt32(), "reason": pl.String(), "raw": pl.String()}
+        )
+
+
+def test_a_reader_knows_rows_lines_and_digest_at_the_end(path: Path) -> None:
+    content = b'a,b\n1,2\n\n"3\n4",5\n6\n'
+    path.write_bytes(content)
+    reader = read_batches(open_source(path))
+    assert (reader.rows, reader.sha256) == (0, "")
+    assert len(list(reader)) == 1
+    assert (reader.rows, reader.lines) == (3, 6)
+    assert reader.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_with_a_header_only_gives_one_empty_batch(path: Path) -> None:
+    path.write_bytes(b"a,b\n")
+    reader = read_batches(open_source(path))
+    (batch,) = reader
+    assert (batch.cells.height, batch.rejected.height) == (0, 0)
+    assert batch.cells.columns == ["0", "1", "_row", "_line"]
+    assert batch.skipped == (Skipped("header", 1),)
+    assert reader.rows == 0
+
+
+def test_a_reader_may_be_left_early(path: Path) -> None:
+    path.write_bytes(b"a,b\n" + b"1,2\n" * 1000)
+    batches = iter(read_batches(open_source(path), block_bytes=100))
+    assert next(batches).cells.height > 0
+    del batches
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (b"", "empty_source", "empty"),
+        (b"\xef\xbb\xbf", "empty_source", "empty"),
+        (b"\r\n \r\n", "empty_source", "empty"),
+        ("a,b\n1,2\n".encode("utf-16"), "not_utf8", "UTF-16"),
+        ("a,b\n1,2\n".encode("utf-16-be"), "not_utf8", "UTF-16"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "not_utf8", "UTF-16"),
+        ("a,b\n1,2\n".encode("utf-32"), "not_utf8", "UTF-32"),
+        (b"PK\x03\x04" + b"\0" * 30 + b"[Content_Types].xml", "not_text", "workbook"),
+        (b"PK\x03\x04" + b"\0" * 30 + b"leads.csv", "not_text", "zip archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 30, "not_text", "workbook"),
+        (b"\x1f\x8b\x08", "not_text", "compressed"),
+        (b"PAR1" + b"\0" * 30, "not_text", "Parquet"),
+        (b"%PDF-1.7", "not_text", "PDF"),
+        (b"a,b\n" + b"\0" * 40, "not_text", "NUL"),
+        ("Prénom,Nom\nJosé,Núñez\n".encode("cp1252"), "not_utf8", "line 1 "),
+        (b"name\na\n\xcd\xe0\xe4\xff\n", "not_utf8", "line 3 "),
+        (b'"a,b\n1,2\n', "broken_header", "line 1 "),
+        (b'\n"a"b,c\n1,2\n', "broken_header", "line 2 "),
+        (b"a\0,b\n1,2\n", "broken_header", "line 1 "),
+        (b"\xe9,b\n" + "é,é\n".encode() * 9, "broken_header", "line 1 "),
+    ],
+)
+def test_what_is_no_utf8_table_is_refused(path: Path, content: bytes, code: str, words: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(SourceError) as caught:
+        open_source(path)
+    assert caught.value.code == code
+    assert caught.value.message.startswith(f"{path}: ")
+    assert words in caught.value.message
+    assert caught.value.hint
+    assert caught.value.source == str(path)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    for name, code in [("none.csv", "no_such_file"), ("", "not_a_file")]:
+        with pytest.raises(SourceError) as caught:
+            open_source(tmp_path / name)
+        assert caught.value.code == code
+        assert str(tmp_path / name) in caught.value.message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(path: Path) -> None:
+    path.write_bytes(b"a,b\n")
+    path.chmod(0)
+    with pytest.raises(SourceError) as caught:
+        open_source(path)
+    assert caught.value.code == "unreadable_source"
+
+
+def test_a_file_that_goes_away_before_it_is_read(path: Path) -> None:
+    path.write_bytes(b"a,b\n1,2\n")
+    reader = read_batches(open_source(path))
+    path.unlink()
+    with pytest.raises(SourceError) as caught:
+        list(reader)
+    assert caught.value.code == "no_such_file"
+
+
+@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "\r", "\0", "é"])
+def test_a_delimiter_that_divides_nothing(path: Path, delimiter: str) -> None:
+    with pytest.raises(SettingsError, match="delimiter"):
+        open_source(path, delimiter=delimiter)
+
+
+def test_a_legacy_file_whose_first_megabytes_are_ascii_is_refused_before_its_rows_are_out(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "_HEAD_BYTES", 64)
+    path.write_bytes(b"name,city\n" + b"Ann,Paris\n" * 20 + b"Jos\xe9,Le\xf3n\n" * 3)
+    reader = read_batches(open_source(path), block_bytes=50)
+    with pytest.raises(SourceError) as caught:
+        list(reader)
+    assert caught.value.code == "not_utf8"
+    assert "line 22 " in caught.value.message
+
+
+def test_a_file_that_is_utf8_further_down_keeps_its_good_rows(path: Path) -> None:
+    found = read(path, b"a,b\nJos\xe9,1\n" + "José,2\n".encode(), block_bytes=1)
+    assert found.cells == [("José", "2", 2, 3)]
+    assert found.rejected == [(1, 2, "encoding", "Jos\\xe9,1")]
+
+
+def test_a_quote_left_open_for_more_than_the_limit_takes_one_line_only(path: Path) -> None:
+    rows = blocks.MAX_RECORD_BYTES // 20
+    path.write_bytes(b'a,b\n1,"open\n' + b"somebody@mail,Paris\n" * (rows + 10) + b'2,"closed"\n')
+    batches = list(read_batches(open_source(path, delimiter=","), block_bytes=1 << 22))
+    assert sum(batch.cells.height for batch in batches) == rows + 11
+    assert [row for batch in batches for row in batch.rejected.rows()] == [(1, 2, UNREADABLE, '1,"open')]
+
+
+def test_a_quoted_cell_just_below_the_limit_is_one_record(path: Path) -> None:
+    text = (b"x" * 99 + b"\n") * (blocks.MAX_RECORD_BYTES // 100 - 1)
+    path.write_bytes(b'a,b\n1,"' + text + b'"\n2,3\n')
+    batches = list(read_batches(open_source(path, delimiter=","), block_bytes=1 << 22))
+    cells = pl.concat([batch.cells for batch in batches])
+    assert cells["_line"].to_list() == [2, 2 + len(text) // 100 + 1]
+    assert cells["1"].to_list() == [text.decode(), "3"]
+
+
+def test_many_columns_with_quotes(path: Path) -> None:
+    columns = blocks._MAX_PATTERN_COLUMNS + 5
+    quoted = b'"x",' * (columns - 1) + b'"y\nz"\n'
+    path.write_bytes(
+        b"h," * (columns - 1) + b"h\n" + quoted + b"," * columns + b"\n" + b"," * (columns - 1) + b"\n"
+    )
+    (batch,) = read_batches(open_source(path, delimiter=","))
+    assert batch.cells.select("0", str(columns - 1), "_row", "_line").rows() == [
+        ("x", "y\nz", 1, 2),
+        (None, None, 3, 5),
+    ]
+    assert batch.rejected["_row"].to_list() == [2]
+
+
+def test_a_line_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_MAX_LINE_BYTES", 1000)
+    path.write_bytes(b"a,b\n1,2\n" + b"x" * 5000)
+    with pytest.raises(SourceError) as caught:
+        list(read_batches(open_source(path, delimiter=","), block_bytes=100))
+    assert caught.value.code == "endless_line"
+    assert "line 3 " in caught.value.message
+
+
+def test_a_header_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_HEAD_BYTES", 1000)
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(SourceError) as caught:
+        open_source(path)
+    assert caught.value.code == "broken_header"
+
+
+@pytest.mark.parametrize("lie", ["fewer", "raise"])
+def test_should_polars_ever_disagree_the_exact_splitter_reads(
+    path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    honest = pl.read_csv
+
+    def lying(*args: object, **options: object) -> pl.DataFrame:
+        if lie == "raise":
+            raise pl.exceptions.ComputeError("invented")
+        frame: pl.DataFrame = honest(*args, **options)  # type: ignore[arg-type]  # passed on as it came
+        return frame.head(1)
+
+    monkeypatch.setattr(pl, "read_csv", lying)
+    found = read(path, b'a,b\n"x\ny",1\n5" p,""\n7\n')
+    assert found.cells == [("x\ny", "1", 1, 2), ('5" p', None, 2, 4)]
+    assert found.rejected == [(3, 5, UNREADABLE, "7")]
+
+
+def test_errors_hold_no_cell_values(path: Path) -> None:
+    contents = [b'"secret,b\n1,2\n', b"secret\0,b\n", b"secret\xe9,b\n", b"secret" * 10 + b"\0" * 99]
+    for content in contents:
+        path.write_bytes(content)
+        with pytest.raises(PrepError) as caught:
+            list(read_batches(open_source(path)))
+        assert "secret" not in caught.value.message + caught.value.hint

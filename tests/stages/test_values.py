@@ -1,0 +1,303 @@
+"""Every rule of `prep.values`, as tables of cells before and after and the rules that count them."""
+
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from prep.checks import TYPE_CHECKS
+from prep.errors import SettingsError
+from prep.model import DateOrder
+from prep.schema import NORMALISERS as SCHEMA_NORMALISERS
+from prep.schema import Field
+from prep.values import Normalised, Spelling, normalise
+from prep.values.normalisers import NORMALISERS
+from prep.values.text import NFC, is_suspicious, text_rules
+
+ISO = Spelling()
+DMY = Spelling(date_order=DateOrder.DMY)
+MDY = Spelling(date_order=DateOrder.MDY)
+MADRID = Spelling(timezone="Europe/Madrid")
+KATHMANDU = Spelling(timezone="Asia/Kathmandu")
+UTC = Spelling(timezone="UTC")
+
+
+class Case(NamedTuple):
+    type: str
+    before: str
+    after: str | None
+    rules: str = ""
+    spelling: Spelling = ISO
+
+
+def become(
+    type_name: str, after: str | None, rules: str, *cells: str, spelling: Spelling = ISO
+) -> list[Case]:
+    return [Case(type_name, cell, after, rules, spelling) for cell in cells]
+
+
+def stay(type_name: str, *cells: str, spelling: Spelling = ISO) -> list[Case]:
+    return [Case(type_name, cell, cell, "", spelling) for cell in cells]
+
+
+def respell(field: Field, *cells: str | None, spelling: Spelling = ISO) -> Normalised:
+    frame = pl.DataFrame({field.name: pl.Series(cells, dtype=pl.String)})
+    return normalise(frame, {field.name: field}, spelling)
+
+
+def check(field: Field, case: Case) -> None:
+    result = respell(field, case.before, spelling=case.spelling)
+    assert result.frame["x"].to_list() == [case.after]
+    assert result.changes == {("x", rule): 1 for rule in case.rules.split()}
+
+
+PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
+WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+ARABIC_FIVE = "\u0665"
+
+TEXT = [
+    *stay("string", "Anna", "Anna Müller-Łukasz 株式会社 Пушкин", "one\n\ttwo", "NULL", "n/a", "Anna  Bo"),
+    Case("string", "An\x00na\x1b\x7f\x9f", "Anna", "control"),
+    Case("string", "\ufeffAnna\u200b \u2060Bo\u00ad\u180e", "Anna Bo", "control"),
+    Case("string", "\u202eAnna\u202c \u2066\u05d0\u2069\u200e\u200f\u061c", "Anna \u05d0", "control"),
+    Case("string", "one\r\ntwo\rthree\n\tfour", "one\ntwo\nthree\n\tfour", "control"),
+    Case("string", "one\x0btwo\x0cthree\x85four", "one\ntwo\nthree\nfour", "control"),
+    Case("string", "one\r\x00\ntwo", "one\ntwo", "control"),
+    *stay("string", PERSIAN, FAMILY, WALES, "\u2764\ufe0f", "\U0001f44d\U0001f3fd"),
+    *stay("text", PERSIAN, FAMILY),
+    Case("string", "\u200d\u200cAnna\u200d", "Anna", "control"),
+    Case("string", " \u200dAnna\u200c\u00a0\u200c", "Anna", "control trim"),
+    Case("email", "an\u200dna@example.com", "anna@example.com", "control"),
+    Case("phone", "+34\u200d600", "+34600", "control"),
+    Case("string", "a\u00a0b\u1680c\u2000d\u200ae\u202ff\u205fg\u3000h", "a b c d e f g h", "spaces"),
+    Case("string", "a\u2028b\u2029c", "a\nb\nc", "spaces"),
+    Case("string", "\u00a0Anna\u3000", "Anna", "spaces trim"),
+    Case("string", " \t\nAnna  Bo\n\t ", "Anna  Bo", "trim"),
+    Case("string", "Jose\u0301", "José", "nfc"),
+    Case("string", "\u212b \u1112\u1161\u11ab", "\u00c5 \ud55c", "nfc"),
+    *stay("string", "\ufb01", "\uff12", "™"),
+    *become("string", None, "blank", ""),
+    *become("string", None, "trim blank", " ", " \n\t "),
+    *become("string", None, "control blank", "\u200b\u200d", "\x00"),
+    *become("string", None, "control spaces trim blank", "\u00a0\u200b"),
+    Case("url", " https://example.com/a b ", "https://example.com/a b", "trim"),
+    Case("reference", " Unicode\u00a0here", "Unicode here", "spaces trim"),
+    *stay("formula", "=1+1"),
+]
+
+LONG_DOMAIN = ".".join(["b" * 60] * 3 + ["b" * 50, "bücher.example"])
+
+EMAIL = [
+    *stay("email", "Anna.O'Neil+x@Example.COM", "an na@example.com", "mailto:anna@example.com"),
+    Case("email", "\u202fanna@example.com ", "anna@example.com", "spaces trim"),
+    Case("email", "Anna@Bücher.example", "Anna@xn--bcher-kva.example", "idn"),
+    Case("email", "anna@faß.de", "anna@xn--fa-hia.de", "idn"),
+    Case("email", "anna@例え。jp", "anna@xn--r8jz45g.jp", "idn"),
+    Case("email", "anna@bu\u0308cher.example", "anna@xn--bcher-kva.example", "nfc idn"),
+    *stay("email", "josé@bücher.example", "josé@example.com", "an na@bücher.example", "anna@bü cher.example"),
+    *stay("email", "anna@bücher", "anna@bücher@example.com", "anna@bücher.test", "@bücher.example", "bücher"),
+    *stay("email", f"{'a' * 65}@bücher.example", f"anna@{LONG_DOMAIN}", "anna@-bücher.example"),
+]
+
+BOOLEANS = [
+    *become("boolean", "true", "boolean", "True", "TRUE", "t", "Yes", "y", "Y", "on", "1"),
+    *become("boolean", "false", "boolean", "False", "F", "No", "n", "OFF", "0"),
+    *stay("boolean", "true", "false", "maybe", "2", "yes no", "-1"),
+    Case("boolean", " yes\u200b", "true", "control trim boolean"),
+    Case("boolean", " maybe", "maybe", "trim"),
+    *become("boolean", None, "trim blank", "  "),
+]
+
+INTEGERS = [
+    *stay("integer", "0", "5", "-5", "120", "9223372036854775808"),
+    *become("integer", "5", "integer", "+5", "05", "005", "5.0", "5.00", "5.", "+05.0"),
+    *become("score", "-7", "integer", "-007", "-7.0"),
+    *become("percent", "0", "integer", "-0", "000", "-0.0", "+0"),
+    Case("integer", "\u00a05.0", "5", "spaces trim integer"),
+    *stay("integer", "5.5", "5.01", "1,000", "1.000,0", "1 000", "1e5", "99%", "+-5", "--5", ".0", ".", "+"),
+    *stay("integer", "5.0.0", ARABIC_FIVE),
+]
+
+NUMBERS = [
+    *stay("float", "0", "-1", "1.50", "007.50", "-0", "0.0"),
+    *become("float", "1.50", "number", "+1.50"),
+    *become("currency", "0.5", "number", ".5", "+.5"),
+    *become("currency", "-5", "number", "-5."),
+    *become("float", "-0.50", "number", "-.50"),
+    Case("float", " 1.5", "1.5", "trim"),
+    *stay("float", "1,5", "1.234,5", "1,234.5", "1e5", "1.5E+10", "$5", "5 €", ".", "+.", "1.2.3", "+1.2.3"),
+    *stay("currency", "--5.", f"{ARABIC_FIVE}.{ARABIC_FIVE}"),
+]
+
+DATES = [
+    *stay("date", "2026-01-31", "2024-02-29", "1899-12-31"),
+    *become("date", "2026-01-03", "date", "2026/01/03", "2026.01.03", "20260103", "2026-1-3", "2026/1/03"),
+    *become("date", "2026-01-03", "date", "2026-01-03 00:00:00", "2026-01-03T00:00:00Z", "2026/1/3 0:00"),
+    *become("date", "2026-01-03", "date", "2026-01-03T00:00:00.000+02:00", "2026-01-03 00:00:00 +0100"),
+    *become("date", "2024-02-29", "date", "2024/2/29"),
+    Case("date", " 2026-01-31 ", "2026-01-31", "trim"),
+    *stay("date", "2026-02-29", "2026-13-01", "2026-00-10", "2026/02/30", "20260231", "0000-00-00"),
+    *stay("date", "2026-01-31 00:00:01", "2026-01-31 12:00", "2026-01-31T00:00:00.001", "2026-01-31T"),
+    *stay("date", "2026-01/31", "2026-0131", "2026131", "202611", "26-01-31", "31 Jan 2026", "44197", "2026"),
+    *stay("date", "01/02/2026", "31/01/2026", "1.2.2026", f"202{ARABIC_FIVE}-01-31", f"202{ARABIC_FIVE}/1/3"),
+    *become(
+        "date", "2026-02-01", "date", "01/02/2026", "1.2.2026", "1-2-2026", "01/02/2026 0:00", spelling=DMY
+    ),
+    *become("date", "2026-02-01", "date", "01.02.2026 00:00:00", "2026/2/1", "20260201", spelling=DMY),
+    *become(
+        "date", "2026-01-02", "date", "01/02/2026", "1.2.2026", "1-2-2026", "1/2/2026 0:00", spelling=MDY
+    ),
+    *become("date", "2026-01-02", "date", "2026/1/2", "20260102", spelling=MDY),
+    *stay("date", "1/31/2026", "31/1/26", "1/2.2026", "29/02/2026", "31012026", "2026-31-01", spelling=DMY),
+    *stay("date", "31/1/2026", "1/31/26", "02/29/2026", "01312026", "2026-31-01", spelling=MDY),
+]
+
+DATETIMES = [
+    *stay(
+        "datetime", "2026-01-31T12:34:56Z", "2026-01-31T12:34:56+02:00", "2026-01-31T12:34:56.123456-05:30"
+    ),
+    *stay("datetime", "2026-01-31T12:34:56", "2026-01-31T12:34:56.1"),
+    *become("datetime", "2026-01-31T12:34:56Z", "datetime", "2026-01-31 12:34:56Z", "2026-01-31t12:34:56z"),
+    *become("datetime", "2026-01-31T09:05:00", "datetime", "2026/1/31 9:05", "20260131 09:05"),
+    *become(
+        "datetime", "2026-01-31T12:34:00+02:00", "datetime", "2026-01-31T12:34+0200", "2026-01-31 12:34 +02"
+    ),
+    *become("datetime", "2026-01-31T12:34:56.789-03:30", "datetime", "2026-01-31 12:34:56.789 -0330"),
+    *become("datetime", "2026-01-31T00:00:00", "datetime", "2026-01-31", "20260131", "2026/1/31"),
+    *become(
+        "datetime", "2026-01-31T12:34:00", "datetime", "31/01/2026 12:34", "2026-01-31 12:34", spelling=DMY
+    ),
+    *become(
+        "datetime", "2026-01-31T12:34:00", "datetime", "1/31/2026 12:34", "2026-01-31 12:34", spelling=MDY
+    ),
+    *stay("datetime", "2026-02-29 12:00", "2026-01-31 24:00", "2026-01-31 12:60", "2026-01-31 23:59:60"),
+    *stay("datetime", "2026-01-31 12", "2026-01-31 12:00 +25:00", "2026-01-31 12:00:00.1234567890", "12:00"),
+    *stay("datetime", "31/01/2026 12:34", "1/31/2026 2:05 PM", "yesterday", "2026-01-31+02:00"),
+    Case("datetime", "2026-01-31T12:34:56", "2026-01-31T12:34:56+01:00", "timezone", MADRID),
+    Case("datetime", "2026-07-31 12:34:56.5", "2026-07-31T12:34:56.5+02:00", "datetime timezone", MADRID),
+    Case("datetime", "2026-01-31", "2026-01-31T00:00:00+01:00", "datetime timezone", MADRID),
+    Case("datetime", "2026-01-31 12:34 -0500", "2026-01-31T12:34:00-05:00", "datetime", MADRID),
+    Case("datetime", "2026-03-29T01:59:59", "2026-03-29T01:59:59+01:00", "timezone", MADRID),
+    Case("datetime", "2026-03-29T03:00:00", "2026-03-29T03:00:00+02:00", "timezone", MADRID),
+    Case("datetime", "2026-10-25T02:30:00", "2026-10-25T02:30:00+02:00", "timezone", MADRID),
+    Case("datetime", "2026-10-25T03:00:00", "2026-10-25T03:00:00+01:00", "timezone", MADRID),
+    *stay("datetime", "2026-03-29T02:30:00", "2026-02-30T00:00:00", "1890-01-01T00:00:00", spelling=MADRID),
+    *stay("datetime", "2026-01-31T12:34:56Z", "2026-01-31T12:34:56-08:00", spelling=MADRID),
+    *become("datetime", "2026-01-31T12:00:00+05:45", "timezone", "2026-01-31T12:00:00", spelling=KATHMANDU),
+    *become("datetime", "2026-01-31T12:00:00+00:00", "timezone", "2026-01-31T12:00:00", spelling=UTC),
+]
+
+
+@pytest.mark.parametrize(
+    "case", [*TEXT, *EMAIL, *BOOLEANS, *INTEGERS, *NUMBERS, *DATES, *DATETIMES], ids=repr
+)
+def test_a_value_has_one_spelling(case: Case) -> None:
+    check(Field("x", case.type), case)
+
+
+NORMALISER_CASES = [
+    (("collapse_spaces",), Case("string", "a  b\t\nc", "a b c", "collapse_spaces")),
+    (("collapse_spaces",), Case("string", "a\u00a0 b", "a b", "spaces collapse_spaces")),
+    (("collapse_spaces",), Case("string", "a b", "a b")),
+    (("lower",), Case("string", "ANNA Ñu", "anna ñu", "lower")),
+    (("lower",), Case("email", "Anna@BÜCHER.example", "anna@xn--bcher-kva.example", "idn lower")),
+    (("upper",), Case("string", "anna ñu ß", "ANNA ÑU SS", "upper")),
+    (("upper",), Case("string", "ΐ", "Ϊ\u0301", "upper")),
+    (("title",), Case("string", "ANNA maria", "Anna Maria", "title")),
+    (("title",), Case("string", "o'neil D\u2019ANGELO", "O'Neil D\u2019Angelo", "title")),
+    (("title",), Case("string", "women's DELL'ACQUA", "Women's Dell'acqua", "title")),
+    (("title",), Case("string", "JEAN-LUC ĐORĐEVIĆ", "Jean-Luc Đorđević", "title")),
+    (("title",), Case("string", "McDonald LaToya J. 5th", "McDonald LaToya J. 5th")),
+    (
+        ("collapse_spaces", "title"),
+        Case("string", " anna  maria ", "Anna Maria", "trim collapse_spaces title"),
+    ),
+    (("upper",), Case("boolean", "true", "true")),
+    (("lower",), Case("datetime", "2026-01-31 12:00Z", "2026-01-31T12:00:00Z", "datetime")),
+]
+
+
+@pytest.mark.parametrize(("normalisers", "case"), NORMALISER_CASES, ids=repr)
+def test_a_field_may_ask_for_more(normalisers: tuple[str, ...], case: Case) -> None:
+    check(Field("x", case.type, normalisers=normalisers), case)
+
+
+def test_every_normaliser_that_a_schema_may_name_has_its_rule() -> None:
+    assert set(NORMALISERS) == set(SCHEMA_NORMALISERS)
+
+
+def test_a_frame_keeps_its_rows_its_columns_and_their_order() -> None:
+    frame = pl.DataFrame(
+        {
+            "_source": ["a.csv", "a.csv", " b.csv "],
+            "optIn": [None, "YES", "true"],
+            "_row": [1, 2, 3],
+            "email": [" anna@example.com", "bo@example.com", None],
+            "city": ["Ávila", "", "Roma "],
+        },
+        schema_overrides={"_row": pl.UInt32},
+    )
+    before = frame.clone()
+    fields = {"email": Field("email", "email"), "optIn": Field("optIn", "boolean"), "city": Field("city")}
+    result = normalise(frame, fields, ISO)
+    assert result.frame.equals(
+        before.with_columns(
+            optIn=pl.Series([None, "true", "true"]),
+            email=pl.Series(["anna@example.com", "bo@example.com", None]),
+            city=pl.Series(["Ávila", None, "Roma"]),
+        )
+    )
+    assert result.frame.schema == before.schema
+    assert result.changes == {
+        ("optIn", "boolean"): 1, ("email", "trim"): 1, ("city", "trim"): 1, ("city", "blank"): 1
+    }  # fmt: skip
+    assert frame.equals(before), "the frame that was passed in is never altered"
+
+
+def test_changes_are_counted_in_cells_not_in_distinct_values() -> None:
+    result = respell(Field("x", "date"), *["2026/01/31"] * 5, *["2026/02/01"] * 3, None, "2026-01-31", "no")
+    assert result.changes == {("x", "date"): 8}
+    assert result.frame["x"].to_list() == [*["2026-01-31"] * 5, *["2026-02-01"] * 3, None, "2026-01-31", "no"]
+
+
+@pytest.mark.parametrize("type_name", sorted(TYPE_CHECKS))
+def test_blank_and_empty_columns_pass(type_name: str) -> None:
+    field = Field("x", type_name)
+    for cells in ((), (None, None)):
+        result = respell(field, *cells, spelling=MADRID)
+        assert result.frame["x"].to_list() == list(cells)
+        assert result.changes == {}
+
+
+@pytest.mark.parametrize("name", ["", "Madrid", "Europe/Madridd", "local", "europe/madrid", "../UTC"])
+def test_an_unknown_timezone_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="--timezone does not know") as caught:
+        Spelling(timezone=name)
+    assert caught.value.code == "bad_timezone"
+
+
+def characters(end: int) -> pl.Series:
+    return pl.Series([chr(point) for point in range(end) if not 0xD800 <= point < 0xE000])
+
+
+def test_no_character_that_a_text_rule_changes_escapes_the_look_at_a_whole_column() -> None:
+    every = characters(0x110000)
+    for cells in (every, "e" + every + "e", every + "\u0301", "\u1112" + every):
+        seen = cells.to_frame("cell").select(is_suspicious(pl.col("cell"))).to_series()
+        unseen = cells.filter(~seen)
+        for rule in {*text_rules("string"), *text_rules("email")}:
+            assert rule.apply(unseen)[1] == 0, rule.name
+        assert NFC.respell(unseen).equals(unseen)
+
+
+@pytest.mark.parametrize("name", sorted(NORMALISERS))
+def test_no_character_that_a_normaliser_changes_escapes_it(name: str) -> None:
+    rule = NORMALISERS[name]
+    cells = NFC.respell(characters(0x20000))
+    needed = cells.to_frame("cell").select(rule.needed(pl.col("cell"))).to_series()
+    unneeded = cells.filter(~needed)
+    assert rule.respell(unneeded).equals(unneeded)
+    once = rule.respell(cells)
+    assert rule.respell(once).equals(once), "twice is once"
+    assert NFC.respell(once).equals(once)
