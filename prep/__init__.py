@@ -1,0 +1,104 @@
+"""Get lead files into Adobe Marketo Engage through bulk import without losing, doubling or spoiling one row.
+
+Everything public is listed in `__all__` and loaded when it is first used, so importing the package is cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from prep.config import CleanSettings, Destination
+    from prep.errors import (
+        BalanceError,
+        FolderError,
+        HeaderError,
+        InputError,
+        MarketoError,
+        OutcomeUnknownError,
+        PrepError,
+        SchemaError,
+        SettingsError,
+        SourceError,
+        TerminalError,
+        TransientError,
+    )
+    from prep.marketo import Marketo
+    from prep.model import Fate, Reason
+    from prep.pipeline import Prepared, Run, clean, prepare, read, reconcile, submit
+    from prep.sandbox import Sandbox
+    from prep.schema import Field, Schema, load_schema
+
+_HOMES: Final = {
+    "BalanceError": "prep.errors",
+    "CleanSettings": "prep.config",
+    "Destination": "prep.config",
+    "Fate": "prep.model",
+    "Field": "prep.schema",
+    "FolderError": "prep.errors",
+    "HeaderError": "prep.errors",
+    "InputError": "prep.errors",
+    "Marketo": "prep.marketo",
+    "MarketoError": "prep.errors",
+    "OutcomeUnknownError": "prep.errors",
+    "PrepError": "prep.errors",
+    "Prepared": "prep.pipeline",
+    "Reason": "prep.model",
+    "Run": "prep.pipeline",
+    "Sandbox": "prep.sandbox",
+    "Schema": "prep.schema",
+    "SchemaError": "prep.errors",
+    "SettingsError": "prep.errors",
+    "SourceError": "prep.errors",
+    "TerminalError": "prep.errors",
+    "TransientError": "prep.errors",
+    "clean": "prep.pipeline",
+    "load_schema": "prep.schema",
+    "prepare": "prep.pipeline",
+    "read": "prep.pipeline",
+    "reconcile": "prep.pipeline",
+    "submit": "prep.pipeline",
+}
+"""Each public name and the module that it lives in."""
+
+__all__ = [
+    "BalanceError",
+    "CleanSettings",
+    "Destination",
+    "Fate",
+    "Field",
+    "FolderError",
+    "HeaderError",
+    "InputError",
+    "Marketo",
+    "MarketoError",
+    "OutcomeUnknownError",
+    "PrepError",
+    "Prepared",
+    "Reason",
+    "Run",
+    "Sandbox",
+    "Schema",
+    "SchemaError",
+    "SettingsError",
+    "SourceError",
+    "TerminalError",
+    "TransientError",
+    "clean",
+    "load_schema",
+    "prepare",
+    "read",
+    "reconcile",
+    "submit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'prep' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

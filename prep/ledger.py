@@ -70,6 +70,9 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_IOERR,
     }
 )
+"""Primary result codes of a file that is sound but cannot be used now; any other means damage.
+https://www.sqlite.org/rescode.html"""
+
 _SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What `sqlite3` raises; the latter where its message would quote broken text."""
 

@@ -300,12 +300,26 @@ def _overwrite(start: int, content: bytes) -> Callable[[Path], None]:
     return damage
 
 
+def _overwrite_table(name: str) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as database:
+            (page,) = database.execute(
+                "SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)
+            ).fetchone()
+            (size,) = database.execute("PRAGMA page_size").fetchone()
+        _overwrite((page - 1) * size, b"\xff" * size)(path)
+
+    return damage
+
+
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "empty": lambda path: os.truncate(path, 0),
     "cut short": lambda path: os.truncate(path, 5000),
     "not a database": _overwrite(0, b"all done\n" * 10_000),
     "header overwritten": _overwrite(0, bytes(100)),
     "pages overwritten": _overwrite(4096, b"\xff" * 12000),
+    "a table that nobody asks yet": _overwrite_table("exchanges"),
+    "an index": _overwrite_table("sqlite_autoindex_jobs_1"),
     "table missing": _execute("DROP TABLE transitions"),
     "column missing": _execute("ALTER TABLE jobs DROP COLUMN message"),
     "newer version": _execute("PRAGMA user_version = 2"),

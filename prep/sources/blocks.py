@@ -7,13 +7,13 @@ one call again. So exotic rows cost Python and ordinary ones never do.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from prep.model import Reason
-from prep.sources.batch import Batch, Rejected, Skipped, rejected_frame
+from prep.sources.batch import REJECTED_SCHEMA, Batch, Skipped
 from prep.sources.encoding import BOM, is_utf8, mask_invalid
 from prep.sources.records import QUOTE, Layout, requote, split, with_line_feeds
 
@@ -67,7 +67,7 @@ def read_block(text: bytes, layout: Layout, start: Place, *, final: bool) -> Blo
     numbers = pl.int_range(1, cells.height + 1, dtype=pl.UInt32)
     cells = cells.with_columns(_row=numbers + start.rows, _line=numbers + start.lines)
     end = Place(start.rows + cells.height, start.lines + cells.height)
-    return Block(Batch(cells, rejected_frame([])), end)
+    return Block(Batch(cells, REJECTED_SCHEMA.to_frame()), end)
 
 
 def _read_clean(text: bytes, layout: Layout) -> pl.DataFrame | None:
@@ -107,15 +107,10 @@ def _read_odd(text: bytes, layout: Layout, start: Place, *, final: bool) -> Bloc
     cells = cells.with_columns(
         rows.filter(readable).alias("_row"), (readable.arg_true() + start.lines + 1).alias("_line")
     )
-    rejected_rows = rows.gather([record.line for record in walk.rejected])
-    rejected = [
-        replace(record, row=row, line=record.line + start.lines + 1)
-        for record, row in zip(walk.rejected, rejected_rows, strict=True)
-    ]
     skipped = tuple(Skipped("blank", line + start.lines + 1) for line in walk.blank_lines)
     end = Place(start.rows + _count(records), start.lines + records.len())
-    batch = Batch(cells, rejected_frame(rejected), skipped)
-    return Block(batch, end, text[walk.end :], is_broken=masked != text)
+    batch = Batch(cells, walk.rejected_records(rows, start), skipped)
+    return Block(batch, end, text[walk.end :], is_broken=walk.is_broken)
 
 
 def _lines(text: bytes) -> pl.Series | None:
@@ -184,10 +179,11 @@ class _Walk:
         self.final = final
         self.end = len(text)
         self.end_line: int | None = None
-        self.rejected: list[Rejected] = []
+        self.rejected: list[tuple[int, Reason, str]] = []
         self.blank_lines: list[int] = []
         self.inner_lines: list[int] = []
         self.edits: list[tuple[int, int, bytes]] = []
+        self.is_broken = masked != text
         self.holds_nul = _NUL in masked
 
     def visit(self, odd_lines: Iterator[OddLine]) -> None:
@@ -215,8 +211,21 @@ class _Walk:
         count = lines if self.end_line is None else self.end_line
         records = pl.repeat(True, count, dtype=pl.Boolean, eager=True)
         records = records.scatter(self.inner_lines + self.blank_lines, False)
-        readable = records.clone().scatter([record.line for record in self.rejected], False)
+        readable = records.clone().scatter([line for line, _, _ in self.rejected], False)
         return records, readable
+
+    def rejected_records(self, rows: pl.Series, start: Place) -> pl.DataFrame:
+        """Give the table of unreadable records, with the row number that `rows` holds for their line."""
+        lines = pl.Series([line for line, _, _ in self.rejected], dtype=pl.UInt32())
+        return pl.DataFrame(
+            {
+                "_row": rows.gather(lines),
+                "_line": lines + start.lines + 1,
+                "reason": [reason.value for _, reason, _ in self.rejected],
+                "raw": [raw for _, _, raw in self.rejected],
+            },
+            schema=REJECTED_SCHEMA,
+        )
 
     def kept(self) -> bytes:
         """Give the text of the readable records."""
@@ -258,8 +267,8 @@ class _Walk:
 
     def _reject(self, line: int, start: int, end: int) -> None:
         raw = self.text[start : end - 1]
-        reason = Reason.UNREADABLE_ROW if is_utf8(raw) else Reason.ENCODING
-        self.rejected.append(Rejected(0, line, reason, raw.decode(errors="backslashreplace")))
+        reason = Reason.ENCODING if self.is_broken and not is_utf8(raw) else Reason.UNREADABLE_ROW
+        self.rejected.append((line, reason, raw.decode(errors="backslashreplace")))
         self.edits.append((start, end, b""))
 
 

@@ -388,6 +388,16 @@ def test_a_quote_left_open_for_more_than_the_limit_takes_one_line_only(path: Pat
     assert [row for batch in batches for row in batch.rejected.rows()] == [(1, 2, UNREADABLE, '1,"open')]
 
 
+def test_what_is_open_beyond_the_limit_is_not_held_in_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(delimited, "_MAX_LINE_BYTES", 1000)
+    found = read(path, b'a,b\n1,"open\n' + b"2,3\n" * 2000, block_bytes=50)
+    assert len(found.cells) == 2000
+    assert found.rejected == [(1, 2, UNREADABLE, '1,"open')]
+
+
 def test_a_quoted_cell_just_below_the_limit_is_one_record(path: Path) -> None:
     text = (b"x" * 99 + b"\n") * (blocks.MAX_RECORD_BYTES // 100 - 1)
     path.write_bytes(b'a,b\n1,"' + text + b'"\n2,3\n')

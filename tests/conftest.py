@@ -1,0 +1,13 @@
+"""What all tests share."""
+
+import os
+
+import pytest
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything is at hand that tests need, a skipped test is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("PREP_FORBID_SKIPS") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("Skips are forbidden here (PREP_FORBID_SKIPS is set).", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
