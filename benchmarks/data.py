@@ -7,6 +7,7 @@ passes from one batch to the next, and no library's random generator can change 
 import argparse
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,6 @@ ENDINGS: Final = ("com", "org", "net")
 
 EPOCH_TO_1955: Final = -5479
 """Days from 1970-01-01 to 1955-01-01, the first date of birth."""
-
-_PLAIN: Final = str.maketrans("éëíÍñøöüèçóáãô", "eeiinoouecoaao")
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,9 @@ def _chosen(values: Sequence[str], positions: pl.Series) -> pl.Series:
 
 
 def _address_part(name: str) -> str:
-    return name.translate(_PLAIN).lower()
+    """A name as it stands in an address: without accents, in small ASCII letters."""
+    letters = unicodedata.normalize("NFD", name.lower().replace("ø", "o"))
+    return letters.encode("ascii", "ignore").decode()
 
 
 def _cells() -> dict[str, pl.Expr]:

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
 from prep.model import Format
 from prep.multipart import framing_bytes
+
+_MOST_FILES: Final = 999_999
+"""More than any run has. A longer number makes a file name, and so the body, a little longer."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def _quote(column: pl.Series, delimiter: str) -> pl.Series:
 
 
 def largest_line_bytes(fields: Sequence[str], file_format: Format, max_bytes: int) -> int:
-    """The longest line, its end included, that an upload file with this header can hold."""
-    name = _name(1, file_format)
+    """The longest line, its end included, that every upload file with this header can hold."""
+    name = _name(_MOST_FILES, file_format)
     return max_bytes - 1 - framing_bytes(name) - len(_header(fields, file_format))
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from prep import durable
 from prep.chunks import split
 from prep.config import Destination
-from prep.errors import FolderError, InputError
+from prep.errors import FolderError, InputError, SourceError
 from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates, digest_file
 from prep.model import Chunk, Fate, KeepPolicy
 from prep.people import WORKBOOK_ROWS, Table, fits_workbook, write_workbook
@@ -51,7 +51,7 @@ def clean_into(folder: RunFolder, plan: Plan, destination: Destination | None, p
         progress: Told about rows as they are judged and written.
 
     Raises:
-        SourceError: A source turns out to be unusable; then no folder is left behind.
+        SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
         FolderError: The folder was made for something else.
     """
     manifest = _manifest(plan, destination)
@@ -115,8 +115,8 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
         yield "before a source changed"
     if known.schema["fingerprint"] != wanted.schema["fingerprint"]:
         yield f"with another schema ({known.schema['name']})"
-    if known.destination and wanted.destination and known.destination != wanted.destination:
-        yield f"for another destination ({known.destination.target})"
+    if known.destination and wanted.destination and not known.destination.is_same(wanted.destination):
+        yield f"for another destination ({known.destination})"
     for name, value in wanted.settings.items():
         if known.settings.get(name) != value:
             yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
@@ -152,11 +152,11 @@ class _Stopwatch:
 
 
 def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
-    """Clean into a folder; input that turns out to be unusable leaves none behind."""
-    folder.begin(manifest)
+    """Clean into a folder; input that turns out to be unusable, or a full disk, leaves none behind."""
     try:
+        folder.begin(manifest)
         _fill(folder, plan, manifest, progress)
-    except InputError:
+    except (InputError, OSError):
         folder.discard()
         raise
 
@@ -167,6 +167,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
     spill = _DiskSpill(folder.work / "spill")
     with watch.time("validate"):
         first = _judge(folder, plan, spill, progress)
+        _refuse_changes(manifest, first)
     with watch.time("dedupe"):
         decision = decide(plan, first.keys, spill)
     with watch.time("write"):
@@ -193,6 +194,22 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         seconds=watch.seconds,
     )
     folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
+
+
+def _refuse_changes(manifest: Manifest, first: FirstPass) -> None:
+    """Refuse rows that were read from another file than the one that the manifest names.
+
+    Raises:
+        SourceError: A source was written to while it was read.
+    """
+    for record, digest in zip(manifest.sources, first.digests, strict=True):
+        if record.sha256 != digest:
+            raise SourceError(
+                f"{record.path}: changed while it was read",
+                code="source_changed",
+                hint="Wait until the program that writes it is done, and run the same command again.",
+                source=record.path,
+            )
 
 
 def _judge(folder: RunFolder, plan: Plan, spill: _DiskSpill, progress: Progress) -> FirstPass:

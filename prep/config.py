@@ -4,12 +4,12 @@ import os
 import tomllib
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar
 
-from prep.errors import SettingsError
+from prep.errors import FolderError, SettingsError
 from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
 from prep.model import DateOrder, Format, Keep, Unknown
 
@@ -75,18 +75,29 @@ class CleanSettings:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "CleanSettings":
-        """Read what `to_json` wrote."""
-        return cls(
-            lookup_field=raw["lookup_field"],
-            format=Format(raw["format"]),
-            maps=raw["map"],
-            unknown=Unknown(raw["unknown"]),
-            constants=raw["set"],
-            keep=Keep.parse(raw["keep"]),
-            max_bytes=raw["max_bytes"],
-            dates=DateOrder(raw["dates"]),
-            timezone=raw["timezone"],
-        )
+        """Read what `to_json` wrote.
+
+        Raises:
+            FolderError: It is something else.
+        """
+        try:
+            return cls(
+                lookup_field=raw["lookup_field"],
+                format=Format(raw["format"]),
+                maps=dict(raw["map"]),
+                unknown=Unknown(raw["unknown"]),
+                constants=dict(raw["set"]),
+                keep=Keep.parse(raw["keep"]),
+                max_bytes=raw["max_bytes"],
+                dates=DateOrder(raw["dates"]),
+                timezone=raw["timezone"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
+            raise FolderError(
+                "the settings in manifest.json are damaged",
+                code="damaged_manifest",
+                hint="Restore the file from a backup, or make a new run with -o DIR.",
+            ) from error
 
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -110,8 +121,14 @@ def make_settings(options: CleanOptions) -> CleanSettings:
     """Turn keyword arguments into settings.
 
     Raises:
-        SettingsError: One of them is not what it may be.
+        SettingsError: One of them is unknown, or not what it may be.
     """
+    if strangers := options.keys() - CleanOptions.__annotations__.keys():
+        raise SettingsError(
+            f"there is no option {', '.join(sorted(strangers))}",
+            code="unknown_option",
+            hint=f"Options: {', '.join(CleanOptions.__annotations__)}.",
+        )
     defaults = CleanSettings()
     return CleanSettings(
         lookup_field=options.get("lookup_field", defaults.lookup_field),
@@ -151,6 +168,16 @@ class Destination:
     list_name: str | None = None
     partition_name: str | None = None
 
+    def __str__(self) -> str:
+        listed = f"list {self.list_name or self.list_id or 'none'}"
+        return f"{self.target}, {listed}, partition {self.partition_name or 'none'}"
+
+    def is_same(self, other: "Destination") -> bool:
+        """Whether both mean one place; a list that has the same name is the same, its id known or not."""
+        if self.list_name and self.list_name == other.list_name:
+            return replace(self, list_id=None) == replace(other, list_id=None)
+        return self == other
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -162,31 +189,55 @@ class Credentials:
     allow_host: str | None = None
 
 
+_MARKETO_KEYS: Final = (
+    "endpoint",
+    "endpoint_file",
+    "client_id",
+    "client_id_file",
+    "client_secret_file",
+    "allow_host",
+)
+
+
 def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
     """Read `prep.toml`; without one there are no settings.
 
     Raises:
-        SettingsError: It cannot be read, is not TOML, or holds a secret.
+        SettingsError: It cannot be read, is not TOML, holds a secret, or a `[marketo]` table with other
+            things than endpoint, client id and the paths of files with credentials.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"{path}: cannot be read as TOML",
-            code="bad_settings_file",
-            hint="Correct or remove it.",
-            source=str(path),
-        ) from error
-    if "client_secret" in raw or "client_secret" in raw.get("marketo", {}):
+    except tomllib.TOMLDecodeError as error:
+        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
+    except UnicodeDecodeError:
+        raise _bad_file(path, "is not UTF-8 text", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
+    marketo = raw.get("marketo", {})
+    if not isinstance(marketo, dict):
+        raise _bad_file(path, "marketo is not a table", f"Write [marketo] with {', '.join(_MARKETO_KEYS)}.")
+    if "client_secret" in raw or "client_secret" in marketo:
         raise SettingsError(
             f"{path}: holds a client_secret",
             code="secret_in_file",
             hint="Put it into a file of its own and give its path as marketo.client_secret_file.",
             source=str(path),
         )
+    for key, value in marketo.items():
+        if key not in _MARKETO_KEYS:
+            raise _bad_file(
+                path, f"{key!r} is not a setting of [marketo]", f"It takes {', '.join(_MARKETO_KEYS)}."
+            )
+        if not isinstance(value, str):
+            raise _bad_file(path, f"marketo.{key} is not a text", "Put it into quotes.")
     return raw
+
+
+def _bad_file(path: Path, what: str, hint: str) -> SettingsError:
+    return SettingsError(f"{path}: {what}", code="bad_settings_file", hint=hint, source=str(path))
 
 
 def load_credentials(
@@ -201,7 +252,7 @@ def load_credentials(
     `…_FILE`, the path of a file that holds the value.
 
     Raises:
-        SettingsError: One of the three is missing, or its file cannot be read.
+        SettingsError: One of the three is missing, or its file is blank or cannot be read.
     """
     table = settings if settings is not None else load_settings_file()
     marketo = table.get("marketo", {})
@@ -213,16 +264,16 @@ def load_credentials(
     )
 
 
-def _find(name: str, environment: Mapping[str, str], marketo: Mapping[str, Any]) -> str:
+def _find(name: str, environment: Mapping[str, str], marketo: Mapping[str, str]) -> str:
     variable = f"MARKETO_{name.upper()}"
-    if value := environment.get(variable):
+    if value := environment.get(variable, "").strip():
         return value
     if path := environment.get(f"{variable}_FILE"):
         return _read_value(path, f"{variable}_FILE")
-    if value := marketo.get(name):
-        return str(value)
+    if name in marketo:
+        return marketo[name]
     if path := marketo.get(f"{name}_file"):
-        return _read_value(str(path), f"marketo.{name}_file")
+        return _read_value(path, f"marketo.{name}_file")
     raise SettingsError(
         f"{variable} is not set",
         code="no_credentials",
@@ -232,8 +283,18 @@ def _find(name: str, environment: Mapping[str, str], marketo: Mapping[str, Any])
 
 def _read_value(path: str, origin: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        value = Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SettingsError(
-            f"{origin}: {path} cannot be read", code="unreadable_secret", hint="Check path and permissions."
+            f"{origin}: {path} cannot be read: {why}",
+            code="unreadable_secret",
+            hint="Check path and permissions.",
         ) from error
+    if not value:
+        raise SettingsError(
+            f"{origin}: {path} is blank",
+            code="unreadable_secret",
+            hint="The file holds the value and nothing else.",
+        )
+    return value

@@ -1,6 +1,6 @@
 """One row per lookup key | the rows that lost, and to whom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,8 +9,8 @@ from prep.model import Keep, KeepPolicy
 
 ORDINAL = "_ordinal"
 KEPT = "_kept"
-KEY = "key"
-RANK = "rank"
+KEY = "_key"
+RANK = "_rank"
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,10 @@ class Merged:
     """What merging groups of duplicates gave.
 
     Attributes:
-        rows: One row for each group: `_ordinal` of the survivor, and the fields with its blanks filled.
+        rows: One row for each group: `_ordinal` of the survivor, and the fields with its blanks filled, or as
+            they were where the filled row would not fit.
         discarded: `field`, `value`, `_ordinal` (the row it came from), `_kept` (the row it did not get into):
-            every value of a losing row that the merged row does not carry.
+            every value of a losing row that the survivor does not carry, in the order of rows and fields.
     """
 
     rows: pl.DataFrame
@@ -61,7 +62,7 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     """Decide which rows lose.
 
     Args:
-        keys: `_ordinal` (unique, in source order), `key` and `rank` of every row still standing.
+        keys: `_ordinal` (unique, in source order), `_key` and `_rank` of every row still standing.
 
     Returns:
         `_ordinal` of each row that loses and `_kept`, the ordinal of the row that its key keeps, by ordinal.
@@ -78,26 +79,30 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def merge(rows: pl.DataFrame, fields: Sequence[str]) -> Merged:
+def merge(rows: pl.DataFrame, fields: Sequence[str], fit: Callable[[pl.DataFrame], pl.Series]) -> Merged:
     """Fill the blanks of each survivor from the rows that lost to it, the latest first.
 
     Args:
         rows: All rows of the groups: `_ordinal`, `_kept` (its own for a survivor) and the fields.
         fields: The columns to merge. A value is never overwritten, least of all by a blank.
+        fit: Tells of each row whether it can be sent. A merge that gives one that cannot is not made.
     """
     is_winner = pl.col(ORDINAL) == pl.col(KEPT)
     ordered = rows.sort(KEPT, ~is_winner, -pl.col(ORDINAL).cast(pl.Int64))
-    merged = ordered.group_by(KEPT, maintain_order=True).agg(
+    filled = ordered.group_by(KEPT, maintain_order=True).agg(
         pl.col(field).drop_nulls().first() for field in fields
     )
+    fits = fit(filled)
+    as_they_were = ordered.filter(is_winner).select(filled.columns).filter(~fits)
+    merged = pl.concat([filled.filter(fits), as_they_were])
     values = ordered.filter(~is_winner).unpivot(
         fields, index=[ORDINAL, KEPT], variable_name="field", value_name="value"
     )
     carried = merged.unpivot(fields, index=KEPT, variable_name="field", value_name="carried")
     discarded = (
         values.drop_nulls("value")
-        .join(carried, on=[KEPT, "field"])
-        .filter(pl.col("value") != pl.col("carried"))
+        .join(carried, on=[KEPT, "field"], maintain_order="left")
+        .filter(pl.col("value").ne_missing(pl.col("carried")))
         .select("field", "value", ORDINAL, KEPT)
         .sort(ORDINAL, maintain_order=True)
     )

@@ -1,5 +1,6 @@
 """The run folder: everything about one import, and nothing half-written under its final name."""
 
+import errno
 import fcntl
 import json
 import shutil
@@ -14,10 +15,16 @@ import polars as pl
 
 from prep import durable
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError
+from prep.errors import BalanceError, FolderError, SourceError
 from prep.model import Chunk, Fate
 
 MANIFEST_VERSION: Final = 1
+
+_TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp"})
+"""What a run may leave that ended before its manifest had its name."""
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True)
@@ -118,12 +125,7 @@ class Manifest:
         return cls(
             run_id=raw["run_id"],
             goal=raw["goal"],
-            sources=tuple(
-                SourceRecord(
-                    **{**source, "columns": tuple(source["columns"]), "skipped": tuple(source["skipped"])}
-                )
-                for source in raw["sources"]
-            ),
+            sources=tuple(_source_record(source) for source in raw["sources"]),
             settings=raw["settings"],
             schema=raw["schema"],
             mapping=tuple(raw["mapping"]),
@@ -194,7 +196,7 @@ class RunFolder:
         try:
             self.path.mkdir(mode=durable.FOLDER_MODE, parents=True, exist_ok=True)
             strangers = not self.manifest_file.exists() and any(
-                entry.name not in {".lock", ".work"} for entry in self.path.iterdir()
+                entry.name not in _TRACES for entry in self.path.iterdir()
             )
         except OSError as error:
             raise FolderError(
@@ -216,9 +218,9 @@ class RunFolder:
         """Keep other processes out; the system frees the lock of a process that died.
 
         Raises:
-            FolderError: Another process works on this folder.
+            FolderError: Another process works on this folder, or the block could not write to it.
         """
-        with (self.path / ".lock").open("a") as handle:
+        with self._errors_of_the_disk(), (self.path / ".lock").open("a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -230,6 +232,25 @@ class RunFolder:
                 ) from None
             yield
 
+    @contextmanager
+    def _errors_of_the_disk(self) -> Iterator[None]:
+        """Say in our own words that the folder cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                code, hint = "no_space", "Make room on the disk and run the same command again."
+            elif error.errno in _NOT_WRITABLE:
+                code, hint = "folder_not_writable", "Choose another place with -o DIR."
+            else:
+                raise
+            raise FolderError(
+                f"{self.path}: cannot be written: {error.strerror}",
+                code=code,
+                hint=hint,
+                source=str(self.path),
+            ) from error
+
     def manifest(self) -> Manifest:
         """Read the manifest.
 
@@ -239,7 +260,7 @@ class RunFolder:
         try:
             raw = json.loads(self.manifest_file.read_text(encoding="utf-8"))
             version = raw["version"]
-            manifest = Manifest.from_json(raw)
+            manifest = Manifest.from_json(raw) if version == MANIFEST_VERSION else None
         except FileNotFoundError:
             raise FolderError(
                 f"{self.path}: not a run folder (it has no manifest.json)",
@@ -254,7 +275,7 @@ class RunFolder:
                 hint="Restore it from a backup, or make a new run with -o DIR.",
                 source=str(self.path),
             ) from error
-        if version != MANIFEST_VERSION:
+        if manifest is None:
             raise FolderError(
                 f"{self.manifest_file}: written by another version of prep (format {version})",
                 code="other_version",
@@ -275,11 +296,12 @@ class RunFolder:
         """Note what is going to be done, and clear away what an interrupted attempt left."""
         self.write_manifest(manifest)
         shutil.rmtree(self.work, ignore_errors=True)
-        (self.work / "chunks").mkdir(mode=durable.FOLDER_MODE, parents=True)
+        for path in (self.work, self.work / "chunks"):
+            path.mkdir(mode=durable.FOLDER_MODE)
 
     def discard(self) -> None:
         """Remove a folder in which nothing was finished."""
-        shutil.rmtree(self.path)
+        shutil.rmtree(self.path.resolve())
 
     def write_chunk(self, name: str, content: bytes, rows: int) -> Chunk:
         """Store one upload file of a run that is being cleaned."""
@@ -336,8 +358,26 @@ class RunFolder:
         return (self.received / name).read_bytes() if self.has_received(name) else b""
 
     def read_rows(self) -> pl.DataFrame:
-        """The fate of every source row, in source order; the columns are those of `ROWS`."""
-        return pl.read_parquet(self.rows)
+        """The fate of every source row, in source order; the columns are those of `ROWS`.
+
+        Raises:
+            FolderError: The table is missing or damaged.
+        """
+        try:
+            rows = pl.read_parquet(self.rows)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise self._damaged_rows() from error
+        if rows.schema != pl.Schema(ROWS):
+            raise self._damaged_rows()
+        return rows
+
+    def _damaged_rows(self) -> FolderError:
+        return FolderError(
+            f"{self.rows}: missing or damaged",
+            code="damaged_rows",
+            hint="Restore it from a backup, or make a new run with -o DIR.",
+            source=str(self.path),
+        )
 
     def write_rows(self, rows: pl.DataFrame, path: Path | None = None) -> None:
         """Replace the table of fates; columns of `ROWS` that are missing are blank."""
@@ -389,9 +429,21 @@ def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:
 
 
 def digest_file(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(
+            f"{path}: the file cannot be read ({error.strerror})",
+            code="unreadable_source",
+            hint="Check the permissions and the disk.",
+            source=str(path),
+        ) from error
 
 
 def check_sources(manifest: Manifest) -> None:

@@ -15,7 +15,7 @@ from prep.schema import Schema, find_failures, fold
 if TYPE_CHECKING:
     import pandera.polars as pa
 
-_SUGGESTION_SCORE: Final = 80
+_SUGGESTION_SCORE: Final = 75
 """Likeness, of 100, from which on a field is worth naming to a person. Never applied by itself."""
 
 
@@ -107,14 +107,20 @@ def map_headers(
         headers: The source's column names in order; duplicates and empty ones allowed.
         schema: The fields there are.
         lookup_field: Must be among the fields found.
-        maps: Header → field, as the user decided; an empty field leaves the column out.
+        maps: Header → field, as the user decided; an empty field leaves the column out. A header that no
+            column has to the letter stands for those that are like it but for case, spaces and punctuation.
         constants: Field → value for every row; they take part like columns, before all others.
         unknown: Whether columns without a field, or without a name, are a problem or left out.
 
     Returns:
         One column for each constant and header, in that order, and all problems at once.
     """
-    chosen = {fold(header) or header: field for header, field in maps.items()}
+    exactly = {header: field for header, field in maps.items() if header in headers}
+    alike = {fold(header) or header: field for header, field in maps.items() if header not in headers}
+    chosen = {
+        **{header: alike[key] for header in headers if (key := fold(header) or header) in alike},
+        **exactly,
+    }
     columns = [Column(-1, f"--set {field}", field, How.SET) for field in constants]
     columns += [_column(position, header, schema, chosen, unknown) for position, header in enumerate(headers)]
     return HeaderMapping(tuple(columns), tuple(_judge(columns, schema, lookup_field)))
@@ -125,8 +131,8 @@ def _column(
 ) -> Column:
     name = header.strip()
     folded = fold(name)
-    if (key := folded or header) in chosen:
-        field = chosen[key]
+    if header in chosen:
+        field = chosen[header]
         return Column(position, header, field or None, How.MAP if field else How.DROPPED)
     for how, table, spelling in (
         (How.EXACT, schema.exact_names, name),
@@ -143,10 +149,12 @@ def _column(
 
 def suggest(name: str, schema: Schema) -> str | None:
     """The field whose names look most like this one, if any is close."""
-    from rapidfuzz import process  # noqa: PLC0415 (only needed when something is wrong)
+    from rapidfuzz import fuzz, process  # noqa: PLC0415 (only needed when something is wrong)
 
     candidates = {**schema.folded_aliases, **schema.folded_names}
-    best = process.extractOne(fold(name), list(candidates), score_cutoff=_SUGGESTION_SCORE)
+    best = process.extractOne(
+        fold(name), list(candidates), scorer=fuzz.ratio, score_cutoff=_SUGGESTION_SCORE
+    )
     return candidates[best[0]] if best else None
 
 
@@ -184,7 +192,6 @@ def _header_schema(lookup_field: str) -> "pa.DataFrameSchema":
 
 
 def _judge(columns: Sequence[Column], schema: Schema, lookup_field: str) -> Iterable[Problem]:
-
     judged = [column for column in columns if column.how is not How.DROPPED]
     fields = [column.field if column.is_used else None for column in judged]
     frame = pl.DataFrame(
@@ -200,7 +207,7 @@ def _judge(columns: Sequence[Column], schema: Schema, lookup_field: str) -> Iter
         if check != Reason.MISSING_LOOKUP_HEADER:
             yield _problem(Reason(check), judged[index], judged)
     if Reason.MISSING_LOOKUP_HEADER in failures["check"]:
-        yield _missing_lookup(judged, lookup_field)
+        yield _missing_lookup(columns, lookup_field)
 
 
 def _problem(reason: Reason, column: Column, judged: Sequence[Column]) -> Problem:
@@ -213,6 +220,8 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column]) -> Proble
             first = next(other for other in judged if other.is_used and other.field == column.field)
             text = f"{name} maps to {column.field!r}, and so does {first.header!r}"
             hint = f'Leave one out with --map "{_printable(column.header)}=".'
+            if first.header == column.header:
+                hint = "Rename or remove one of the two columns in the file."
         case Reason.READ_ONLY_HEADER:
             text = f"{name} maps to {column.field!r}, which imports cannot write"
             hint = f'Leave it out with --map "{_printable(column.header)}=".'
@@ -225,8 +234,8 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column]) -> Proble
     return Problem(reason, column, text, hint)
 
 
-def _missing_lookup(judged: Sequence[Column], lookup_field: str) -> Problem:
-    seen = ", ".join(repr(column.header) for column in judged if column.position >= 0) or "no usable column"
+def _missing_lookup(columns: Sequence[Column], lookup_field: str) -> Problem:
+    seen = ", ".join(repr(column.header) for column in columns if column.position >= 0)
     return Problem(
         Reason.MISSING_LOOKUP_HEADER,
         None,

@@ -192,8 +192,6 @@ class _Scheduler:
         self._interrupts = _HeldInterrupts()
         self._refusal: MarketoError | None = None
         self._unclear_in_a_row = 0
-        self._busy_until = -math.inf
-        self._busy_pause = 0.0
         self._pause_seconds = 0.0
         self._has_changed = True
 
@@ -283,7 +281,6 @@ class _Scheduler:
     def _hand_on(self) -> None:
         """Give each finished job to whoever settles its rows."""
         for job in self._jobs_in(_FINISHED):
-            self._busy_until = -math.inf  # a place of the queue is free again
             files = self._files(job)
             if files is not None:
                 self._on_finished(job, *files)
@@ -309,12 +306,12 @@ class _Scheduler:
 
     def _next_to_send(self) -> Job | None:
         is_full = len(self._jobs_in(_WITH_MARKETO)) >= self._slots
-        if is_full or self._refusal is not None or self._clock() < self._busy_until:
+        if is_full or self._refusal is not None:
             return None
         return next(iter(self._jobs_in({JobState.PLANNED})), None)
 
     def _send(self, job: Job) -> bool:
-        """Send a chunk; True when the next one may follow at once."""
+        """Send a chunk; True when the next one may follow at once, without another look at the queue."""
         content = self._read_chunk(job.chunk)
         with self._interrupts:
             try:
@@ -324,13 +321,14 @@ class _Scheduler:
                 self._count_unclear()
                 self._changed()
             except MarketoError as error:
-                self._take_refusal(error)
+                if error.code not in QUEUE_IS_BUSY:
+                    self._refusal = error
             except BaseException:
                 self._declare_crashed()
                 raise
             else:
                 self._write_down(job.chunk, batch_id)
-                self._unclear_in_a_row, self._busy_pause = 0, 0.0
+                self._unclear_in_a_row = 0
                 return True
         return False
 
@@ -372,14 +370,6 @@ class _Scheduler:
                 code="unclear_uploads",
                 hint="Find out what stands between here and Marketo, then `prep resume`.",
             )
-
-    def _take_refusal(self, error: MarketoError) -> None:
-        if error.code not in QUEUE_IS_BUSY:
-            self._refusal = error
-            return
-        longer = max(self._busy_pause * _PAUSE_GROWTH, self._shortest_pause)
-        self._busy_pause = min(longer, self._longest_pause)
-        self._busy_until = self._clock() + self._busy_pause
 
     def _jobs_in(self, states: Iterable[JobState]) -> list[Job]:
         return [job for job in self._ledger.jobs() if job.state in states]

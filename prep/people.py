@@ -8,8 +8,9 @@ import polars as pl
 WORKBOOK_ROWS: Final = 100_000
 """A workbook with more rows than this is of no use to a person; the CSV file has them all."""
 
-_CELL_CHARACTERS: Final = 32_767
-"""Longest cell of a workbook.
+_WORKBOOK_COLUMNS: Final = 16_384
+_CELL_UNITS: Final = 32_767
+"""Columns of a sheet, and the longest cell in units of UTF-16.
 https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3"""
 
 _FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
@@ -65,8 +66,10 @@ def defused(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
 
 def fits_workbook(rows: pl.DataFrame) -> bool:
     """Whether a workbook can hold these rows without cutting a cell, and is of use to a person."""
-    longest = rows.select(pl.max_horizontal(pl.all().cast(pl.String).str.len_chars().max())).item()
-    return rows.height <= WORKBOOK_ROWS and (longest or 0) < _CELL_CHARACTERS
+    cells = pl.all().cast(pl.String).str
+    units = cells.len_chars() + cells.count_matches(r"[\u{10000}-\u{10FFFF}]")
+    longest = rows.select(pl.max_horizontal(units.max())).item()
+    return rows.height <= WORKBOOK_ROWS and rows.width <= _WORKBOOK_COLUMNS and (longest or 0) < _CELL_UNITS
 
 
 def write_workbook(file: BinaryIO, columns: Sequence[str], rows: pl.DataFrame) -> None:

@@ -1,9 +1,12 @@
 """Start reading here: the stages in order, from lead files to the fate of every row."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
+from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -12,6 +15,7 @@ from prep.config import CleanOptions, CleanSettings, Destination, make_settings
 from prep.errors import FolderError, SourceError, TerminalError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
 from prep.jobs import fetch_files, run_jobs
+from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
 from prep.marketo import Marketo
 from prep.model import Job, JobState, JobStatus
@@ -33,6 +37,9 @@ from prep.sources import open_source, read_batches
 
 Sources = str | Path | Sequence[str | Path]
 
+SANDBOX: Final = "sandbox"
+"""Target of a run whose Marketo is the local stand-in."""
+
 
 def _silent(stage: str, done: int, total: int | None) -> None:
     """Tell nobody."""
@@ -42,8 +49,8 @@ def read(source: str | Path) -> pl.DataFrame:
     """Read a lead file as text.
 
     Returns:
-        The file's own columns, cells as written, null where blank (a repeated name gets a number behind it),
-        then `_source`, `_row` (1-based record number after the header) and `_line` (physical line).
+        The file's own columns, cells as written, null where blank (a name that is taken gets a number behind
+        it), then `_source`, `_row` (1-based record number after the header) and `_line` (physical line).
 
     Raises:
         SourceError: The file cannot be read, or holds records that cannot be split; `prepare` lists these.
@@ -62,15 +69,24 @@ def read(source: str | Path) -> pl.DataFrame:
         )
     cells = pl.concat([batch.cells for batch in batches])
     return cells.select(
-        *(pl.col(str(place)).alias(name) for place, name in enumerate(_distinct(opened.columns))),
+        *(pl.col(str(place)).alias(name) for place, name in enumerate(_distinct(opened.columns, IDENTITY))),
         pl.lit(opened.path).alias("_source"),
         "_row",
         "_line",
     )
 
 
-def _distinct(columns: Sequence[str]) -> list[str]:
-    return [f"{name}_{before + 1}" if before else name for name, before in occurrences(columns)]
+def _distinct(columns: Sequence[str], reserved: Sequence[str]) -> list[str]:
+    """Number the names that come again, or that are reserved, such that no two are the same."""
+    taken = {*columns, *reserved}
+    names = []
+    for name, before in occurrences(columns):
+        free = name
+        if before or name in reserved:
+            free = next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
+        taken.add(free)
+        names.append(free)
+    return names
 
 
 @dataclass(frozen=True)
@@ -79,9 +95,9 @@ class Prepared:
 
     Attributes:
         ready: Survivors in source order: the schema's fields, then `_source`, `_row`, `_line`.
-        rejected: The sources' own columns as read (a repeated name gets a number behind it), then `_source`,
-            `_row`, `_line`, `_reasons` (list of `field:code`) and `_raw` (text of records that could not be
-            split).
+        rejected: The sources' own columns as read (a name that is taken gets a number behind it), then
+            `_source`, `_row`, `_line`, `_reasons` (list of `field:code`) and `_raw` (text of records that
+            could not be split).
         duplicates: Rows that lost, as prepared, then `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
         counts: Rows by fate; `read` is the sum of all others.
     """
@@ -110,7 +126,7 @@ def prepare(
     rejected: list[pl.DataFrame] = []
     first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
     decision = decide(plan, first.keys, spill)
-    names = _distinct([name for name, _ in plan.source_columns])
+    names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(
         ready=pl.concat(survivors(spill, decision)).select(*plan.fields, *IDENTITY),
         rejected=pl.concat(rejected).select(
@@ -195,7 +211,28 @@ def default_folder(source: str) -> Path:
 def _plan(sources: Sources, schema: Schema | str | Path, settings: CleanSettings) -> Plan:
     resolved = schema if isinstance(schema, Schema) else load_schema(schema)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
+    _refuse_repeats(paths)
     return make_plan([open_source(path) for path in paths], resolved, settings)
+
+
+def _refuse_repeats(paths: Sequence[str | Path]) -> None:
+    """Refuse no source at all, and one that is given twice: each of its rows would have two fates.
+
+    Raises:
+        SourceError: As said.
+    """
+    if not paths:
+        raise SourceError("no source was given", code="no_source", hint="Name at least one lead file.")
+    seen: set[Path] = set()
+    for path in paths:
+        if (real := Path(path).resolve()) in seen:
+            raise SourceError(
+                f"{path}: given twice",
+                code="repeated_source",
+                hint="Name each lead file once.",
+                source=str(path),
+            )
+        seen.add(real)
 
 
 def submit(
@@ -234,12 +271,11 @@ def submit(
     folder = _folder(run)
     with folder.lock():
         manifest = folder.manifest()
+        chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
         check_sources(manifest)
         manifest = replace(manifest, goal="run", destination=_aim(manifest, client, destination))
         folder.write_manifest(manifest)
-        with open_ledger(folder, manifest) as ledger:
-            client.on_exchange = ledger.note
-            chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+        with _recording(folder, manifest, client) as ledger:
 
             def finish(job: Job, failures: bytes, warnings: bytes) -> None:
                 keep_files(folder, job, failures, warnings)
@@ -259,9 +295,28 @@ def submit(
                     poll_seconds=poll_seconds,
                 )
             finally:
-                settle_rows(folder, manifest, ledger.jobs())
-                folder.write_report(build_report(folder))
+                _settle(folder, manifest, ledger.jobs())
     return Run(folder)
+
+
+@contextmanager
+def _recording(folder: RunFolder, manifest: Manifest, client: Marketo) -> Iterator[Ledger]:
+    """The ledger of a run, which takes note of every call that the client makes meanwhile."""
+    before = client.on_exchange
+    with open_ledger(folder, manifest) as ledger:
+        client.on_exchange = ledger.note
+        try:
+            yield ledger
+        finally:
+            client.on_exchange = before
+
+
+def _settle(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
+    """Write down all that is known, the report even where a table for people cannot be made."""
+    try:
+        settle_rows(folder, manifest, jobs)
+    finally:
+        folder.write_report(build_report(folder))
 
 
 def _folder(run: Run | str | Path) -> RunFolder:
@@ -272,23 +327,39 @@ def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None) -> Des
     """Where the rows go, with the id of a list that was given by name.
 
     Raises:
-        FolderError: The folder was made for another destination.
+        FolderError: The folder was made for another destination, or the client talks to another one.
         TerminalError: Marketo has no such list, or several.
     """
     known = manifest.destination
     aim = wanted or known or Destination(client.host)
+    _refuse_other_host(aim, client)
     if known and known.list_name and known.list_name == aim.list_name:
         aim = replace(aim, list_id=known.list_id)
     if aim.list_name and not aim.list_id:
         aim = replace(aim, list_id=_find_list(client, aim.list_name))
-    if known and replace(known, list_id=aim.list_id if known.list_name else known.list_id) != aim:
-        raise FolderError(
-            f"the run belongs to {known.target}, list {known.list_name or known.list_id or 'none'}, "
-            f"partition {known.partition_name or 'none'}",
-            code="other_target",
-            hint="Send it there, or clean the sources into another folder with -o DIR.",
-        )
+    if known and not known.is_same(aim):
+        raise _other_target(known)
     return aim
+
+
+def _refuse_other_host(aim: Destination, client: Marketo) -> None:
+    """Refuse a client of another instance; a sandbox has another port each time, but is always local.
+
+    Raises:
+        FolderError: The client would take the rows elsewhere.
+    """
+    name = urlsplit(f"//{client.host}").hostname or ""
+    is_local = name in {"localhost", "::1"} or name.startswith("127.")
+    if aim.target != client.host and not (aim.target == SANDBOX and is_local):
+        raise _other_target(aim)
+
+
+def _other_target(known: Destination) -> FolderError:
+    return FolderError(
+        f"the run belongs to {known}",
+        code="other_target",
+        hint="Send it there, or clean the sources into another folder with -o DIR.",
+    )
 
 
 def _find_list(client: Marketo, name: str) -> int:
@@ -306,19 +377,22 @@ def reconcile(run: Run | str | Path, client: Marketo) -> Run:
     """Fetch failures and warnings of a run's jobs again, and settle the fate of every row again.
 
     Raises:
-        FolderError: The run was altered, or another process works on it.
+        FolderError: The run was altered, belongs to another destination, or another process works on it.
         MarketoError: Marketo cannot be reached, or knows a job no longer; what is at hand stays as it is.
     """
     folder = _folder(run)
     with folder.lock():
         manifest = folder.manifest()
-        jobs = read_jobs(folder)
-        for job in jobs:
-            if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
-                keep_files(folder, job, *fetch_files(client, job))
-        if jobs:
-            settle_rows(folder, manifest, jobs)
-        folder.write_report(build_report(folder))
+        check_sources(manifest)
+        if manifest.destination is not None and read_jobs(folder):
+            _refuse_other_host(manifest.destination, client)
+            with _recording(folder, manifest, client) as ledger:
+                for job in ledger.jobs():
+                    if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
+                        keep_files(folder, job, *fetch_files(client, job))
+                _settle(folder, manifest, ledger.jobs())
+        else:
+            folder.write_report(build_report(folder))
     return Run(folder)
 
 

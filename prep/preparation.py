@@ -16,7 +16,7 @@ from prep import headers
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, lookup_keys, merge, rank
-from prep.errors import SettingsError, SourceError
+from prep.errors import BalanceError, SettingsError, SourceError
 from prep.model import Chunk, Fate, KeepPolicy, Reason
 from prep.schema import Schema
 from prep.sources import Batch, Skipped, Source, read_batches
@@ -161,7 +161,7 @@ class Judged:
 
     Attributes:
         valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_source`,
-            `_row`, `_line`, `key`, `rank` and the plan's fields, normalised; in source order.
+            `_row`, `_line`, `_key`, `_rank` and the plan's fields, normalised; in source order.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
         changes: How many cells each rule changed, by field and rule.
@@ -179,9 +179,10 @@ class FirstPass:
     """What is left of the first pass beside the spill.
 
     Attributes:
-        keys: `INDEX`, `key` and `rank` of every valid row, by ordinal.
+        keys: `INDEX`, `_key` and `_rank` of every valid row, by ordinal.
         rejected: `_position`, `_source`, `_row`, `_line` and `_reasons` of every rejected row.
-        rows: Records of each source.
+        rows: Records of each source, as the reader counted them.
+        digests: SHA-256 of each source as it was read, in hexadecimal.
         skipped: Physical lines of each source that hold no row.
         changes: How many cells each rule changed, by field and rule.
     """
@@ -189,6 +190,7 @@ class FirstPass:
     keys: pl.DataFrame
     rejected: pl.DataFrame
     rows: Sequence[int]
+    digests: Sequence[str]
     skipped: Sequence[Sequence[Skipped]]
     changes: Counter[tuple[str, str]]
 
@@ -218,21 +220,24 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     """
     keys: list[pl.DataFrame] = []
     refused: list[pl.DataFrame] = []
-    rows = [0] * len(plan.sources)
+    rows: list[int] = []
+    digests: list[str] = []
     skipped: list[list[Skipped]] = [[] for _ in plan.sources]
     changes = Counter[tuple[str, str]]()
     ordinal = 0
     for position, source in enumerate(plan.sources):
-        for batch in read_batches(source):
+        reader = read_batches(source)
+        for batch in reader:
             judged = judge_batch(plan, position, batch, ordinal)
             ordinal += judged.valid.height
             spill.append(judged.valid.drop(KEY, RANK))
             keys.append(judged.valid.select(*INDEX, KEY, RANK))
             refused.append(judged.rejected.select(POSITION, *IDENTITY, REASONS))
-            rows[position] += judged.valid.height + judged.rejected.height
             skipped[position].extend(judged.skipped)
             changes.update(judged.changes)
-            rejected(judged.rejected, sum(rows))
+            rejected(judged.rejected, sum(rows) + reader.rows)
+        rows.append(reader.rows)
+        digests.append(reader.sha256)
     if not sum(rows):
         raise SourceError(
             f"{plan.sources[0].path}: there are no data rows",
@@ -240,7 +245,7 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             hint="A lead file has a header and at least one row below it.",
             source=plan.sources[0].path,
         )
-    return FirstPass(pl.concat(keys), pl.concat(refused), rows, skipped, changes)
+    return FirstPass(pl.concat(keys), pl.concat(refused), rows, digests, skipped, changes)
 
 
 def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged:
@@ -290,9 +295,13 @@ def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     no_rows = valid.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS))
     if 2 * longest + 4 * len(plan.fields) < plan.largest_line_bytes:  # even with every character quoted
         return valid, no_rows
-    fits = line_bytes(valid, plan.fields, plan.settings.format) <= plan.largest_line_bytes
+    fits = _fit(plan, valid)
     oversized = valid.filter(~fits).with_columns(pl.lit([Reason.TOO_LARGE.value]).alias(REASONS))
     return valid.filter(fits), pl.concat([no_rows, oversized])
+
+
+def _fit(plan: Plan, rows: pl.DataFrame) -> pl.Series:
+    return line_bytes(rows, plan.fields, plan.settings.format) <= plan.largest_line_bytes
 
 
 def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> pl.DataFrame:
@@ -335,7 +344,7 @@ def decide(plan: Plan, keys: pl.DataFrame, spill: Spill) -> Decision:
 
     Args:
         plan: The plan.
-        keys: `_ordinal`, `key` and `rank` of all valid rows, in order.
+        keys: `_ordinal`, `_key` and `_rank` of all valid rows, in order.
         spill: The rows themselves.
     """
     losers = find_losers(keys)
@@ -346,11 +355,8 @@ def decide(plan: Plan, keys: pl.DataFrame, spill: Spill) -> Decision:
         return Decision(kept, nothing, pl.DataFrame(schema=empty))
     groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
     rows = pl.concat([batch.join(groups, on=ORDINAL) for batch in spill])
-    merged = merge(rows, plan.fields)
-    fits = line_bytes(merged.rows, plan.fields, plan.settings.format) <= plan.largest_line_bytes
-    made = merged.rows.filter(fits)
-    discarded = merged.discarded.join(made.select(pl.col(ORDINAL).alias(KEPT)), on=KEPT, how="semi")
-    return Decision(kept, pl.concat([nothing, made.select(nothing.columns)]), discarded)
+    merged = merge(rows, plan.fields, lambda frame: _fit(plan, frame))
+    return Decision(kept, pl.concat([nothing, merged.rows.select(nothing.columns)]), merged.discarded)
 
 
 def survivors(spill: Spill, decision: Decision) -> Iterator[pl.DataFrame]:
@@ -407,7 +413,7 @@ def fates(first: FirstPass, decision: Decision) -> pl.DataFrame:
     identity = [pl.col(POSITION), *(pl.col(name).alias(name[1:]) for name in IDENTITY)]
     kept_source, kept_row = _kept_identity(decision.kept, first.keys)
     stands = decision.kept.is_null()
-    valid = first.keys.select(*identity, KEY).with_columns(
+    valid = first.keys.select(*identity, pl.col(KEY).alias("key")).with_columns(
         pl.when(stands).then(pl.lit(Fate.READY.value)).otherwise(pl.lit(Fate.DUPLICATE.value)).alias("fate"),
         kept_source.alias("kept_source"),
         kept_row.alias("kept_row"),
@@ -419,8 +425,21 @@ def fates(first: FirstPass, decision: Decision) -> pl.DataFrame:
 
 
 def with_chunks(rows: pl.DataFrame, chunks: Sequence[Chunk]) -> pl.DataFrame:
-    """Add `chunk` to the table of fates: the chunks hold its ready rows, in order."""
-    files = pl.concat([pl.repeat(chunk.file, chunk.rows, dtype=pl.String, eager=True) for chunk in chunks])
+    """Add `chunk` to the table of fates: the chunks hold its ready rows, in order.
+
+    Raises:
+        BalanceError: The chunks hold more or fewer rows.
+    """
+    names = [(chunk.file, chunk.rows) for chunk in chunks]
+    held = pl.DataFrame(names, schema={"file": pl.String, "rows": pl.UInt32}, orient="row")
+    files = held.select(pl.col("file").repeat_by("rows").explode()).to_series()
     is_ready = pl.col("fate") == Fate.READY
+    ready = rows.filter(is_ready).height
+    if ready != files.len():
+        raise BalanceError(
+            f"{ready} rows are ready, but the upload files hold {files.len()}",
+            code="unbalanced",
+            hint="This is a defect of prep; nothing of this run may be sent.",
+        )
     place = rows.select(pl.when(is_ready).then(is_ready.cum_sum() - 1)).to_series()
     return rows.with_columns(files.gather(place).alias("chunk"))

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
@@ -164,8 +165,9 @@ class Schema:
 
 
 def fold(spelling: str) -> str:
-    """A header without case, spaces and punctuation, for comparison."""
-    return re.sub(r"[\W_]+", "", spelling.casefold())
+    """A header without case, Latin accents, spaces and punctuation, for comparison."""
+    plain = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", spelling.casefold()))
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", plain))
 
 
 def _pandera_column(field: Field, *, is_lookup: bool) -> "pa.Column":
@@ -201,7 +203,7 @@ def find_failures(judge: "pa.DataFrameSchema", frame: pl.DataFrame) -> pl.DataFr
         holds no cell values; pandera's own exception does, and goes no further than here.
 
     Raises:
-        TypeError: The frame's shape does not fit the schema, which only a defect of prep can cause.
+        TypeError: The frame's shape does not fit the schema, or a rule raised: defects of prep only.
     """
     import pandera.polars as pa  # noqa: PLC0415
     from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
@@ -209,14 +211,19 @@ def find_failures(judge: "pa.DataFrameSchema", frame: pl.DataFrame) -> pl.DataFr
     depth = ValidationDepth.SCHEMA_AND_DATA
     with config_context(validation_enabled=True, validation_depth=depth):
         try:
-            judge.validate(frame, lazy=True)
+            judge.validate(frame.lazy().collect(), lazy=True)  # the values of a LazyFrame would go unseen
         except pa.errors.SchemaErrors as errors:
-            found: pl.DataFrame = errors.failure_cases.select("column", "check", "index")
+            found: pl.DataFrame = errors.failure_cases.select("column", "check", "index", "schema_context")
         else:
             return pl.DataFrame(schema={"column": pl.String, "check": pl.String, "index": pl.Int32})
     if foreign := set(found["check"].unique()) - set(Reason):
         raise TypeError(f"pandera reports {', '.join(sorted(map(str, foreign)))}")
-    return found
+    # Pandera reports a rule that raises like one that is broken, but without a row.
+    crashed = found.filter(pl.col("index").is_null() & (pl.col("schema_context") == "Column"))
+    if crashed.height:
+        rules = (f"{column}:{check}" for column, check in crashed.select("column", "check").rows())
+        raise TypeError(f"rules that could not be judged: {', '.join(rules)}")
+    return found.drop("schema_context")
 
 
 def load_schema(name_or_path: str | Path = DEFAULT_NAME) -> Schema:

@@ -128,17 +128,18 @@ def _assume(outcome: ChunkOutcome) -> ChunkOutcome:
 def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
     """Write the table of fates and the tables for people anew, from chunks, ledger and received files.
 
-    Doing so again changes nothing, so a run that was interrupted anywhere can be settled at any time.
+    Doing so again changes nothing, so a run that was interrupted anywhere can be settled at any time. The
+    fates come first: they are right even where the tables for people cannot be written.
 
     Raises:
         FolderError: A chunk or a source is not what it was when it was cleaned.
         BalanceError: The fates do not add up.
     """
-    check_sources(manifest)
     rows = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
     count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
     delimiter = people_delimiter(manifest.sources[0].delimiter)
     folder.write_rows(rows)
+    check_sources(manifest)
     for fate, path in ((Fate.FAILED, folder.failed), (Fate.WARNED, folder.warnings)):
         _write_outcomes(folder, manifest, rows.filter(pl.col("fate") == fate), path, delimiter)
     _write_kept_fates(folder, rows, delimiter)
@@ -236,11 +237,9 @@ def _sent_cells(
                 separator=Format(manifest.settings["format"]).delimiter,
                 infer_schema=False,
             )
-            identity = everything.filter(pl.col("chunk") == chunk.file).select(
-                pl.col("source").alias("_source"), pl.col("row").alias("_row")
-            )
+            rows = everything.filter(pl.col("chunk") == chunk.file)
             yield (
-                pl.concat([sent, identity], how="horizontal")
+                sent.with_columns(rows["source"].alias("_source"), rows["row"].alias("_row"))
                 .join(told, on=["_source", "_row"], maintain_order="left")
                 .select(*fields, *_OUTCOME_TAIL)
             )
@@ -249,13 +248,23 @@ def _sent_cells(
 
 
 def _write_kept_fates(folder: RunFolder, rows: pl.DataFrame, delimiter: str) -> None:
-    """Say in the table of duplicates what became of the rows that were kept instead."""
-    known = pl.read_csv(folder.duplicates, separator=delimiter, infer_schema=False)
+    """Say in the table of duplicates what became of the rows that were kept instead.
+
+    The table is for people, who may have removed it or saved it in a way of their own; then it stays so.
+    """
+    try:
+        known = pl.read_csv(folder.duplicates, separator=delimiter, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError):
+        return
+    if not {"_kept_source", "_kept_row", "_kept_fate"} <= set(known.columns):
+        return
     fates = rows.select(
         defuse(pl.col("source")).alias("_kept_source"),
         pl.col("row").cast(pl.String).alias("_kept_row"),
         pl.col("fate").alias("_kept_fate"),
     )
-    told = known.drop("_kept_fate").join(fates, on=["_kept_source", "_kept_row"], maintain_order="left")
+    told = known.drop("_kept_fate").join(
+        fates, on=["_kept_source", "_kept_row"], how="left", maintain_order="left"
+    )
     with durable.replacing(folder.duplicates) as file:
         Table(file, known.columns, delimiter=delimiter).append_defused(told.select(known.columns))

@@ -20,8 +20,8 @@ class Validated:
 
     Attributes:
         valid: Rows that broke no rule, in order, all columns.
-        rejected: The others, in order, all columns, and `_reasons`: a list of `field:code`, in the order of
-            the schema's columns and rules.
+        rejected: The others, in order, all columns, and `_reasons`: a list of `field:code`, each once, in
+            the order of the judge's columns and rules.
     """
 
     valid: pl.DataFrame
@@ -47,7 +47,7 @@ def validate(frame: pl.DataFrame, judge: "pa.DataFrameSchema") -> Validated:
     reasons = (
         failures.with_columns(pl.format("{}:{}", "column", "check").alias(REASONS))
         .group_by("index", maintain_order=True)
-        .agg(REASONS)
+        .agg(pl.col(REASONS).unique(maintain_order=True))
     )
     if reasons.is_empty():
         return Validated(frame, frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS)))

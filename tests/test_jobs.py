@@ -1,14 +1,17 @@
 """Chunks become jobs, each once: against the sandbox over real HTTP, in its virtual time."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from prep.errors import (
     FolderError,
+    MarketoError,
     SettingsError,
     TerminalError,
     TransientError,
@@ -16,8 +19,8 @@ from prep.errors import (
 from prep.jobs import Estimate, are_settled, estimate, fetch_files, run_jobs
 from prep.ledger import Ledger, Target
 from prep.marketo import Marketo
-from prep.model import Chunk, Format, Job, JobState
-from prep.sandbox import Sandbox
+from prep.model import Chunk, Format, Job, JobState, JobStatus
+from prep.sandbox import Fault, FaultKind, Sandbox
 
 _DAY = 24 * 60 * 60
 
@@ -78,19 +81,25 @@ class Run:
         return Counter(request.place for request in self.sandbox.requests())
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with Sandbox(job_seconds=60, time_scale=0) as sandbox:
+@contextmanager
+def _running(folder: Path, *, job_seconds: float = 60, faults: Sequence[Fault] = ()) -> Iterator[Run]:
+    with Sandbox(job_seconds=job_seconds, time_scale=0, faults=faults) as sandbox:
 
         def clock() -> float:
             return sandbox.now
 
         with (
             Marketo(sandbox.url, "id", "secret", clock=clock, now=clock, sleep=sandbox.advance) as client,
-            Ledger.create(tmp_path / "ledger.sqlite", clock=clock) as ledger,
+            Ledger.create(folder / "ledger.sqlite", clock=clock) as ledger,
         ):
             client.on_exchange = ledger.note
             yield Run(sandbox, client, ledger)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with _running(tmp_path) as run:
+        yield run
 
 
 def test_every_chunk_is_imported_once_and_handed_on(run: Run) -> None:
@@ -115,38 +124,57 @@ def test_every_chunk_is_imported_once_and_handed_on(run: Run) -> None:
 
 @pytest.mark.parametrize("job_seconds", [20, 60, 300])
 def test_forty_chunks_take_hardly_longer_than_marketo_itself(tmp_path: Path, job_seconds: int) -> None:
-    with (
-        Sandbox(job_seconds=job_seconds, time_scale=0) as sandbox,
-        Marketo(
-            sandbox.url,
-            "id",
-            "secret",
-            clock=lambda: sandbox.now,
-            now=lambda: sandbox.now,
-            sleep=sandbox.advance,
-        ) as client,
-        Ledger.create(tmp_path / "ledger.sqlite", clock=lambda: sandbox.now) as ledger,
-    ):
-        run = Run(sandbox, client, ledger)
+    with _running(tmp_path, job_seconds=job_seconds) as run:
         run.plan_leads(40)
-        started = sandbox.now
-        most_waiting = 0
+        started = run.sandbox.now
+        waiting: list[int] = []
 
         def count(jobs: tuple[Job, ...]) -> None:
-            nonlocal most_waiting
-            waiting = sum(job.state in {JobState.QUEUED, JobState.IMPORTING} for job in jobs)
-            most_waiting = max(most_waiting, waiting)
+            waiting.append(sum(job.state in {JobState.QUEUED, JobState.IMPORTING} for job in jobs))
 
         assert run.go(on_progress=count)
 
-        ideal = sum(job.ends_at - job.starts_at for job in sandbox.jobs()) / 2
+        ideal = sum(job.ends_at - job.starts_at for job in run.sandbox.jobs()) / 2
         assert ideal == pytest.approx(job_seconds * 20, rel=1e-3)
-        assert sandbox.now - started <= 1.05 * ideal
-        assert most_waiting == 10
-        assert [request for request in sandbox.requests() if request.code == "1016"] == []
+        assert run.sandbox.now - started <= 1.05 * ideal
+        assert max(waiting) == 10
+        assert [request for request in run.sandbox.requests() if request.code == "1016"] == []
         assert set(run.imports.values()) == {1}
-        times = sorted(request.time for request in sandbox.requests() if request.place != "identity")
+        times = [request.time for request in run.sandbox.requests() if request.place != "identity"]
         assert all(later - earlier >= 20 for earlier, later in zip(times, times[50:], strict=False))
+
+
+UNCLEAR = {
+    FaultKind.HTTP_502,
+    FaultKind.HTTP_503,
+    FaultKind.HTTP_504,
+    FaultKind.LOST_REPLY,
+    FaultKind.HTTP_502_AFTER,
+    FaultKind.HTTP_503_AFTER,
+    FaultKind.HTTP_504_AFTER,
+    FaultKind.HTML_REPLY,
+    FaultKind.BROKEN_JSON,
+    FaultKind.EMPTY_RESULT,
+    FaultKind.CLOSED,
+}
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_under_each_fault_nothing_is_lost_or_doubled(tmp_path: Path, kind: FaultKind) -> None:
+    with _running(tmp_path, faults=[Fault(kind=kind, at=2, seconds=0.01)]) as run:
+        run.plan(*(f"email,annualRevenue\nlead{number}@example.com,lots\n".encode() for number in range(4)))
+
+        for _ in range(3):
+            with suppress(MarketoError):
+                run.go()
+
+        assert are_settled(run.ledger.jobs())
+        assert run.states.count("unknown") == (kind in UNCLEAR)
+        for job in run.ledger.jobs():
+            times = run.imports[run.files[job.chunk].decode()]
+            assert times == 1 if job.state is JobState.RECONCILED else times <= 1
+        counted = [job.failed for job, _, _ in run.finished if job.status is JobStatus.COMPLETE]
+        assert counted == [1] * (4 - (kind in UNCLEAR or kind is FaultKind.JOB_FAILED))
 
 
 def test_a_static_list_gets_one_job_at_a_time(run: Run) -> None:
@@ -167,7 +195,9 @@ def test_a_queue_filled_by_others_is_waited_for(run: Run) -> None:
     assert run.go()
 
     refused = [request for request in run.sandbox.requests() if request.code == "1016"]
-    assert 0 < len(refused) < 20
+    pauses = [later.time - earlier.time for earlier, later in pairwise(refused)]
+    assert max(pauses) > 15, "it asks less and less often"
+    assert len(refused) < 20
     assert run.states == ["reconciled"] * 5
     assert set(run.imports.values()) == {1}
 

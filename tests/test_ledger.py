@@ -343,7 +343,7 @@ def test_damage_is_never_read_as_done(ledger: Ledger, path: Path, damage: str) -
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("start", range(0, 24576, 512))
+@pytest.mark.parametrize("start", range(0, 24576, 1024))
 def test_a_flipped_page_part_is_found_or_harmless(ledger: Ledger, path: Path, start: int) -> None:
     ledger.intend(ONE)
     expected = ledger.jobs()

@@ -1,6 +1,5 @@
 """`prep check`."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 
 from prep.cli import options, session
+from prep.cli.terminal import say, say_json
 
 
 @click.command("check", context_settings=options.CONTEXT)
@@ -19,15 +19,20 @@ from prep.cli import options, session
 def command(**chosen: Any) -> int:
     """Tell what would be rejected, merged and mapped; leaves nothing behind.
 
+    Shows the ten commonest problems with the first rows that have them, the cells that would be respelled,
+    and to which field each column maps.
+
     \b
     Examples:
       prep check leads.csv
+      prep check leads.csv --dates dmy --timezone Europe/Madrid
       prep check leads.csv --json | jq .counts
+      prep check leads.csv --max-rejected 5% --allow-rejects --quiet && echo good enough
     """
     from prep.pipeline import clean
     from prep.report import build_report, describe_check
 
-    limit = session.Limit.parse(chosen["max_rejected"])
+    limit = chosen["max_rejected"]
     with (
         tempfile.TemporaryDirectory(prefix="prep-check-") as temporary,
         session.show_progress(quiet=chosen["quiet"]) as progress,
@@ -40,13 +45,14 @@ def command(**chosen: Any) -> int:
             **options.clean_options(chosen),
         )
         report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
-        text = describe_check(report, run.rows)
-    if limit.is_exceeded(report["counts"]):
-        report["exit_code"] = 3
+        rows = run.rows
+    del report["chunks"], report["jobs"]
+    note = ""
+    if limit and limit.is_exceeded(report["counts"]):
+        report["exit_code"], note = session.EXIT_TOO_MANY_REJECTED, limit.refusal(report["counts"])
     if not chosen["quiet"]:
-        click.echo(text, err=chosen["as_json"])
+        say(*describe_check(report, rows, note), err=chosen["as_json"])
     if chosen["as_json"]:
-        del report["chunks"], report["jobs"]
-        click.echo(json.dumps(report, ensure_ascii=False))
+        say_json(report)
     code: int = report["exit_code"]
     return code

@@ -22,13 +22,14 @@ def command(**chosen: Any) -> int:
 
     \b
     Examples:
-      prep clean leads.csv
+      prep clean leads.csv                                   makes leads.prep
       prep clean a.csv b.csv -o both.prep --keep merge
       prep clean export.csv --map "Work mail=email" --unknown drop
+      prep clean -- -odd-name.csv                            a name that begins with -
     """
-    from prep.pipeline import clean
+    from prep.pipeline import clean, default_folder
 
-    limit = session.Limit.parse(chosen["max_rejected"])
+    session.begin(chosen["out"] or default_folder(str(chosen["files"][0])))
     with session.show_progress(quiet=chosen["quiet"]) as progress:
         run = clean(
             chosen["files"],
@@ -37,4 +38,7 @@ def command(**chosen: Any) -> int:
             progress=progress,
             **options.clean_options(chosen),
         )
-    return session.answer(run, chosen, exit_code=3 if limit.is_exceeded(run.counts) else None)
+    limit = chosen["max_rejected"]
+    if limit and limit.is_exceeded(run.counts):
+        return session.refuse(run, chosen, limit)
+    return session.answer(run, chosen)

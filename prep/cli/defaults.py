@@ -1,51 +1,117 @@
 """Defaults from `prep.toml`, in the words of the flags."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from prep.config import SETTINGS_FILE, load_settings_file
 from prep.errors import SettingsError
 
-_PARAMETERS: Final = {
-    "schema": "schema",
-    "lookup_field": "lookup_field",
-    "format": "file_format",
-    "map": "maps",
-    "unknown": "unknown",
-    "set": "constants",
-    "keep": "keep",
-    "list_id": "list_id",
-    "list": "list_name",
-    "partition_name": "partition_name",
-    "max_bytes": "max_bytes",
-    "dates": "dates",
-    "timezone": "timezone",
-    "max_rejected": "max_rejected",
-    "allow_rejects": "allow_rejects",
-    "allow_host": "allow_host",
-    "queue_slots": "queue_slots",
-    "poll_seconds": "poll_seconds",
-    "timeout": "timeout",
+
+@dataclass(frozen=True)
+class _Setting:
+    """A key of the file: the parameter of the commands that it sets, and what it takes."""
+
+    parameter: str
+    takes: str
+    fits: Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, str) or _is_whole(value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and not any(isinstance(entry, dict | list) for entry in value.values())
+
+
+def _text(parameter: str) -> _Setting:
+    return _Setting(parameter, "a text in quotes", _is_text)
+
+
+def _whole(parameter: str) -> _Setting:
+    return _Setting(parameter, "a whole number", _is_whole)
+
+
+def _number(parameter: str) -> _Setting:
+    return _Setting(parameter, "a number", _is_number)
+
+
+_SETTINGS: Final[Mapping[str, _Setting]] = {
+    "schema": _text("schema"),
+    "lookup_field": _text("lookup_field"),
+    "format": _text("file_format"),
+    "map": _Setting("maps", 'a table, such as {"Work mail" = "email"}', _is_table),
+    "unknown": _text("unknown"),
+    "set": _Setting("constants", 'a table, such as {leadSource = "Fair"}', _is_table),
+    "keep": _text("keep"),
+    "list_id": _whole("list_id"),
+    "list": _text("list_name"),
+    "partition_name": _text("partition_name"),
+    "max_bytes": _whole("max_bytes"),
+    "dates": _text("dates"),
+    "timezone": _text("timezone"),
+    "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
+    "allow_rejects": _Setting("allow_rejects", "true or false", _is_flag),
+    "allow_host": _text("allow_host"),
+    "queue_slots": _whole("queue_slots"),
+    "poll_seconds": _number("poll_seconds"),
+    "timeout": _number("timeout"),
 }
-"""Key of the file → parameter of the commands. The table `[marketo]` is read where credentials are."""
+"""The keys of the file. Its table `[marketo]` is read where credentials are."""
 
 
 def read_defaults() -> dict[str, Any]:
     """What `prep.toml` in the current folder says, by parameter.
 
     Raises:
-        SettingsError: It cannot be read, or holds a key that is none.
+        SettingsError: It cannot be read, holds a key that is none, or a value that its key does not take.
     """
     content = load_settings_file()
     content.pop("marketo", None)
-    defaults = {}
-    for key, value in content.items():
-        if key not in _PARAMETERS:
-            raise SettingsError(
-                f"{SETTINGS_FILE}: {key!r} is not a setting",
-                code="bad_settings_file",
-                hint=f"Settings: {', '.join([*_PARAMETERS, '[marketo]'])}.",
-                source=str(SETTINGS_FILE),
-            )
-        pairs = [f"{name}={text}" for name, text in value.items()] if isinstance(value, dict) else value
-        defaults[_PARAMETERS[key]] = pairs
-    return defaults
+    return {_setting(key, value).parameter: _as_on_command_line(value) for key, value in content.items()}
+
+
+def _setting(key: str, value: Any) -> _Setting:
+    """The setting of this name, if the value fits."""
+    if key not in _SETTINGS:
+        raise SettingsError(
+            f"{SETTINGS_FILE}: {key!r} is not a setting",
+            code="bad_settings_file",
+            hint=f"Settings: {', '.join([*_SETTINGS, '[marketo]'])}.",
+            source=str(SETTINGS_FILE),
+        )
+    if not _SETTINGS[key].fits(value):
+        raise SettingsError(
+            f"{SETTINGS_FILE}: {key} is {value!r}",
+            code="bad_settings_file",
+            hint=f"It takes {_SETTINGS[key].takes}.",
+            source=str(SETTINGS_FILE),
+        )
+    return _SETTINGS[key]
+
+
+def _as_on_command_line(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [f"{name}={_as_text(entry)}" for name, entry in value.items()]
+    return value
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

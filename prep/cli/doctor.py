@@ -1,20 +1,20 @@
 """`prep doctor`."""
 
-import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 import click
 
-from prep.cli import options
-from prep.errors import PrepError
+from prep.cli import options, session
+from prep.cli.terminal import say, say_json
+from prep.errors import MarketoError, PrepError
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
@@ -28,6 +28,10 @@ class _Finding:
     ok: bool
     text: str
 
+    @classmethod
+    def of(cls, name: str, error: PrepError) -> Self:
+        return cls(name, ok=False, text=f"{error.message}. {error.hint}".rstrip())
+
 
 @click.command("doctor", context_settings=options.CONTEXT)
 @options.target
@@ -35,17 +39,29 @@ class _Finding:
 def command(*, sandbox: bool, allow_host: str | None, as_json: bool) -> int:
     """Check versions, settings, credentials, clock and use of the quota; sends no lead.
 
+    Asks Marketo for a token and for today's number of API calls. Ends with 1 if settings are wrong, with 4 if
+    Marketo refuses or cannot be reached.
+
     \b
     Examples:
       prep doctor
       prep doctor --sandbox
     """
-    findings = list(_examine(sandbox=sandbox, allow_host=allow_host))
+    findings: list[_Finding] = []
+    error: PrepError | None = None
+    try:
+        for finding in _examine(sandbox=sandbox, allow_host=allow_host):
+            findings.append(finding)  # noqa: PERF402 (what was found before an error counts)
+    except PrepError as found:
+        name = "credentials" if isinstance(found, MarketoError) else "settings"
+        findings.append(_Finding.of(name, found))
+        error = found
     for finding in findings:
-        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}", err=as_json)
-    code = 0 if all(finding.ok for finding in findings) else 1
+        say(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}", err=as_json)
+    code = error.exit_code if error else 0 if all(finding.ok for finding in findings) else 1
     if as_json:
-        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings], "exit_code": code}))
+        answer = {"findings": [asdict(finding) for finding in findings], "exit_code": code}
+        say_json({**answer, "error": error.facts} if error else answer)
     return code
 
 
@@ -54,18 +70,9 @@ def _examine(*, sandbox: bool, allow_host: str | None) -> Iterator[_Finding]:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield _Finding("versions", ok=True, text=f"Python {python}, {packages}")
     yield _examine_schemas()
-    with ExitStack() as stack:
-        try:
-            client = stack.enter_context(_connect(sandbox=sandbox, allow_host=allow_host))
-        except PrepError as error:
-            yield _Finding("settings", ok=False, text=f"{error.message}. {error.hint}")
-            return
+    with _connect(sandbox=sandbox, allow_host=allow_host) as client:
         yield _Finding("settings", ok=True, text=f"endpoint {client.host}")
-        try:
-            usage = client.usage()
-        except PrepError as error:
-            yield _Finding("credentials", ok=False, text=f"{error.message}. {error.hint}")
-            return
+        usage = client.usage()
         yield _Finding("credentials", ok=True, text="accepted")
         yield _Finding("quota", ok=True, text=f"{usage.calls:,} API calls used today by all integrations")
         yield _examine_clock(usage.date)
@@ -81,12 +88,11 @@ def _examine_schemas() -> _Finding:
 
 @contextmanager
 def _connect(*, sandbox: bool, allow_host: str | None) -> Iterator["Marketo"]:
-    from prep.cli.session import SANDBOX, connect
     from prep.folder import RunFolder
 
     with TemporaryDirectory(prefix="prep-doctor-") as temporary:
-        target = SANDBOX if sandbox else ""
-        with connect(RunFolder(temporary), target, allow_host=allow_host) as client:
+        target = session.SANDBOX if sandbox else None
+        with session.connect(RunFolder(temporary), target, allow_host=allow_host) as client:
             yield client
 
 

@@ -1,11 +1,11 @@
 """`prep headers`."""
 
-import json
 from typing import Any
 
 import click
 
 from prep.cli import options, session
+from prep.cli.terminal import say, say_json
 
 
 @click.command("headers", context_settings=options.CONTEXT)
@@ -13,15 +13,22 @@ from prep.cli import options, session
 @options.mapping
 @options.json_only
 def command(**chosen: Any) -> None:
-    """Show to which field each column maps, and why.
+    """Show to which field each column maps, and why. Ends with 1 if the columns cannot be used as they are.
 
-    exact: a REST, SOAP or display name; folded: one of these but for case, spaces and punctuation;
-    alias: another known name; map, set: as you said; suggested: looks alike, is not applied.
+    \b
+    exact      a REST, SOAP or display name
+    folded     one of these but for case, spaces and punctuation
+    alias      another known name
+    map, set   as you said
+    suggested  looks like this field; is not applied
+    unknown    no field has this name
+    dropped    is left out
 
     \b
     Examples:
       prep headers leads.csv
-      prep headers leads.csv --map "Work mail=email"
+      prep headers leads.csv --map "Work mail=email" --unknown drop
+      prep headers leads.csv --json | jq '.mapping[] | select(.field == null)'
     """
     from prep.config import make_settings
     from prep.headers import refuse_problems
@@ -35,22 +42,23 @@ def command(**chosen: Any) -> None:
     sources = [open_source(path) for path in chosen["files"]]
     plan = Plan(sources, map_sources(sources, schema, settings), schema, settings)
     for source, mapping in zip(sources, plan.mappings, strict=True):
-        click.echo(source.path, err=chosen["as_json"])
         columns = [column.facts for column in mapping.columns]
-        click.echo("\n".join(describe_mapping(columns)), err=chosen["as_json"])
+        doubt = "" if source.delimiter_confident else "; another delimiter reads it nearly as well"
+        said = f"{source.path}: {len(source.columns)} columns, delimiter {source.delimiter!r}{doubt}"
+        say(said, *describe_mapping(columns), err=chosen["as_json"])
     answer = {
         "sources": [
             {
                 "path": source.path,
                 "encoding": source.encoding,
                 "delimiter": source.delimiter,
-                "columns": source.columns,
+                "columns": list(source.columns),
             }
             for source in sources
         ],
         "mapping": [column.facts for column in plan.columns],
     }
-    session.remember(answer)
+    session.situation().facts.update(answer)
     refuse_problems(plan.problems)
     if chosen["as_json"]:
-        click.echo(json.dumps({**answer, "exit_code": 0}, ensure_ascii=False))
+        say_json({**answer, "exit_code": session.EXIT_DONE})

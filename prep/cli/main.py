@@ -1,18 +1,19 @@
-"""The `prep` command: finds its subcommands when they are asked for, and turns errors into one line."""
+"""The `prep` command: finds its subcommands when they are asked for, and ends with their exit code."""
 
 import importlib
-import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, Final, NoReturn
+from io import TextIOWrapper
+from typing import Final, NoReturn
 
 import click
 
 from prep.cli.defaults import read_defaults
-from prep.errors import PrepError
+from prep.cli.ending import Situation, end
+from prep.cli.terminal import say
+from prep.errors import SettingsError
 
 _COMMANDS: Final = {
     "run": "clean, submit, wait, reconcile: the whole job",
@@ -30,9 +31,7 @@ _COMMANDS: Final = {
 }
 """Every command with its summary, known here so that `--help` need not import them."""
 
-EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130
-_NO_PLACE: Final = {"source": None, "row": None, "column": None}
+_HELP: Final = ("-h", "--help")
 
 
 class _LazyGroup(click.Group):
@@ -55,16 +54,13 @@ class _LazyGroup(click.Group):
 
 def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
     if value:
-        click.echo(f"prep {version('leadprep')}")
+        say(f"prep {version('leadprep')}")
         context.exit()
 
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Settings come from flags, then the environment, then prep.toml. Exit codes: 0 done, 1 wrong "
-    "input, 2 usage, 3 rows rejected, warned or failed, 4 Marketo refused, 5 still running, 6 outcome "
-    "unknown, 130 interrupted.",
+    context_settings={"help_option_names": list(_HELP), "max_content_width": 100},
 )
 @click.option(
     "--version",
@@ -80,16 +76,42 @@ def group(context: click.Context) -> None:
 
     \b
     Examples:
-      prep run leads.csv --sandbox          try everything, no account needed
-      prep check leads.csv                  what is wrong with the file
+      prep run leads.csv --sandbox                 try everything; no account needed
+      prep check leads.csv                         what is wrong with the file
       prep clean leads.csv && prep submit leads.prep
+
+    Settings come from flags, then from the environment (--max-bytes is PREP_MAX_BYTES, and so on), then from
+    prep.toml in the current folder. Endpoint and credentials: MARKETO_ENDPOINT, MARKETO_CLIENT_ID and
+    MARKETO_CLIENT_SECRET, or files that hold them, named in MARKETO_CLIENT_SECRET_FILE and so on.
+
+    \b
+    Exit codes:
+      0    done
+      1    input, schema or settings are wrong; nothing was sent
+      2    the command line is wrong
+      3    finished, but rows were rejected, warned or failed
+      4    Marketo refused, cannot be reached, or sending broke off; prep resume DIR carries on
+      5    jobs are still running; prep resume DIR carries on
+      6    the outcome of a chunk is unknown and needs a decision
+      130  interrupted; prep resume DIR carries on
     """
-    defaults = read_defaults()
+    try:
+        defaults = read_defaults()
+    except SettingsError:
+        if not (isinstance(context.obj, Situation) and set(_HELP) & set(context.obj.arguments)):
+            raise  # but help is what somebody needs who has to correct it
+        defaults = {}
     context.default_map = dict.fromkeys(_COMMANDS, defaults)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -97,41 +119,17 @@ def run(arguments: list[str]) -> int:
     """Run the command line.
 
     Returns:
-        The exit code. Every error that a user can cause has been printed as one line with a hint.
+        The exit code. Every error has been printed as one line with a hint.
     """
-    known: dict[str, Any] = {}
-    signal.signal(signal.SIGTERM, _interrupt)
+    situation = Situation(tuple(arguments))
     try:
-        code = group.main(arguments, prog_name="prep", standalone_mode=False, obj=known)
-        sys.stdout.flush()
-    except click.UsageError as error:
-        error.show()
-        facts = {"code": "usage", "message": error.format_message(), "hint": "", **_NO_PLACE}
-        code = _fail(EXIT_USAGE, facts, known, as_json="--json" in arguments)
-    except PrepError as error:
-        click.echo(f"Error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"Hint: {error.hint}", err=True)
-        code = _fail(error.exit_code, error.facts, known, as_json="--json" in arguments)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted; prep resume DIR carries on.", err=True)
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = group.main(arguments, prog_name="prep", standalone_mode=False, obj=situation)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 (a command line shows nobody a traceback)
+        return end(error, situation)
     return code if isinstance(code, int) else 0
 
 
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _fail(exit_code: int, error: dict[str, Any], known: dict[str, Any], *, as_json: bool) -> int:
-    """End with an error; what was known of the run before is part of the JSON answer.
-
-    A chunk whose outcome is unknown weighs more than the refusal that ended the command.
-    """
-    code = max(exit_code, known.get("exit_code", 0)) if known.get("state") == "unknown" else exit_code
-    if as_json:
-        click.echo(json.dumps({**known, "exit_code": code, "error": error}, ensure_ascii=False))
-    return code

@@ -1,17 +1,26 @@
 """Options that mean one thing everywhere, in bundles."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from prep.config import CleanOptions
-from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES
+from prep.cli.ending import BadValue
+from prep.cli.limit import Limit
+from prep.cli.terminal import quoted
+from prep.config import CleanOptions, CleanSettings
+from prep.errors import SettingsError, SourceError
+from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS
+from prep.model import Keep
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+PATH: Final = click.Path(path_type=Path, readable=False)
+"""Whether a path can be used is found out where it is used, and told in one way."""
 
 
 def _bundle(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
@@ -29,23 +38,127 @@ def _option(flag: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(flag, *names, envvar=variable, **settings)
 
 
+def _judged(parse: Callable[[Any], object]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Let a part of the settings judge a value as soon as it is read, before any file is opened."""
+
+    def callback(_: click.Context, __: click.Parameter, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            parse(value)
+        except SettingsError as error:
+            raise BadValue(error.message, error.hint) from None
+        return value
+
+    return callback
+
+
+def _limit(_: click.Context, __: click.Parameter, text: str | None) -> Limit | None:
+    try:
+        return None if text is None else Limit.parse(text)
+    except SettingsError as error:
+        raise BadValue(error.message, error.hint) from None
+
+
 def _pairs(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     """Read `COLUMN=FIELD` (the column may hold equals signs) or `FIELD=VALUE` (the value may)."""
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.rpartition("=") if parameter.name == "maps" else text.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{text!r} is not of the form {parameter.metavar}.")
+        flag = parameter.opts[0]
+        if not equals or not name.strip():
+            raise BadValue(
+                f"{flag} {text!r} is not of the form {parameter.metavar}", f"Such as {_PAIRS[flag]}."
+            )
+        if pairs.get(name, value.strip()) != value.strip():
+            raise BadValue(f"{flag} says two things of {name!r}", "Leave one out.")
         pairs[name] = value.strip()
     return pairs
 
 
-files = click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
-folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-out = click.option(
-    "-o", "out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: FILE.prep]"
+_PAIRS: Final = {"--map": '--map "Work mail=email"', "--set": '--set "leadSource=Trade fair"'}
+
+
+def _named(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Refuse a blank name: it comes from a variable that was meant to hold one."""
+    if text is not None and not text.strip():
+        raise BadValue(f"{parameter.opts[0]} is blank", "Name one, or leave the option out.")
+    return text
+
+
+def _one_list(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Let the nearer of --list and --list-id count; refuse both at once."""
+    value = _named(context, parameter, value) if isinstance(value, str) else value
+    other = "list_name" if parameter.name == "list_id" else "list_id"
+    if value is None or context.params.get(other) is None:
+        return value
+    mine, theirs = (_rank(context, str(name)) for name in (parameter.name, other))
+    if mine == theirs:
+        raise BadValue("--list and --list-id are given both", "A run has one list: leave one of them out.")
+    if mine < theirs:
+        context.params[other] = None
+        return value
+    return None
+
+
+def _rank(context: click.Context, name: str) -> int:
+    order = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    return order.index(context.get_parameter_source(name) or ParameterSource.DEFAULT_MAP)
+
+
+def _sources(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Refuse what can be seen to be no lead file, by its name alone."""
+    for path in paths:
+        if os.fspath(path) == "-":
+            raise SourceError(
+                "-: reading from a pipe is not possible yet",
+                code="no_stdin",
+                hint="Save it to a file first, and give the file's name.",
+                source="-",
+            )
+        if not os.fspath(path).isprintable() and _is_broken(os.fspath(path)):
+            raise SourceError(
+                f"{os.fsencode(path).decode('utf-8', 'replace')}: the file's name is not UTF-8",
+                code="bad_file_name",
+                hint="Rename the file.",
+            )
+        if (path / "manifest.json").is_file():
+            raise SourceError(
+                f"{path}: this is a run folder, not a lead file",
+                code="not_a_file",
+                hint=f"prep report {quoted(path)} shows it, prep resume {quoted(path)} carries on with it.",
+                source=os.fspath(path),
+            )
+    return paths
+
+
+def _is_broken(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+files = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=PATH, callback=_sources
 )
-schema = _option("--schema", default="lead", show_default=True, metavar="NAME|FILE", help="Fields and rules.")
+folder = click.argument("folder", metavar="DIR", type=PATH)
+out = click.option(
+    "-o",
+    "out",
+    type=PATH,
+    metavar="DIR",
+    help="Run folder.  [default: the first file's name with .prep, here]",
+)
+schema = _option(
+    "--schema",
+    default="lead",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Fields and rules.",
+    callback=_named,
+)
 
 mapping = _bundle(
     schema,
@@ -54,6 +167,7 @@ mapping = _bundle(
         default="email",
         show_default=True,
         metavar="FIELD",
+        callback=_named,
         help="What identifies a lead; id means update only.",
     ),
     click.option(
@@ -97,6 +211,7 @@ cleaning = _bundle(
         default="last",
         show_default=True,
         metavar="POLICY",
+        callback=_judged(Keep.parse),
         help="Which duplicate survives: first, last, most-complete, newest:FIELD or merge.",
     ),
     _option(
@@ -105,6 +220,7 @@ cleaning = _bundle(
         default=MAX_BODY_BYTES,
         show_default=True,
         metavar="N",
+        callback=_judged(lambda number: CleanSettings(max_bytes=number)),
         help="Bound of a whole upload body.",
     ),
     _option(
@@ -114,18 +230,35 @@ cleaning = _bundle(
         show_default=True,
         help="Order of dates that do not begin with the year.",
     ),
-    _option("--timezone", metavar="ZONE", help="Zone of date-times without one, such as Europe/Madrid."),
+    _option(
+        "--timezone",
+        metavar="ZONE",
+        callback=_judged(lambda zone: CleanSettings(timezone=zone)),
+        help="Zone of date-times without one, such as Europe/Madrid.",
+    ),
 )
 """How rows become upload files."""
 
-max_rejected = _option("--max-rejected", metavar="N|P%", help="Above it nothing is sent; exit code 3.")
+max_rejected = _option(
+    "--max-rejected",
+    metavar="N|P%",
+    callback=_limit,
+    help="With more rejected rows than this nothing is sent; exit code 3.",
+)
 allow_rejects = _option(
-    "--allow-rejects", is_flag=True, help="Exit code 0 although rows were rejected, warned or failed."
+    "--allow-rejects",
+    is_flag=True,
+    help="Exit code 0 although rows were rejected, warned or failed, if any row was accepted.",
 )
 
 target = _bundle(
     click.option("--sandbox", is_flag=True, help="A local stand-in instead of Marketo; needs no account."),
-    _option("--allow-host", metavar="HOST", help="Talk to this host although it is not *.mktorest.com."),
+    _option(
+        "--allow-host",
+        metavar="HOST",
+        callback=_named,
+        help="Talk to this host although it is not *.mktorest.com.",
+    ),
 )
 """Which instance to talk to."""
 
@@ -136,33 +269,42 @@ waiting = _bundle(
         type=click.IntRange(1, JOBS_QUEUED),
         default=JOBS_QUEUED,
         show_default=True,
+        metavar="N",
         help="Places of Marketo's import queue to use at the most.",
     ),
     _option(
         "--poll-seconds",
-        type=click.FloatRange(0, 30, min_open=True),
-        default=5,
-        show_default=True,
+        type=click.FloatRange(0, POLL_SECONDS[1], min_open=True),
         metavar="S",
-        help="First pause between two looks at the queue; grows to 30.",
+        help=f"First pause between two looks at the queue; grows to {POLL_SECONDS[1]}. "
+        f"Below {POLL_SECONDS[0]} for this machine only.  [default: {POLL_SECONDS[0]}]",
     ),
-    click.option("--no-wait", is_flag=True, help="Fill the queue and leave; prep resume carries on."),
+    click.option("--no-wait", is_flag=True, help="Fill the queue and leave with exit code 5."),
     _option(
-        "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Leave after that long; likewise."
+        "--timeout",
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+        help="Leave after that long, with exit code 5 if jobs are still running.",
     ),
     click.option("--yes", is_flag=True, help="Do not ask before the first upload."),
 )
 
 sending = _bundle(
     waiting,
-    _option("--list-id", type=click.IntRange(1), metavar="N", help="Static list that the leads join."),
-    _option("--list", "list_name", metavar="NAME", help="The same, by the list's name."),
-    _option("--partition-name", metavar="NAME", help="Lead partition of new leads."),
+    _option(
+        "--list-id",
+        type=click.IntRange(1),
+        metavar="N",
+        callback=_one_list,
+        help="Static list that the leads join.",
+    ),
+    _option("--list", "list_name", metavar="NAME", callback=_one_list, help="The same, by the list's name."),
+    _option("--partition-name", metavar="NAME", callback=_named, help="Lead partition of new leads."),
 )
 """How chunks are sent."""
 
 json_only = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object as the last line on stdout."
+    "--json", "as_json", is_flag=True, help="One JSON object as the last line on stdout; all else on stderr."
 )
 answering = _bundle(
     json_only,

@@ -18,14 +18,14 @@ def command(**chosen: Any) -> int:
     Jobs that are still running are left to prep resume.
 
     \b
-    Example:
+    Examples:
       prep reconcile leads.prep
+      prep reconcile leads.prep --json
     """
-    from prep.folder import RunFolder
-    from prep.pipeline import Run, reconcile
+    from prep.pipeline import reconcile
 
-    run = Run(RunFolder.open(chosen["folder"]))
-    destination = session.known_destination(run)
+    run = session.open_run(chosen["folder"])
+    destination = session.known_destination(run, chosen)
     with session.connect(run.folder, destination.target, allow_host=chosen["allow_host"]) as client:
         run = reconcile(run, client)
     return session.answer(run, chosen)

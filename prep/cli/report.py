@@ -1,11 +1,12 @@
 """`prep report`."""
 
-import json
+import os
 from typing import Any
 
 import click
 
-from prep.cli import options
+from prep.cli import options, session
+from prep.cli.terminal import say, say_json
 
 
 @click.command("report", context_settings=options.CONTEXT)
@@ -13,20 +14,20 @@ from prep.cli import options
 @options.allow_rejects
 @options.answering
 def command(**chosen: Any) -> int:
-    """Show the numbers of a run; the exit code is the run's.
+    """Show the numbers of a run, as its folder knows them; the exit code is the run's.
 
     \b
     Examples:
       prep report leads.prep
       prep report leads.prep --json | jq .counts
     """
-    from prep.folder import RunFolder
     from prep.report import build_report, summarise
 
-    report = build_report(RunFolder.open(chosen["folder"]), allow_rejects=chosen["allow_rejects"])
+    run = session.open_run(chosen["folder"])
+    report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
     if not chosen["quiet"]:
-        click.echo(summarise(report, str(chosen["folder"])), err=chosen["as_json"])
+        say(*summarise(report, os.fspath(run.path)), err=chosen["as_json"])
     if chosen["as_json"]:
-        click.echo(json.dumps(report, ensure_ascii=False))
+        say_json(report)
     code: int = report["exit_code"]
     return code

@@ -20,28 +20,38 @@ def command(**chosen: Any) -> int:
 
     \b
     Examples:
-      prep run leads.csv --sandbox
+      prep run leads.csv --sandbox                          a rehearsal; needs no account
       prep run leads.csv --list "Trade fair 2026" --max-rejected 5%
-      prep run updates.tsv --lookup-field id --yes --json
+      prep run a.csv b.csv -o both.prep --keep merge --set "leadSource=Trade fair"
+      prep run updates.tsv --lookup-field id --yes --json   updates only, for a script
 
-    Endpoint and credentials come from MARKETO_ENDPOINT, MARKETO_CLIENT_ID and MARKETO_CLIENT_SECRET, or
-    from files named in …_FILE. An interrupted run is taken up again with prep resume DIR.
+    Everything about the run is in its folder, here leads.prep. The same command again carries on if the run
+    was interrupted, as prep resume leads.prep does, and sends nothing if it was finished.
+
+    Endpoint and credentials come from MARKETO_ENDPOINT, MARKETO_CLIENT_ID and MARKETO_CLIENT_SECRET, or from
+    files that hold them, named in MARKETO_CLIENT_SECRET_FILE and so on. On a terminal one question is asked
+    before the first upload.
     """
-    from prep.pipeline import clean
+    from prep.pipeline import clean, default_folder
 
-    limit = session.Limit.parse(chosen["max_rejected"])
     destination = session.choose_destination(chosen)
+    session.begin(chosen["out"] or default_folder(str(chosen["files"][0])))
+    limit = chosen["max_rejected"]
+    # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
+    # was looked at and the list was found.
+    is_settled = limit is None and destination.list_name is None
     with session.show_progress(quiet=chosen["quiet"]) as progress:
         run = clean(
             chosen["files"],
             chosen["out"],
             schema=chosen["schema"],
-            destination=destination,
+            destination=destination if is_settled else None,
             progress=progress,
             **options.clean_options(chosen),
         )
-    if limit.is_exceeded(run.counts):
-        return session.answer(run, chosen, exit_code=3)
+    if limit and limit.is_exceeded(run.counts):
+        return session.refuse(run, chosen, limit)
+    note = session.FINISHED if session.is_finished(run) else ""
     if run.report["chunks"]:
         run = session.send(run, destination, chosen)
-    return session.answer(run, chosen)
+    return session.answer(run, chosen, note=note, waited=True)

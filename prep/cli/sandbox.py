@@ -1,10 +1,14 @@
 """`prep sandbox`."""
 
+import errno
+import sqlite3
 from pathlib import Path
 
 import click
 
 from prep.cli import options
+from prep.cli.terminal import say
+from prep.errors import SettingsError
 
 
 @click.command("sandbox", context_settings=options.CONTEXT)
@@ -12,10 +16,18 @@ from prep.cli import options
     "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes a free one."
 )
 @click.option(
-    "--state", type=click.Path(path_type=Path, dir_okay=False), help="File that keeps leads and jobs."
+    "--state",
+    type=options.PATH,
+    metavar="FILE",
+    help="Keeps leads and jobs from one start to the next.  [default: in memory]",
 )
 @click.option(
-    "--job-seconds", type=click.FloatRange(0), default=0.4, show_default=True, help="How long a job takes."
+    "--job-seconds",
+    type=click.FloatRange(0),
+    default=0.4,
+    show_default=True,
+    metavar="S",
+    help="Length of a job.",
 )
 @click.option(
     "--time-scale",
@@ -26,25 +38,62 @@ from prep.cli import options
     help="Seconds that pass in the sandbox in one real second.",
 )
 @click.option(
-    "--fault", "faults", multiple=True, metavar="KIND", help="Something that shall go wrong. Repeatable."
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[:N]",
+    help="What shall go wrong, at the N-th chance. Repeatable; --faults lists the kinds.",
 )
+@click.option("--faults", "lists_faults", is_flag=True, help="List the kinds of faults and exit.")
 def command(
-    port: int, state: Path | None, job_seconds: float, time_scale: float, faults: tuple[str, ...]
+    port: int,
+    state: Path | None,
+    job_seconds: float,
+    time_scale: float,
+    faults: tuple[str, ...],
+    *,
+    lists_faults: bool,
 ) -> None:
     """Run a local stand-in for Marketo, until Ctrl-C. Unofficial: written from observed behaviour.
 
+    The first line on stdout is its address. It serves this machine only; client id and secret are the words
+    id and secret.
+
     \b
-    Example:
+    Examples:
       prep sandbox &
       export MARKETO_ENDPOINT=http://127.0.0.1:8787 MARKETO_CLIENT_ID=id MARKETO_CLIENT_SECRET=secret
       prep run leads.csv --poll-seconds 0.5
+      prep sandbox --fault lost-reply:2        the answer to the second upload gets lost
     """
-    from prep.sandbox import serve
+    from prep.sandbox import Fault, FaultKind, serve
+
+    if lists_faults:
+        say(*(f"{kind:<16}  {kind.description}" for kind in FaultKind))
+        return
+    try:
+        planned = [Fault.parse(text) for text in faults]
+    except ValueError as error:
+        raise click.UsageError(f"--fault: {error}") from None
 
     def ready(url: str) -> None:
-        click.echo(f"Sandbox at {url}, client id 'id', client secret 'secret'. Ctrl-C ends it.", err=True)
+        say(url)
+        say("The sandbox listens; client id 'id', client secret 'secret'. Ctrl-C ends it.", err=True)
 
     try:
-        serve(state, ready=ready, port=port, job_seconds=job_seconds, time_scale=time_scale, faults=faults)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        serve(state, ready=ready, port=port, job_seconds=job_seconds, time_scale=time_scale, faults=planned)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise SettingsError(
+            f"port {port} is taken by another program",
+            code="port_taken",
+            hint="--port 0 takes a free one and prints its address.",
+        ) from None
+    except sqlite3.Error as error:
+        raise SettingsError(
+            f"{state}: cannot keep the sandbox's state ({error})",
+            code="bad_state_file",
+            hint="--state takes the file of an earlier sandbox, or makes a new one in a folder that exists.",
+            source=str(state),
+        ) from None

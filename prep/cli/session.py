@@ -1,19 +1,24 @@
 """What commands share: progress, the client, the question before the first upload, the answer."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import click
 
+from prep.cli.ending import Declined, Situation
+from prep.cli.limit import Limit
+from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
 from prep.errors import FolderError, SettingsError
+from prep.limits import POLL_SECONDS
 
 if TYPE_CHECKING:
-    from prep.config import Destination
+    from prep.config import Credentials, Destination
     from prep.folder import RunFolder
     from prep.marketo import Marketo
     from prep.model import Job
@@ -22,13 +27,25 @@ if TYPE_CHECKING:
 SANDBOX: Final = "sandbox"
 _SANDBOX_CREDENTIALS: Final = ("id", "secret")
 _SANDBOX_POLL_SECONDS: Final = 0.1
-_LONGEST_POLL_SECONDS: Final = 30.0
+
+EXIT_DONE: Final = 0
+EXIT_TOO_MANY_REJECTED: Final = 3
+_EXIT_RUNNING: Final = 5
+_EXIT_STOPPED: Final = 4
+
+FINISHED: Final = "This run was finished before: nothing was sent now."
+
+
+def situation() -> Situation:
+    """What is known of the command that runs."""
+    found = click.get_current_context().obj
+    return found if isinstance(found, Situation) else Situation()
 
 
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """Show how far each stage is, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not is_terminal(sys.stderr):
         yield lambda _stage, _done, _total: None
         return
     from rich.console import Console
@@ -54,9 +71,18 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int | None], N
 
 
 @contextmanager
-def connect(folder: "RunFolder", target: str, *, allow_host: str | None) -> Iterator["Marketo"]:
-    """A client of the target: the instance of the settings, or a stand-in that lives in the run folder."""
-    from prep.config import load_credentials
+def connect(folder: "RunFolder", target: str | None, *, allow_host: str | None) -> Iterator["Marketo"]:
+    """A client of the target: the instance of the settings, or a stand-in that lives in the run folder.
+
+    Args:
+        folder: Where a stand-in keeps its state.
+        target: What the folder belongs to; None is whatever instance the settings name.
+        allow_host: Further host that may be talked to.
+
+    Raises:
+        SettingsError: Endpoint or credentials are missing or cannot be used.
+        FolderError: The settings name another instance than the target.
+    """
     from prep.marketo import Marketo
 
     with ExitStack() as stack:
@@ -68,84 +94,147 @@ def connect(folder: "RunFolder", target: str, *, allow_host: str | None) -> Iter
                 Sandbox(folder.sandbox, client_id=client_id, client_secret=client_secret)
             )
             yield stack.enter_context(Marketo(sandbox.url, client_id, client_secret))
-        else:
-            found = load_credentials(allow_host=allow_host)
-            yield stack.enter_context(
-                Marketo(found.endpoint, found.client_id, found.client_secret, allow_host=found.allow_host)
+            return
+        client = stack.enter_context(_client(_credentials(allow_host)))
+        if target is not None and client.host != target:
+            raise FolderError(
+                f"{folder.path}: the run belongs to {target}, and MARKETO_ENDPOINT names {client.host}",
+                code="other_target",
+                hint=f"Set MARKETO_ENDPOINT to {target}, or clean the sources into another folder (-o DIR).",
+                source=os.fspath(folder.path),
             )
+        yield client
 
 
-def choose_destination(chosen: Mapping[str, Any]) -> "Destination":
+def _credentials(allow_host: str | None) -> "Credentials":
+    from prep.config import load_credentials
+
+    return load_credentials(allow_host=allow_host)
+
+
+def _client(found: "Credentials") -> "Marketo":
+    from prep.marketo import Marketo
+
+    return Marketo(found.endpoint, found.client_id, found.client_secret, allow_host=found.allow_host)
+
+
+def choose_destination(chosen: Mapping[str, Any], known: "Destination | None" = None) -> "Destination":
     """The destination that a command's flags name; checks the credentials, without the network.
 
+    Args:
+        chosen: The command's parameters.
+        known: Where the folder belongs; its list and partition hold as long as the flags name no other.
+
     Raises:
-        SettingsError: Endpoint or credentials are missing or cannot be used.
+        SettingsError: Endpoint or credentials are missing or cannot be used, or the pauses are too short.
     """
-    from prep.config import Destination, load_credentials
+    from prep.config import Destination
 
-    target = SANDBOX
-    if not chosen["sandbox"]:
-        from prep.marketo import Marketo
-
-        found = load_credentials(allow_host=chosen["allow_host"])
-        with Marketo(
-            found.endpoint, found.client_id, found.client_secret, allow_host=found.allow_host
-        ) as client:
+    if chosen["sandbox"]:
+        target = SANDBOX
+    else:
+        with _client(_credentials(chosen["allow_host"])) as client:
             target = client.host
-    return Destination(target, chosen["list_id"], chosen["list_name"], chosen["partition_name"])
+    _refuse_haste(target, chosen["poll_seconds"])
+    details = (chosen["list_id"], chosen["list_name"], chosen["partition_name"])
+    if known and known.target == target and details == (None, None, None):
+        return known
+    return Destination(target, *details)
 
 
-def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "Run":
-    """Submit a run as a command's flags say, after the question if there is somebody to ask.
-
-    Raises:
-        click.Abort: The answer was no.
-    """
-    from prep.pipeline import submit
-
-    is_sandbox = destination.target == SANDBOX
-    first_poll = _SANDBOX_POLL_SECONDS if is_sandbox else chosen["poll_seconds"]
-    if not is_sandbox:
-        _announce(run, destination, chosen)
-    with (
-        connect(run.folder, destination.target, allow_host=chosen["allow_host"]) as client,
-        show_progress(quiet=chosen["quiet"]) as show,
-    ):
-        try:
-            return submit(
-                run,
-                client,
-                destination,
-                wait=not chosen["no_wait"],
-                timeout_seconds=chosen["timeout"],
-                queue_slots=chosen["queue_slots"],
-                poll_seconds=(first_poll, max(first_poll, _LONGEST_POLL_SECONDS)),
-                progress=lambda jobs: _show_jobs(jobs, show),
-            )
-        finally:
-            remember(run.report)
-
-
-def remember(facts: Mapping[str, Any]) -> None:
-    """Keep what is known so far for the JSON answer, should the command end with an error."""
-    click.get_current_context().obj.update(facts)
-
-
-def known_destination(run: "Run") -> "Destination":
+def known_destination(run: "Run", chosen: Mapping[str, Any]) -> "Destination":
     """Where a run sends its rows, by its own folder.
 
     Raises:
-        FolderError: It has not been sent anywhere.
+        FolderError: It has not been sent anywhere, or --sandbox was said of a run that belongs elsewhere.
     """
     destination = run.folder.manifest().destination
     if destination is None:
         raise FolderError(
             f"{run.path}: nothing was sent yet",
             code="not_sent",
-            hint=f"prep submit {run.path} sends it.",
+            hint=f"prep submit {quoted(run.path)} sends it.",
+            source=os.fspath(run.path),
+        )
+    if chosen["sandbox"] and destination.target != SANDBOX:
+        raise FolderError(
+            f"{run.path}: the run belongs to {destination.target}, not to the sandbox",
+            code="other_target",
+            hint="Leave --sandbox out, or clean the sources into another folder with -o DIR.",
             source=os.fspath(run.path),
         )
     return destination
+
+
+def _refuse_haste(target: str, poll_seconds: float | None) -> None:
+    if poll_seconds is not None and poll_seconds < POLL_SECONDS[0] and not _is_here(target):
+        raise SettingsError(
+            f"--poll-seconds {poll_seconds:g} is too often for {target}",
+            code="bad_poll_seconds",
+            hint=f"Marketo asks for {POLL_SECONDS[0]} seconds or more; less is for this machine only.",
+        )
+
+
+def _is_here(target: str) -> bool:
+    """Whether a target is this machine."""
+    host = urlsplit(f"//{target}").hostname or ""
+    try:
+        return target == SANDBOX or ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "Run":
+    """Submit a run as a command's flags say, after the question if there is somebody to ask.
+
+    Raises:
+        Declined: The answer was no.
+    """
+    from prep.pipeline import submit
+    from prep.report import read_jobs
+
+    is_sandbox = destination.target == SANDBOX
+    _refuse_haste(destination.target, chosen["poll_seconds"])
+    first_poll = chosen["poll_seconds"] or (_SANDBOX_POLL_SECONDS if is_sandbox else POLL_SECONDS[0])
+    before = read_jobs(run.folder)
+    with connect(run.folder, destination.target, allow_host=chosen["allow_host"]) as client:
+        if not is_sandbox:
+            _announce(run, destination, chosen)
+        try:
+            with show_progress(quiet=chosen["quiet"]) as show:
+                return submit(
+                    run,
+                    client,
+                    destination,
+                    wait=not chosen["no_wait"],
+                    timeout_seconds=chosen["timeout"],
+                    queue_slots=chosen["queue_slots"],
+                    poll_seconds=(first_poll, max(first_poll, POLL_SECONDS[1])),
+                    progress=lambda jobs: _show_jobs(jobs, show),
+                )
+        except BaseException:
+            _note_failure(run, before)
+            raise
+
+
+def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
+    """Find out how far sending came before it failed, for the last words of the command."""
+    from prep.model import JobState
+    from prep.report import read_jobs
+
+    now = situation()
+    now.has_begun = True
+    with suppress(Exception):  # the folder may be what failed
+        jobs = read_jobs(run.folder)
+        now.has_begun = jobs != tuple(before) and any(job.state is not JobState.PLANNED for job in jobs)
+        now.resumes = run.folder.manifest().destination is not None
+        now.facts.update(run.report)
+        now.keep = run.folder.write_report
+
+
+def is_finished(run: "Run") -> bool:
+    """Whether every row of a run that was sent has its final fate."""
+    return bool(run.report["state"] == "reconciled")
 
 
 def _show_jobs(jobs: "Sequence[Job]", show: Callable[[str, int, int | None], None]) -> None:
@@ -158,74 +247,99 @@ def _show_jobs(jobs: "Sequence[Job]", show: Callable[[str, int, int | None], Non
 
 
 def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> None:
-    """Say what sending will take and, on a terminal, ask."""
+    """Say on a terminal what sending will take, and ask before the first upload.
+
+    Raises:
+        Declined: The answer was no.
+    """
     from prep.jobs import estimate
-    from prep.model import Fate
+    from prep.model import Fate, JobState
     from prep.report import read_jobs
 
     report = run.report
     rows = report["counts"][Fate.READY]
-    files = sum(chunk["state"] == "planned" for chunk in report["chunks"])
-    static_list = destination.list_id or destination.list_name
-    cost = estimate(files, one_at_a_time=static_list is not None, queue_slots=chosen["queue_slots"])
-    if rows and not chosen["quiet"]:
-        click.echo(
+    if not rows:
+        return
+    files = sum(chunk["state"] == JobState.PLANNED for chunk in report["chunks"])
+    static_list = destination.list_name or destination.list_id
+    if is_terminal(sys.stderr) and not chosen["quiet"]:
+        cost = estimate(files, one_at_a_time=static_list is not None, queue_slots=chosen["queue_slots"])
+        say(
             f"{rows:,} rows in {files} file(s) for {destination.target}: at least {cost.calls} API calls "
             f"and {cost.seconds:,.0f} s",
             err=True,
         )
-    is_first = not read_jobs(run.folder)
-    if rows and is_first and not chosen["yes"] and sys.stdin.isatty():
+    is_first = all(job.state is JobState.PLANNED for job in read_jobs(run.folder))
+    if is_first and not chosen["yes"] and is_terminal(sys.stdin, sys.stdout, sys.stderr):
         where = f"list {static_list}" if static_list else "no list"
-        click.confirm(f"Send {rows:,} rows to {destination.target}, {where}?", abort=True, err=True)
+        if destination.partition_name:
+            where += f", partition {destination.partition_name}"
+        if not click.confirm(printable(f"Send {rows:,} rows to {destination.target}, {where}?"), err=True):
+            raise Declined
 
 
-def answer(run: "Run", chosen: Mapping[str, Any], *, exit_code: int | None = None) -> int:
+def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:
+    """Answer for a run that is not sent because too many of its rows were rejected."""
+    return answer(run, chosen, exit_code=EXIT_TOO_MANY_REJECTED, note=limit.refusal(run.counts))
+
+
+def answer(
+    run: "Run",
+    chosen: Mapping[str, Any],
+    *,
+    exit_code: int | None = None,
+    note: str = "",
+    waited: bool = False,
+) -> int:
     """Print a run's numbers as text and, if asked, as JSON.
 
+    Args:
+        run: The run.
+        chosen: The command's parameters.
+        exit_code: The exit code, if it is not the one that the numbers mean.
+        note: What the numbers alone do not tell.
+        waited: The command sent and waited as long as it was to, and nobody refused anything.
+
     Returns:
-        The exit code: the given one, else the one that the numbers mean.
+        The exit code.
     """
     from prep.report import build_report, summarise
 
     report = build_report(run.folder, allow_rejects=chosen.get("allow_rejects", False))
     if exit_code is not None:
         report["exit_code"] = exit_code
+    elif waited and report["exit_code"] == _EXIT_STOPPED:
+        report["exit_code"] = _EXIT_RUNNING
     run.folder.write_report(report)
     if not chosen.get("quiet"):
-        click.echo(summarise(report, os.fspath(run.path)), err=chosen["as_json"])
+        say(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
     if chosen["as_json"]:
-        click.echo(json.dumps(report, ensure_ascii=False))
+        say_json(report)
     code: int = report["exit_code"]
     return code
 
 
-@dataclass(frozen=True)
-class Limit:
-    """How many rows may be rejected: so many, or so many of a hundred."""
+def begin(folder: Path) -> None:
+    """Note the folder that a command works on."""
+    situation().folder = folder
 
-    number: float
-    is_share: bool
 
-    @classmethod
-    def parse(cls, text: str | None) -> "Limit":
-        """Read `100` or `5%`; None is no limit.
+def open_run(path: Path) -> "Run":
+    """Open a run folder that was cleaned.
 
-        Raises:
-            SettingsError: The text is neither.
-        """
-        if text is None:
-            return cls(float("inf"), is_share=False)
-        digits = text.removesuffix("%")
-        if not digits.replace(".", "", 1).isdecimal():
-            raise SettingsError(
-                f"--max-rejected does not know {text!r}",
-                code="bad_max_rejected",
-                hint="Write a number of rows such as 100, or a share such as 5%.",
-            )
-        return cls(float(digits), is_share=text.endswith("%"))
+    Raises:
+        FolderError: It is no run folder, is damaged, or its cleaning was interrupted.
+    """
+    from prep.folder import RunFolder
+    from prep.pipeline import Run
 
-    def is_exceeded(self, counts: Mapping[str, int]) -> bool:
-        """Whether a run with these counts has too many rejected rows."""
-        bound = self.number * counts["read"] / 100 if self.is_share else self.number
-        return counts["rejected"] > bound
+    begin(path)
+    run = Run(RunFolder.open(path))
+    if run.folder.manifest().cleaned is None:
+        raise FolderError(
+            f"{path}: cleaning was interrupted",
+            code="not_cleaned",
+            hint=f"prep resume {quoted(path)} carries on.",
+            source=os.fspath(path),
+        )
+    return run

@@ -16,19 +16,20 @@ from prep.cli import options, session
 def command(**chosen: Any) -> int:
     """Send a cleaned run, wait, and account for every row. Safe to repeat: nothing is sent twice.
 
+    A run belongs to the instance, list and partition that it was sent to first.
+
     \b
     Examples:
       prep submit leads.prep --sandbox
       prep submit leads.prep --list-id 1001 --yes
-      prep submit leads.prep --no-wait && prep resume leads.prep
+      prep submit leads.prep --no-wait; prep resume leads.prep
     """
-    from prep.folder import RunFolder
-    from prep.pipeline import Run
-
-    limit = session.Limit.parse(chosen["max_rejected"])
-    run = Run(RunFolder.open(chosen["folder"]))
-    if limit.is_exceeded(run.counts):
-        return session.answer(run, chosen, exit_code=3)
+    run = session.open_run(chosen["folder"])
+    destination = session.choose_destination(chosen, run.folder.manifest().destination)
+    limit = chosen["max_rejected"]
+    if limit and limit.is_exceeded(run.counts):
+        return session.refuse(run, chosen, limit)
+    note = session.FINISHED if session.is_finished(run) else ""
     if run.report["chunks"]:
-        run = session.send(run, session.choose_destination(chosen), chosen)
-    return session.answer(run, chosen)
+        run = session.send(run, destination, chosen)
+    return session.answer(run, chosen, note=note, waited=True)

@@ -76,6 +76,11 @@ class Code:
         """The stable name that errors carry as their `code`, such as `marketo_606` or `http_503`."""
         return f"{'http' if self.level is Level.HTTP else 'marketo'}_{self.code}"
 
+    @property
+    def label(self) -> str:
+        """The code as people write it, such as `code 606` or `HTTP 503`."""
+        return f"{'HTTP' if self.level is Level.HTTP else 'code'} {self.code}"
+
     def action_for(self, *, importing: bool) -> Action:
         """What to do, given whether the call was an import."""
         return self.import_action or self.action if importing else self.action
@@ -227,7 +232,10 @@ TABLE: Final[tuple[Code, ...]] = (
 QUEUE_IS_BUSY: Final = frozenset(row.name for row in TABLE if row.action is Action.WAIT)
 """Names of the refusals after which the scheduler waits for a free slot."""
 
-NO_SUCH_BATCH: Final = frozenset({"http_404", "marketo_610", "marketo_702", "marketo_1013"})
+NO_SUCH_BATCH: Final = frozenset(
+    {"http_404", "http_410", "marketo_610", "marketo_702"}
+    | {f"marketo_{number}" for number in (1001, 1002, 1003, 1004, 1013)}
+)
 """Refusals of a status call that can mean that Marketo does not know the batch id, or no longer.
 What it really answers is not documented."""
 

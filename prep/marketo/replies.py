@@ -14,7 +14,7 @@ from prep.marketo.transport import Call, Reply, Secret, SendError
 _OK = 200
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
-_QUOTA_USED_UP = 607
+_QUOTA_USED_UP = "marketo_607"
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ def file(call: Call, reply: Reply, now: float) -> bytes | Problem:
     start = reply.content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return unclear(call)
-    if start.startswith(b"{") and (
-        "success" in (envelope := _decoded(reply.content)) or "errors" in envelope
-    ):
+    if start.startswith(b"{") and _decoded(reply.content).keys() & {"success", "errors"}:
         answer = rows(call, reply, now)
         return answer if isinstance(answer, Problem) else b""
     return reply.content
@@ -97,12 +95,11 @@ def grant(call: Call, reply: Reply, now: float) -> Grant | Problem:
 def refused(call: Call, row: Code, now: float) -> Problem:
     """Return the problem that a row of the table describes."""
     action = row.action_for(importing=call.is_import)
-    message, hint = f"{call}: Marketo answered {row.name}: {row.meaning}", row.hint
-    if row.code == _QUOTA_USED_UP:
+    message, hint = f"{call}: Marketo answered with {row.label}: {row.meaning}", row.hint
+    if row.name == _QUOTA_USED_UP:
         reset = codes.quota_reset(datetime.fromtimestamp(now, UTC))
-        message += (
-            f"; it starts anew at {reset:%Y-%m-%d %H:%M %Z} ({reset.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
-        )
+        local, universal = f"{reset:%Y-%m-%d %H:%M %Z}", f"{reset.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        message += f"; it starts anew at {local} ({universal})"
         hint = "Carry on with `prep resume` after that."
     return Problem(action, _error(action, message, row.name, hint), row.pause_seconds)
 

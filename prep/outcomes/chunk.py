@@ -227,13 +227,14 @@ def _discrepancies(joined: _Joined, counted: int) -> tuple[str, ...]:
     """Say what does not add up between a file and Marketo's count."""
     file = _FILES[joined.kind]
     no_row, unreadable = joined.count(Why.NO_ROW), joined.count(Why.UNREADABLE)
-    sentences = {
-        f"{joined.kind} rows: Marketo counts {counted}, its {file} names {joined.named}": joined.named
-        != counted,
-        f"lines of the {file} that match no row: {no_row}": no_row > 0,
-        f"lines of the {file} that cannot be read: {unreadable}": unreadable > 0,
-    }
-    return tuple(sentence for sentence, holds in sentences.items() if holds)
+    sentences = []
+    if joined.named != counted:
+        sentences.append(f"{joined.kind} rows: Marketo counts {counted}, its {file} names {joined.named}")
+    if no_row:
+        sentences.append(f"lines of the {file} that match no row: {no_row}")
+    if unreadable:
+        sentences.append(f"lines of the {file} that cannot be read: {unreadable}")
+    return tuple(sentences)
 
 
 def _look_alikes(joined: _Joined) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.errors import OutcomeUnknownError
-from prep.folder import RunFolder, count_fates
+from prep.errors import MarketoError, OutcomeUnknownError
+from prep.folder import Manifest, RunFolder, count_fates
 from prep.ledger import Ledger
 from prep.model import Fate, Job, JobState
 
@@ -16,6 +16,7 @@ REPORT_VERSION: Final = 1
 
 EXIT_DONE: Final = 0
 EXIT_WITH_REJECTS: Final = 3
+EXIT_STOPPED: Final = MarketoError.exit_code
 EXIT_RUNNING: Final = 5
 EXIT_UNKNOWN: Final = OutcomeUnknownError.exit_code
 
@@ -79,7 +80,12 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
             if job.state is not JobState.PLANNED
         ],
         "seconds": dict(cleaned.seconds),
-        "exit_code": exit_code(counts, state, allow_rejects=allow_rejects),
+        "exit_code": exit_code(
+            counts, state, allow_rejects=allow_rejects, is_stopped=is_stopped(manifest, jobs)
+        ),
+        "list_id": manifest.destination.list_id if manifest.destination else None,
+        "list_name": manifest.destination.list_name if manifest.destination else None,
+        "partition_name": manifest.destination.partition_name if manifest.destination else None,
     }
 
 
@@ -115,10 +121,23 @@ def _assumed(rows: pl.DataFrame, jobs: Sequence[Job]) -> int:
     return rows.filter(pl.col("chunk").is_in(chunks)).height
 
 
-def exit_code(counts: Mapping[str, int], state: State, *, allow_rejects: bool) -> int:
+def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:
+    """Whether sending began, chunks are left to send, and no job is running: Marketo refused, most likely."""
+    states = {job.state for job in jobs}
+    return manifest.goal == "run" and JobState.PLANNED in states and states <= _AT_REST
+
+
+_AT_REST: Final = frozenset({JobState.PLANNED, JobState.RECONCILED, JobState.UNKNOWN})
+
+
+def exit_code(
+    counts: Mapping[str, int], state: State, *, allow_rejects: bool, is_stopped: bool = False
+) -> int:
     """What a command that ended without an error returns, the gravest case first."""
     if counts[Fate.UNKNOWN] or state is State.UNKNOWN:
         return EXIT_UNKNOWN
+    if is_stopped:
+        return EXIT_STOPPED
     if counts[Fate.SENT] or state in {State.SUBMITTING, State.WAITING}:
         return EXIT_RUNNING
     blemished = sum(counts[fate] for fate in (Fate.REJECTED, Fate.WARNED, Fate.FAILED))

@@ -1,5 +1,6 @@
-"""The summary of a run for a terminal."""
+"""The summary of a run for a terminal, line by line."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,40 +19,134 @@ _FATES: Final = {
     Fate.DUPLICATE: "lost to another row with the same {lookup_field}",
     Fate.REJECTED: "broke a rule or could not be read; not sent",
 }
+_FATES_OF_CHECK: Final = {
+    **_FATES,
+    Fate.READY: "would be sent",
+    Fate.REJECTED: "would not: they break a rule or cannot be read",
+    Fate.DUPLICATE: "would not: they lose to another row with the same {lookup_field}",
+}
 _TOP_REASONS: Final = 10
 _FIRST_ROWS: Final = 5
 _ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗"}
 
 
-def summarise(report: Mapping[str, Any], folder: str) -> str:
-    """What happened to how many rows, why, and what to do next; ends without a line end."""
-    return "\n".join([*_counts(report), *_reasons(report), *_jobs(report), *_next(report, folder)])
+def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[str]:
+    """What happened to how many rows, why, and what to do next.
+
+    Args:
+        report: The content of `report.json`.
+        folder: The run folder, as the user named it.
+        note: A sentence that the numbers alone do not tell.
+    """
+    return [
+        f"{folder}: {_headline(report)}",
+        *_noted(note),
+        *_counts(report, _FATES),
+        *_reasons(report),
+        *_unknown(report),
+        *_next(_steps(report, folder)),
+    ]
 
 
-def describe_check(report: Mapping[str, Any], rows: pl.DataFrame) -> str:
+def describe_check(report: Mapping[str, Any], rows: pl.DataFrame, note: str = "") -> list[str]:
     """What a check found: counts, the commonest problems with the first rows that have them, the mapping.
 
     Args:
         report: The report of the cleaned run.
         rows: Its table of fates.
+        note: A sentence that the numbers alone do not tell.
     """
     problems = rows.filter(pl.col("reasons").is_not_null()).explode("reasons")
-    return "\n".join([*_counts(report), *_problems(report, problems), *_changes(report), *_mapping(report)])
+    return [
+        *(source["path"] for source in report["sources"]),
+        *_noted(note),
+        *_counts(report, _FATES_OF_CHECK),
+        *_problems(report, problems),
+        *_changes(report),
+        *_mapping(report),
+        *_next(_steps_of_check(report)),
+    ]
+
+
+def describe_mapping(mapping: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """One line for each column: its header, its field and how that was found."""
+    width = max((len(repr(column["source"])) for column in mapping), default=0)
+    for column in mapping:
+        mark = _ARROWS.get(column["how"], "→")
+        yield f"  {column['source']!r:<{width}}  {mark} {column['field'] or '':<24} {column['how']}"
+
+
+def _headline(report: Mapping[str, Any]) -> str:
+    to = f"to {_where(report)}"
+    match report["state"]:
+        case "clean" if not report["chunks"]:
+            return "clean; there is nothing to send"
+        case "clean":
+            return "clean; nothing was sent yet"
+        case "submitting":
+            return f"sent in part {to}"
+        case "waiting":
+            return f"sent {to}; Marketo is at work"
+        case "unknown":
+            return f"sent {to}; not every outcome is known"
+        case _:
+            return f"sent {to}; finished"
+
+
+def _where(report: Mapping[str, Any]) -> str:
+    target = "the local sandbox" if report["target"] == "sandbox" else report["target"]
+    static_list = report["list_name"] or report["list_id"]
+    parts = [target, static_list and f"list {static_list}"]
+    parts.append(report["partition_name"] and f"partition {report['partition_name']}")
+    return ", ".join(filter(None, parts))
+
+
+def _noted(note: str) -> Iterator[str]:
+    if note:
+        yield note
+
+
+def _counts(report: Mapping[str, Any], meanings: Mapping[Fate, str]) -> Iterator[str]:
+    counts = report["counts"]
+    yield f"{counts['read']:,} rows read"
+    for fate, meaning in meanings.items():
+        if counts[fate]:
+            yield f"  {counts[fate]:>9,}  {fate:<10}  {meaning.format_map(report)}"
+
+
+def _reasons(report: Mapping[str, Any]) -> Iterator[str]:
+    reasons = report["reasons"]
+    if not reasons:
+        return
+    yield ""
+    yield "Why rows were rejected"
+    for reason in reasons[:_TOP_REASONS]:
+        yield f"  {reason['rows']:>9,}  {_named(reason)} ({Reason(reason['code']).meaning})"
+    if len(reasons) > _TOP_REASONS:
+        yield f"  … and {len(reasons) - _TOP_REASONS} more kinds, in report.json"
 
 
 def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str]:
-    if not report["reasons"]:
-        return
+    reasons = report["reasons"]
     yield ""
-    yield "Problems"
-    for reason in report["reasons"][:_TOP_REASONS]:
-        text = ":".join(filter(None, [reason["field"], reason["code"]]))
-        found = problems.filter(pl.col("reasons") == text)["row"]
-        first = ", ".join(str(row) for row in found.head(_FIRST_ROWS))
-        more = ", …" if len(found) > _FIRST_ROWS else ""
-        yield f"  {reason['rows']:>9,}  {text} ({Reason(reason['code']).meaning}); row {first}{more}"
-    if len(report["reasons"]) > _TOP_REASONS:
-        yield f"  … and {len(report['reasons']) - _TOP_REASONS} more kinds; prep clean lists every row"
+    yield "Problems" if reasons else "No problems"
+    for reason in reasons[:_TOP_REASONS]:
+        first = _first_rows(problems.filter(pl.col("reasons") == _named(reason)), len(report["sources"]))
+        yield f"  {reason['rows']:>9,}  {_named(reason)} ({Reason(reason['code']).meaning}): {first}"
+    if len(reasons) > _TOP_REASONS:
+        yield f"  … and {len(reasons) - _TOP_REASONS} more kinds; prep clean lists every row"
+
+
+def _named(reason: Mapping[str, Any]) -> str:
+    return ":".join(filter(None, [reason["field"], reason["code"]]))
+
+
+def _first_rows(found: pl.DataFrame, sources: int) -> str:
+    """The first rows of a problem, with their files where there are several."""
+    rows = found.head(_FIRST_ROWS).select("source", "row").rows()
+    listed = ", ".join(f"{source} row {row}" if sources > 1 else str(row) for source, row in rows)
+    more = ", …" if found.height > _FIRST_ROWS else ""
+    return f"{listed}{more}" if sources > 1 else f"row{'s'[: found.height > 1]} {listed}{more}"
 
 
 def _changes(report: Mapping[str, Any]) -> Iterator[str]:
@@ -68,64 +163,55 @@ def _mapping(report: Mapping[str, Any]) -> Iterator[str]:
     yield from describe_mapping(report["mapping"])
 
 
-def describe_mapping(mapping: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """One line for each column: its header, its field and how that was found."""
-    width = max((len(repr(column["source"])) for column in mapping), default=0)
-    for column in mapping:
-        mark = _ARROWS.get(column["how"], "→")
-        yield f"  {column['source']!r:<{width}}  {mark} {column['field'] or '':<24} {column['how']}"
-
-
-def _counts(report: Mapping[str, Any]) -> Iterator[str]:
-    counts = report["counts"]
-    yield f"{counts['read']:,} rows read"
-    for fate, meaning in _FATES.items():
-        if counts[fate]:
-            yield f"  {counts[fate]:>9,}  {fate:<10}  {meaning.format_map(report)}"
-
-
-def _reasons(report: Mapping[str, Any]) -> Iterator[str]:
-    reasons = report["reasons"]
-    if not reasons:
+def _unknown(report: Mapping[str, Any]) -> Iterator[str]:
+    unknown = {chunk["file"] for chunk in report["chunks"] if chunk["state"] == "unknown"}
+    if not unknown:
         return
     yield ""
-    yield "Why rows were rejected"
-    for reason in reasons[:_TOP_REASONS]:
-        place = f"{reason['field']}: " if reason["field"] else ""
-        yield f"  {reason['rows']:>9,}  {place}{reason['code']} ({Reason(reason['code']).meaning})"
-    if len(reasons) > _TOP_REASONS:
-        yield f"  … and {len(reasons) - _TOP_REASONS} more, in report.json"
+    yield "Outcome unknown: look in Marketo whether these rows arrived; they are not sent again by themselves"
+    for job in report["jobs"]:
+        if job["chunk"] in unknown:
+            yield f"  {job['chunk']}: {job['message']}"
 
 
-def _jobs(report: Mapping[str, Any]) -> Iterator[str]:
-    unknown = [chunk["file"] for chunk in report["chunks"] if chunk["state"] == "unknown"]
-    if unknown:
-        yield ""
-        yield f"Outcome unknown: {', '.join(unknown)}"
-        for job in report["jobs"]:
-            if job["chunk"] in unknown and job["message"]:
-                yield f"  {job['chunk']}: {job['message']}"
-
-
-def _next(report: Mapping[str, Any], folder: str) -> Iterator[str]:
-    steps = list(_steps(report, folder))
-    if steps:
+def _next(steps: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """What can be done now, and what for."""
+    known = list(steps)
+    if known:
         yield ""
         yield "Next"
-        yield from (f"  {step}" for step in steps)
+    width = max((len(what) for what, _ in known), default=0)
+    for what, why in known:
+        yield f"  {what:<{width}}  {why}"
 
 
-def _steps(report: Mapping[str, Any], folder: str) -> Iterator[str]:
+def _steps(report: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
     counts, state = report["counts"], report["state"]
-    if state == "unknown":
-        yield f"prep resume {folder} --assume landed|lost CHUNK   once you looked in Marketo"
-    if state in {"submitting", "waiting"}:
-        yield f"prep resume {folder}   carries on"
-    if state == "clean" and counts[Fate.READY]:
-        yield f"prep submit {folder}   sends {counts[Fate.READY]:,} rows in {len(report['chunks'])} file(s)"
+    ready, typed = counts[Fate.READY], _typed(folder)
+    if state in {"submitting", "waiting"} or (state == "unknown" and (ready or counts[Fate.SENT])):
+        yield f"prep resume {typed}", "carries on"
+    if state == "clean" and ready:
+        command = "resume" if report["target"] else "submit"
+        yield f"prep {command} {typed}", f"sends {ready:,} rows in {len(report['chunks'])} file(s)"
     if counts[Fate.REJECTED]:
-        yield f"{folder}/rejected.csv   every rejected row with its reasons; correct the source and run again"
+        yield (
+            f"{folder}/rejected.csv",
+            "every rejected row with its reasons; correct the source and run it again",
+        )
     if counts[Fate.FAILED]:
-        yield f"{folder}/failed.csv   what Marketo said of each row that it refused"
+        yield f"{folder}/failed.csv", "what Marketo said of each row that it refused"
     if counts[Fate.WARNED]:
-        yield f"{folder}/warnings.csv   what Marketo said of each row that it took with a warning"
+        yield f"{folder}/warnings.csv", "what Marketo said of each row that it took with a warning"
+
+
+def _steps_of_check(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    files = " ".join(_typed(source["path"]) for source in report["sources"])
+    if report["counts"][Fate.REJECTED]:
+        yield f"prep clean {files}", "with the same options: writes every rejected row with its reasons"
+    if report["counts"][Fate.READY]:
+        yield f"prep run {files} --sandbox", "with the same options: a rehearsal of the whole import"
+
+
+def _typed(path: str) -> str:
+    """A path as it can be typed into a shell behind the name of a command."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)

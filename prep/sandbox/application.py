@@ -77,7 +77,7 @@ class Application:
             await _response(request, answer, answer.status)(scope, receive, send)
 
     async def _answer(self, request: Request) -> Answer:
-        route, argument = _route(request.url.path)
+        route, argument = _route(_path(request))
         place = route.place if route else Place.OTHER
         if fault := self._state.take_fault(Phase.ARRIVAL, place):
             answer = await _struck(fault, request)
@@ -95,8 +95,8 @@ class Application:
         with_job = place in (Place.STATUS, Place.FAILURES, Place.WARNINGS)
         self._state.record(
             method=request.method,
-            path=request.url.path,
-            query=tuple(name for name, _ in parse_qsl(request.url.query, keep_blank_values=True)),
+            path=_path(request),
+            query=tuple(name for name, _ in parse_qsl(_query(request), keep_blank_values=True)),
             place=place,
             status=answer.status,
             code=answer.code,
@@ -106,7 +106,7 @@ class Application:
     def _judge(self, request: Request, route: Route | None, argument: int, body: bytes | None) -> Answer:
         if _host(request) not in LOOPBACK_NAMES:
             return page(403)
-        if len(_uri(request)) > MAX_URI_BYTES:
+        if _uri_length(request) > MAX_URI_BYTES:
             return page(414)
         if body is None:
             return page(413)
@@ -123,9 +123,9 @@ class Application:
         if self._calls_under_way > self._state.behaviour.concurrent_calls:
             raise MarketoError("615", "Concurrent access limit reached")
         fault = self._state.take_fault(Phase.CALL, route.place)
-        self._check_token(
-            request, fault, _call(request, argument, body) if self._takes_legacy_tokens else None
-        )
+        if fault and fault.kind in (FaultKind.TOKEN_EXPIRED, FaultKind.TOKEN_INVALID):
+            self._state.end_token(forget=fault.kind is FaultKind.TOKEN_INVALID)
+        self._state.check_token(self._token(request, argument, body))
         self._state.check_limits()
         if fault and fault.kind in _REFUSALS:
             raise MarketoError(*_REFUSALS[fault.kind])
@@ -134,18 +134,13 @@ class Application:
             raise MarketoError("605", "HTTP Method not supported")
         return route.handler(self._state, call)
 
-    def _check_token(self, request: Request, fault: Fault | None, call: Call | None) -> None:
-        if fault and fault.kind in (FaultKind.TOKEN_EXPIRED, FaultKind.TOKEN_INVALID):
-            self._state.end_token(forget=fault.kind is FaultKind.TOKEN_INVALID)
+    def _token(self, request: Request, argument: int, body: bytes) -> str | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
-            self._state.check_token(token.strip())
-        else:
-            self._state.check_token(call.parameters.get("access_token") if call else None)
-
-    @property
-    def _takes_legacy_tokens(self) -> bool:
-        return self._state.behaviour.legacy_token
+            return token.strip()
+        if self._state.behaviour.legacy_token:
+            return _call(request, argument, body).parameters.get("access_token")
+        return None
 
     def _after(self, fault: Fault | None, answer: Answer) -> Answer:
         """Return what becomes of an answer that went well."""
@@ -177,7 +172,7 @@ async def _struck(fault: Fault, request: Request) -> Answer:
         return Answer(b"", status=None)
     await _body(request, 0)
     if fault.kind is FaultKind.REDIRECT:
-        return Answer(b"", 307, location=OTHER_HOST + request.url.path)
+        return Answer(b"", 307, location=OTHER_HOST + _path(request))
     return page(_GATEWAY_STATUS[fault.kind])
 
 
@@ -202,9 +197,17 @@ def _route(path: str) -> tuple[Route | None, int]:
     return None, 0
 
 
-def _uri(request: Request) -> bytes:
-    path, query = bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
-    return path + b"?" + query if query else path
+def _path(request: Request) -> str:
+    return str(request.scope["path"])
+
+
+def _query(request: Request) -> str:
+    return bytes(request.scope["query_string"]).decode("ascii", errors="replace")
+
+
+def _uri_length(request: Request) -> int:
+    query = _query(request)
+    return len(request.scope["raw_path"]) + (1 + len(query) if query else 0)
 
 
 def _host(request: Request) -> str:
@@ -222,7 +225,7 @@ async def _body(request: Request, limit: int) -> bytes | None:
 
 
 def _call(request: Request, argument: int, body: bytes) -> Call:
-    query = _parameters(request.url.query)
+    query = _parameters(_query(request))
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
@@ -233,7 +236,7 @@ def _call(request: Request, argument: int, body: bytes) -> Call:
     if kind == "application/x-www-form-urlencoded":
         parameters = _parameters(body.decode(errors="replace")) | query
         return Call(parameters.get("_method", request.method).upper(), parameters, argument=argument)
-    if request.method == "POST" and request.url.path.startswith("/bulk/"):
+    if request.method == "POST" and _path(request).startswith("/bulk/"):
         raise MarketoError("612", "Invalid Content Type")
     return Call(request.method, query, argument=argument)
 
@@ -250,10 +253,10 @@ def _response(request: Request, answer: Answer, status: int) -> Response:
     headers = {"content-type": answer.content_type}
     if answer.location:
         headers["location"] = answer.location
-    if request.url.path.startswith("/identity/"):
+    if _path(request).startswith("/identity/"):
         headers |= {"cache-control": "no-store", "pragma": "no-cache"}
     content = answer.content
-    compressible = len(content) >= GZIP_FROM_BYTES and not request.url.path.startswith("/bulk/")
+    compressible = len(content) >= GZIP_FROM_BYTES and not _path(request).startswith("/bulk/")
     if compressible and "gzip" in request.headers.get("accept-encoding", ""):
         content = gzip.compress(content, mtime=0)
         headers["content-encoding"] = "gzip"

@@ -19,6 +19,7 @@ class Behaviour:
         unknown_column: A column that is no field is ignored, or makes every row warned or failed.
         read_only_column: The same for a column that imports cannot write.
         bom: Whether a byte order mark becomes part of the first column's name (`keep`) or is taken off.
+        quotes: Wrong quotes (text after the closing one, none at the end) end the job as `Failed`, or pass.
         ragged_row: A row with too few or too many cells fails, or is filled up and cut.
         missing_lookup_column: Without the lookup column every row fails (`rows`), or the job ends `Failed`.
         blank_cell: A blank cell clears the lead's value, or leaves it as it was.
@@ -43,7 +44,7 @@ class Behaviour:
         max_body_bytes: Largest body of an import, all of it; whether 10 MB is decimal is not documented.
             https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/error-codes
         queue_jobs: Jobs that may be queued or running.
-            https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-import
+            https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-lead-import
         running_jobs: Jobs processed at once; same page.
         batch_days: Days for which a batch id is known; same page.
         window_calls: Calls allowed in any `window_seconds`.
@@ -59,6 +60,7 @@ class Behaviour:
     unknown_column: Literal["ignore", "warn", "fail"] = "ignore"
     read_only_column: Literal["ignore", "warn", "fail"] = "ignore"
     bom: Literal["keep", "strip"] = "keep"
+    quotes: Literal["strict", "lenient"] = "strict"
     ragged_row: Literal["fail", "fill"] = "fail"
     missing_lookup_column: Literal["rows", "job"] = "rows"
     blank_cell: Literal["clear", "keep"] = "clear"

@@ -148,10 +148,10 @@ def _read(content: bytes, delimiter: str, behaviour: Behaviour) -> tuple[list[st
     text = content.decode("utf-8", errors="replace")
     if behaviour.bom == "strip":
         text = text.removeprefix("\ufeff")
+    lines = io.StringIO(text, newline="")
+    strict = behaviour.quotes == "strict"
     try:
-        records = [
-            record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record
-        ]
+        records = [record for record in csv.reader(lines, delimiter=delimiter, strict=strict) if record]
     except csv.Error as error:
         raise UnreadableFileError("The file could not be read") from error
     return (records[0], records[1:]) if records else ([], [])

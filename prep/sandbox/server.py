@@ -156,7 +156,7 @@ class Sandbox:
         return self._state.jobs.file(batch_id, "upload")
 
     def requests(self) -> list[RequestRecord]:
-        """Return every HTTP request so far, in order."""
+        """Return every HTTP request so far, in order, but for those that never arrived in full."""
         return self._state.requests()
 
     def rows(self, batch_id: int | None = None) -> list[RowRecord]:

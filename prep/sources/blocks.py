@@ -72,24 +72,29 @@ def read_block(text: bytes, layout: Layout, start: Place, *, final: bool) -> Blo
 
 def _read_clean(text: bytes, layout: Layout) -> pl.DataFrame | None:
     """Parse a block without quoted cells; return nothing if any line of it is out of order."""
-    if layout.opens_quotes(text) or _NUL in text:
+    carriage_returns = text.count(b"\r")
+    if (
+        layout.opens_quotes(text)
+        or _NUL in text
+        or (carriage_returns and text.count(b"\r\n") != carriage_returns)
+    ):
         return None
     try:
         cells = _parse(text, layout, quote_char=None)
     except (pl.exceptions.PolarsError, OSError):
         return None
-    return cells if _adds_up(cells, text, layout) else None
+    return cells if _adds_up(cells, len(text) - carriage_returns, layout) else None
 
 
-def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout) -> bool:
+def _adds_up(cells: pl.DataFrame, text_bytes: int, layout: Layout) -> bool:
     """Prove that the parser made nothing up: cells, delimiters and line ends have as many bytes as the text.
 
-    The parser raises on long records. A delimiter that a short or blank line lacks, and a CR that is left
-    inside a cell, can only make the sum larger than the text. In a single column, nulls are blank lines.
+    The parser raises on long records. A delimiter that a short or blank line lacks, and a CR that is left in
+    a cell, can only make the sum larger than the text without CRs. In a single column nulls are blank lines.
     """
     lengths = cells.select(pl.all().str.len_bytes().sum())
-    total = sum(lengths.row(0)) + cells.height * layout.columns + text.count(b"\r")
-    return total == len(text) and (layout.columns > 1 or not cells.to_series().has_nulls())
+    total = sum(lengths.row(0)) + cells.height * layout.columns
+    return total == text_bytes and (layout.columns > 1 or not cells.to_series().has_nulls())
 
 
 def _read_odd(text: bytes, layout: Layout, start: Place, *, final: bool) -> Block:

@@ -67,7 +67,7 @@ class Reader:
         self.sha256 = ""
         self._layout = Layout(source.delimiter, len(source.columns))
         self._is_judged = False
-        self._batches = self._read(block_bytes)
+        self._batches = self._read(max(block_bytes, 1))
 
     def __iter__(self) -> Iterator[Batch]:
         return self._batches

@@ -191,6 +191,15 @@ def test_a_dead_server_is_soon_left_alone(client: Marketo, script: Script) -> No
     assert len(script.api_calls) == 20 + 20, "one attempt for each call, and the budget of retries"
 
 
+def test_no_more_calls_are_made_than_our_share(client: Marketo, script: Script, clock: Clock) -> None:
+    script.answers = [envelope({"date": "2026-11-21", "total": 5})] * 51
+
+    for _ in range(51):
+        client.usage()
+
+    assert clock.slept == [20], "the token was not counted"
+
+
 def test_nobody_listening_is_not_executed(clock: Clock) -> None:
     client = Marketo("http://127.0.0.1:1", "id", SECRET, clock=clock, sleep=clock.sleep)
 
@@ -291,7 +300,7 @@ def test_a_status_call_is_repeated(client: Marketo, script: Script, answer: Answ
     assert client.job(3404).status is JobStatus.QUEUED
 
 
-@pytest.mark.parametrize("answer", [errors("1013"), errors("610"), errors("702"), Answer(status=404)])
+@pytest.mark.parametrize("answer", [*map(errors, ("610", "702", "1003", "1004", "1013")), Answer(status=404)])
 def test_a_batch_that_marketo_does_not_know(client: Marketo, script: Script, answer: Answer) -> None:
     script.answers = [answer]
 
@@ -402,8 +411,8 @@ def test_the_daily_quota_says_when_it_starts_anew(client: Marketo, script: Scrip
         client.usage()
 
     assert caught.value.message == (
-        "GET /rest/v1/stats/usage.json: Marketo answered marketo_607: the daily quota of API calls is "
-        "used up; it starts anew at 2026-11-19 00:00 CST (2026-11-19 06:00 UTC)"
+        "GET /rest/v1/stats/usage.json: Marketo answered with code 607: the daily quota of API "
+        "calls is used up; it starts anew at 2026-11-19 00:00 CST (2026-11-19 06:00 UTC)"
     )
 
 

@@ -109,7 +109,20 @@ def test_a_name_that_does_not_resolve() -> None:
     assert not caught.value.left_whole
 
 
-@pytest.mark.parametrize("size", [1, 1000, 10_000_000])
+def test_a_proxy_is_used_for_marketo_and_never_for_this_machine(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    script.answers = [Answer()]
+
+    assert Transport(script.url).send(Call("GET", "/rest/v1/x.json"), None).status == 200
+    with pytest.raises(SendError, match="proxy"):
+        Transport("https://123.mktorest.com").send(Call("GET", "/rest/v1/x.json"), None)
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 10_000_000])
 def test_a_body_that_left_is_known_to_have_left(script: Script, size: int) -> None:
     script.answers = [Answer(resets=True)]
 

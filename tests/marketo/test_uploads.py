@@ -113,6 +113,7 @@ def test_a_used_up_quota_leaves_a_state_to_carry_on_from(
     ]
     assert go(ledger, client, clock)
     assert states(ledger) == ["reconciled"] * 2
+    assert script.answers == [], "files are asked for where counts are missing"
 
 
 def test_files_that_are_gone_make_a_job_unknown(

@@ -271,6 +271,13 @@ SWITCH_CASES = [
         id="bom=strip",
     ),
     pytest.param(
+        {"quotes": "lenient"},
+        'email,city\na@example.com,"Ba"th\nb@example.com,"Bo\n',
+        ["created", "created"],
+        {"email": "b@example.com", "city": "Bo\n"},
+        id="quotes=lenient",
+    ),
+    pytest.param(
         {"ragged_row": "fail"},
         "email,city\na@example.com\nb@example.com,B,C\n",
         [RAGGED, RAGGED],
@@ -392,7 +399,8 @@ def test_of_several_matches_the_newest_is_the_one_changed_last(start: Start, imp
     ("switches", "content", "message"),
     [
         ({"missing_lookup_column": "job"}, "city\nA\n", "Import failed: Lookup field 'email' not found"),
-        ({}, f'email\n"{"x" * 140_000}\n', "Import failed: The file could not be read"),
+        ({}, 'email\n"a@example.com\n', "Import failed: The file could not be read"),
+        ({}, 'email\n"a@example.com"x\n', "Import failed: The file could not be read"),
     ],
 )
 def test_a_file_that_cannot_be_imported_ends_its_job_as_failed(

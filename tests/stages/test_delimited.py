@@ -51,6 +51,7 @@ TWO_COLUMNS: dict[
         [],
     ),
     "CR CR LF is a line and a blank one": (b"1,2\r\r\n3,4\n", [("1", "2", 1, 2), ("3", "4", 2, 4)], [], [3]),
+    "a lone CR in front is a blank line": (b"\r,\n1,2\r\n", [(None, None, 1, 3), ("1", "2", 2, 4)], [], [2]),
     "blank cells are null": (
         b",\n1,\n,2\n",
         [(None, None, 1, 2), ("1", None, 2, 3), (None, "2", 3, 4)],

@@ -22,6 +22,7 @@ from prep.sources.dialect import Dialect, detect
         pytest.param(
             'a,b\n1,"x\n2,3\n4,5\n6,7\n8,9\n1,2\n3,4\n5,6\n7,8\n9,1\n', ",", True, id="one open quote"
         ),
+        pytest.param("x;y,,\n1;2,,\n", ";", True, id="names are better than blanks"),
         pytest.param("", ",", True, id="nothing"),
     ],
 )

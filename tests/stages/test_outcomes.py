@@ -69,6 +69,7 @@ def test_nothing_received_and_nothing_counted_means_that_all_were_taken() -> Non
     "file",
     [
         pytest.param(f"\ufeff{HEADER}{BO},no\n".replace("\n", "\r\n"), id="byte order mark and CRLF"),
+        pytest.param("\ufeffemail,Import Failure Reason\nbo@x.com,no\n", id="byte order mark before the key"),
         pytest.param(f"{HEADER}{BO},no", id="no line end at the end"),
         pytest.param(f"{HEADER}\n{BO},no\n\n\n", id="blank lines"),
         pytest.param(
@@ -226,6 +227,12 @@ class TestMissingLookupColumn:
         assert outcome.rows["message"][0] == outcome.doubts[0]
         assert _lines(outcome.unmatched) == [("failed", "no", "several_rows", "exact", 1)]
 
+    def test_a_guess_that_still_leaves_several_rows_is_void(self) -> None:
+        sent = "firstName,email\nAnn,\nann,\nANN,z@x.com\n"
+        assert (
+            _fates(_join("firstName,Import Failure Reason\naNN,no\n", sent=sent)) == "unknown unknown unknown"
+        )
+
     def test_as_many_lines_as_rows_leave_nothing_open(self) -> None:
         outcome = _join(self.HEADER + "Benji,Nord,212,no\n" * 2, sent=self.SENT, failed=2)
         assert _fates(outcome) == "failed:exact failed:exact imported"
@@ -244,6 +251,28 @@ def test_a_file_that_rewrites_cells_proves_nothing_between_rows_that_differ_in_w
     assert _fates(verbatim) == "imported failed:exact failed:exact"
     lowered = _join(f"{header}a@x.com,ann,no\nb@x.com,bo,no\n", sent=sent, failed=2)
     assert _fates(lowered) == "unknown unknown failed:normalised"
+
+
+def test_a_file_that_alters_values_proves_nothing_between_rows_with_one_key() -> None:
+    sent = "email,score\na@x.com,1.26\na@x.com,1.3\nb@x.com,7.77\n"
+    header = "email,score,Import Failure Reason\n"
+    verbatim = _join(f"{header}a@x.com,1.3,no\nb@x.com,7.77,no\n", sent=sent, failed=2)
+    assert _fates(verbatim) == "imported failed:exact failed:exact"
+    rounded = _join(f"{header}a@x.com,1.3,no\nb@x.com,7.8,no\n", sent=sent, failed=2)
+    assert _fates(rounded) == "unknown unknown failed:key"
+
+
+def test_a_looser_line_is_not_matched_by_counting_unlike_rows() -> None:
+    sent = "email,firstName\na@x.com,Ann\na@x.com,ann\nb@x.com,Bo\n"
+    file = "email,firstName,Import Failure Reason\na@x.com,ANN,no\na@x.com,ANN,no\n"
+    assert _fates(_join(file, sent=sent, failed=2)) == "unknown unknown imported"
+
+
+def test_a_blank_is_not_a_key() -> None:
+    sent = "email,firstName\n,Ann\nb@x.com,Bo\n"
+    outcome = _join("email,firstName,Import Failure Reason\n,Zoe,no\n", sent=sent)
+    assert _fates(outcome) == "unknown unknown"
+    assert _lines(outcome.unmatched) == [("failed", "no", "no_row", None, 1)]
 
 
 def test_a_key_that_two_rows_share_names_neither() -> None:

@@ -1,5 +1,6 @@
 """The sample files hold what their README says, and nobody real; the benchmark's file is always the same."""
 
+import json
 import re
 import subprocess
 import sys
@@ -123,6 +124,33 @@ def test_reasons(name: str) -> None:
     assert dict(rejected.iter_rows()) == REASONS[name]
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            "webinar_export.csv --allow-rejects",
+            {"rejected": 11, "duplicate": 4, "imported": 26, "warned": 2, "failed": 2},
+        ),
+        (
+            "update_by_id.tsv --lookup-field id --allow-rejects",
+            {"rejected": 6, "duplicate": 2, "imported": 6, "failed": 3},
+        ),
+        ("nothing_wrong.csv", {"imported": 15}),
+    ],
+)
+def test_fates_in_the_sandbox(tmp_path: Path, command: str, expected: dict[str, int]) -> None:
+    name, *options = command.split()
+    sandbox = ["--sandbox", "--poll-seconds", "0.05", "--json"]
+    run = [sys.executable, "-m", "prep", "run", str(SAMPLES / name), *options, *sandbox]
+    result = subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, text=True)
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert report["balanced"] is True
+    assert {fate: rows for fate, rows in report["counts"].items() if rows} == {
+        "read": EXPECTED[name].read,
+        **expected,
+    }
+
+
 def test_readme_says_the_same() -> None:
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\| \[`(.+?)`\].*?\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", readme, re.MULTILINE)
@@ -232,6 +260,18 @@ def test_benchmark_file_is_always_the_same(tmp_path: Path) -> None:
 
 def test_benchmark_file_has_its_mix(tmp_path: Path) -> None:
     benchmark_file(tmp_path / "a.csv")
-    counts = prepare(tmp_path / "a.csv").counts
-    assert counts["rejected"] / 2000 == pytest.approx(0.05, abs=0.015)
-    assert (counts["ready"] + counts["rejected"]) / 2000 == pytest.approx(0.72, abs=0.03)
+    prepared = prepare(tmp_path / "a.csv")
+    reasons = prepared.rejected["_reasons"].list.join("; ").value_counts()
+    assert {fate: rows for fate, rows in prepared.counts.items() if rows} == {
+        "read": 2000,
+        "rejected": 98,
+        "duplicate": 545,
+        "ready": 1357,
+    }
+    assert dict(reasons.iter_rows()) == {
+        "email:invalid_email": 36,
+        "email:missing_lookup": 15,
+        "numberOfEmployees:not_integer": 11,
+        "dateOfBirth:not_date": 17,
+        "title:too_long": 19,
+    }

@@ -1,0 +1,243 @@
+"""How a command ends early: every error becomes one line, a hint and an exit code."""
+
+import errno
+import os
+import re
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+
+from prep.cli.terminal import quoted, say, say_json
+from prep.errors import MarketoError, OutcomeUnknownError, PrepError
+
+EXIT_INPUT: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_REFUSED: Final = MarketoError.exit_code
+EXIT_UNKNOWN: Final = OutcomeUnknownError.exit_code
+EXIT_INTERRUPTED: Final = 130
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_PERMITTED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_RUST_ERROR: Final = re.compile(r"\(os error (\d+)\)")
+
+
+@dataclass
+class Situation:
+    """What is known of a command's run while it goes on, for the case that it ends early.
+
+    Attributes:
+        arguments: The command line.
+        facts: Part of the JSON answer.
+        folder: The run folder, whether it exists yet or not.
+        has_begun: This command changed something at Marketo, or may have.
+        resumes: `prep resume` carries on from where the error came.
+        keep: Takes the JSON answer in, as `report.json`.
+    """
+
+    arguments: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    has_begun: bool = False
+    resumes: bool = False
+    keep: Callable[[dict[str, Any]], None] | None = None
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the JSON answer is wanted, also of a command line that cannot be read."""
+        end_of_options = self.arguments.index("--") if "--" in self.arguments else None
+        return "--json" in self.arguments[:end_of_options]
+
+    @property
+    def resume(self) -> str:
+        """The command that carries on; empty without a run folder."""
+        if self.folder is None or not (self.folder / "manifest.json").is_file():
+            return ""
+        return f"prep resume {quoted(self.folder)}"
+
+
+class Declined(click.Abort):
+    """The answer to the question before the first upload was no."""
+
+
+class BadValue(click.BadParameter):
+    """A value that an option does not take, with what it takes."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def format_message(self) -> str:
+        """The message as it is: it names the option."""
+        return self.message
+
+
+def end(error: BaseException, situation: Situation) -> int:
+    """Tell what went wrong, in one line and as JSON if asked.
+
+    Returns:
+        The exit code.
+    """
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and not situation.wants_json:
+        say(*error.ctx.get_help().splitlines(), err=True)
+        return EXIT_USAGE
+    explained = explain(error, situation)
+    if explained.exit_code == EXIT_INTERRUPTED:
+        say(" ".join(filter(None, (f"{explained.message}.", explained.hint))), err=True)
+    else:
+        say(f"Error: {explained.message}", err=True)
+        if explained.hint:
+            say(f"Hint: {explained.hint}", err=True)
+    answer = {**situation.facts, "exit_code": explained.exit_code, "error": _facts(explained)}
+    if situation.keep and explained.exit_code in {EXIT_REFUSED, EXIT_UNKNOWN}:
+        with suppress(OSError):  # a disk that is full is what may just have been told
+            situation.keep(answer)
+    if situation.wants_json:
+        say_json(answer)
+    return explained.exit_code
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An error in the words of the JSON answer."""
+
+    exit_code: int
+    code: str
+    message: str
+    hint: str = ""
+    source: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+
+def _facts(explained: Explained) -> dict[str, Any]:
+    return {name: value for name, value in vars(explained).items() if name != "exit_code"}
+
+
+def explain(error: BaseException, situation: Situation) -> Explained:
+    """Put any exception into words."""
+    match error:
+        case Declined():
+            hint = f"{situation.resume} carries on." if situation.resume else ""
+            return Explained(EXIT_INTERRUPTED, "declined", "Nothing was sent", hint)
+        case KeyboardInterrupt() | click.Abort():
+            hint = f"{situation.resume} carries on." if situation.resume else ""
+            return Explained(EXIT_INTERRUPTED, "interrupted", "Interrupted", hint)
+        case click.UsageError():
+            return _usage(error)
+        case PrepError():
+            found = Explained(
+                error.exit_code,
+                error.code,
+                error.message,
+                _complete(error.hint, situation),
+                error.source,
+                error.row,
+                error.column,
+            )
+        case OSError():
+            found = _system(error, situation)
+        case _:
+            found = _defect(error)
+    return _weigh(found, situation)
+
+
+def _weigh(found: Explained, situation: Situation) -> Explained:
+    """Choose the gravest code that holds: exit 1 promises that nothing was sent."""
+    code = found.exit_code
+    if code == EXIT_INPUT and situation.has_begun:
+        code = EXIT_REFUSED
+    if code == EXIT_REFUSED and situation.facts.get("state") == "unknown":
+        code = EXIT_UNKNOWN
+    hint = found.hint
+    if code == EXIT_REFUSED and situation.resumes and "prep resume" not in hint:
+        hint = " ".join(filter(None, (hint, f"{situation.resume} carries on.")))
+    return Explained(**{**vars(found), "exit_code": code, "hint": hint})
+
+
+def _complete(hint: str, situation: Situation) -> str:
+    """Name the folder where a hint that did not know it says DIR."""
+    return hint.replace("prep resume DIR", situation.resume) if situation.resume else hint
+
+
+def _usage(error: click.UsageError) -> Explained:
+    """What is wrong with the command line itself, or with a value that the environment or prep.toml holds."""
+    path = error.ctx.command_path if error.ctx else "prep"
+    hint = f"{path} --help shows what it takes."
+    message = error.format_message().partition(". Did you mean")[0]
+    match error:
+        case click.NoSuchOption():
+            close = [*(error.possibilities or [])]
+            if not close and error.ctx:
+                known = [flag for parameter in error.ctx.command.params for flag in parameter.opts]
+                close = get_close_matches(error.option_name, known, 1)
+            if not error.option_name.startswith("--"):
+                hint = "A file whose name begins with - is given as ./-NAME."
+            elif close:
+                hint = f"Did you mean {close[0]}?"
+            message = f"there is no option {error.option_name}"
+        case BadValue():
+            hint = error.hint
+        case _ if message.startswith("No such command") and error.ctx:
+            close = get_close_matches(message.split("'")[1], _commands(error.ctx), 1)
+            hint = f"Did you mean {path} {close[0]}?" if close else hint
+    exit_code, origin = _origin(error)
+    text = f"{origin}{message[:1].lower()}{message[1:]}".rstrip(".")
+    return Explained(exit_code, "usage" if exit_code == EXIT_USAGE else "bad_setting", text, hint)
+
+
+def _commands(context: click.Context) -> list[str]:
+    command = context.command
+    return command.list_commands(context) if isinstance(command, click.Group) else []
+
+
+def _origin(error: click.UsageError) -> tuple[int, str]:
+    """A value on the command line is usage; one that stands elsewhere is a wrong setting, and named so."""
+    if isinstance(error, click.BadParameter) and error.ctx and error.param and error.param.name:
+        source = error.ctx.get_parameter_source(error.param.name)
+        if source is ParameterSource.ENVIRONMENT:
+            return EXIT_INPUT, f"{error.param.envvar}: "
+        if source is ParameterSource.DEFAULT_MAP:
+            return EXIT_INPUT, "prep.toml: "
+    return EXIT_USAGE, ""
+
+
+def _system(error: OSError, situation: Situation) -> Explained:
+    """What the operating system refused."""
+    rust = _RUST_ERROR.search(str(error))
+    number = error.errno or (int(rust[1]) if rust else 0)
+    what = os.strerror(number) if number else "the system refused"
+    if number == errno.ENOENT and error.strerror:
+        what = error.strerror  # tempfile says more than the number does
+    name = error.filename if isinstance(error.filename, str) else None
+    place = name or (os.fspath(situation.folder) if situation.folder else None)
+    match number:
+        case _ if number in _NO_SPACE:
+            code, hint = "no_space", "Free some space, then run the same command again."
+        case _ if number in _NOT_PERMITTED:
+            code, hint = "not_permitted", "Check the permissions there, or work in another folder."
+        case _:
+            code, hint = "system_error", "Check the path and the disk, then run the same command again."
+    return Explained(EXIT_INPUT, code, f"{place}: {what}" if place else what, hint, source=place)
+
+
+def _defect(error: BaseException) -> Explained:
+    """Something that should not happen; its own text is not shown, because it may hold values of the file."""
+    if os.environ.get("PREP_DEBUG"):
+        say(*"".join(traceback.format_exception(error)).splitlines(), err=True)
+    frames = traceback.extract_tb(error.__traceback__)
+    package = os.fspath(Path(__file__).parent.parent)
+    own = [frame for frame in frames if frame.filename.startswith(package)]
+    place = f" in {Path(own[-1].filename).relative_to(package)}:{own[-1].lineno}" if own else ""
+    return Explained(
+        EXIT_INPUT,
+        "defect",
+        f"unexpected {type(error).__name__}{place}",
+        "This is a defect of prep. PREP_DEBUG=1 shows more, which may hold values of your file.",
+    )

@@ -1,0 +1,94 @@
+"""What the documents show is what the program does."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prep.cli.main import group
+
+PROJECT = Path(__file__).parents[2]
+DOCUMENTS = [
+    PROJECT / "README.md",
+    *sorted((PROJECT / "docs").glob("*.md")),
+    PROJECT / "sample_data/README.md",
+]
+
+
+def _blocks(document: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def _transcripts() -> list[tuple[str, str, str]]:
+    """Every `$ command` of a console block with the output below it."""
+    found = []
+    for document in DOCUMENTS:
+        for block in _blocks(document, "console"):
+            for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                command, _, output = part.partition("\n")
+                found.append((document.name, command, output))
+    return found
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the sample files, in which `prep` is a command and no setting comes from outside."""
+    (tmp_path / "sample_data").symlink_to(PROJECT / "sample_data")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for name in [name for name in os.environ if name.startswith(("MARKETO_", "PREP_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("document", "command", "output"), _transcripts())
+def test_a_transcript_is_what_the_command_prints(
+    workplace: Path, document: str, command: str, output: str
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=workplace,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.rstrip("\n") == output.rstrip("\n"), document
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [(document.name, block) for document in DOCUMENTS for block in _blocks(document, "python")],
+)
+def test_a_python_example_runs(workplace: Path, document: str, code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=workplace,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), document
+
+
+def test_the_two_commands_of_the_readme_are_the_ones_that_ci_runs() -> None:
+    commands = [block.strip() for block in _blocks(PROJECT / "README.md", "sh") if ".venv" in block]
+    script = (PROJECT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    assert len(commands) == 2
+    assert [command for command in commands if command not in script] == []
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    table = re.findall(r"^\| `prep (\w+)", (PROJECT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(set(table)) == sorted(group.list_commands(None))  # type: ignore[arg-type]  # unused there
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
