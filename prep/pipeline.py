@@ -1,5 +1,6 @@
 """Start reading here: the stages in order, from lead files to the fate of every row."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -245,6 +246,8 @@ def submit(
     queue_slots: int = JOBS_QUEUED,
     poll_seconds: tuple[float, float] = POLL_SECONDS,
     progress: Callable[[tuple[Job, ...]], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Send what a run has ready, wait for Marketo, and settle the fate of every row.
 
@@ -260,6 +263,8 @@ def submit(
         queue_slots: How many of Marketo's ten queue places to use at the most.
         poll_seconds: Shortest and longest pause between two looks at the queue.
         progress: Told of all jobs whenever one of them moved.
+        clock: Monotonic seconds.
+        sleep: Waits for a number of seconds.
 
     Returns:
         The run; its `rows` and `counts` hold what is known now, its `report["state"]` whether that is all.
@@ -293,6 +298,8 @@ def submit(
                     wait=wait,
                     timeout_seconds=timeout_seconds,
                     poll_seconds=poll_seconds,
+                    clock=clock,
+                    sleep=sleep,
                 )
             finally:
                 _settle(folder, manifest, ledger.jobs())

@@ -52,6 +52,6 @@ LEADS = st.lists(
 def write_leads(rows: list[tuple[str, ...]], *, broken: bool = False) -> bytes:
     """A lead file; a broken one ends with records that cannot be split."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([FIELDS, *rows])
-    damage = "too,few\n\nbo@example.com,\"never closed\n" if broken else ""
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([FIELDS, *rows])
+    damage = 'too,few\n\nbo@example.com,"never closed\n' if broken else ""
     return (text.getvalue() + damage).encode()

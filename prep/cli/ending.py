@@ -141,7 +141,7 @@ def explain(error: BaseException, situation: Situation) -> Explained:
                 error.row,
                 error.column,
             )
-        case OSError():
+        case Exception() if isinstance(error, OSError) or _RUST_ERROR.search(str(error)):
             found = _system(error, situation)
         case _:
             found = _defect(error)
@@ -208,15 +208,15 @@ def _origin(error: click.UsageError) -> tuple[int, str]:
     return EXIT_USAGE, ""
 
 
-def _system(error: OSError, situation: Situation) -> Explained:
-    """What the operating system refused."""
+def _system(error: Exception, situation: Situation) -> Explained:
+    """What the operating system refused; polars tells of it in words of its own."""
     rust = _RUST_ERROR.search(str(error))
-    number = error.errno or (int(rust[1]) if rust else 0)
+    number = getattr(error, "errno", None) or (int(rust[1]) if rust else 0)
     what = os.strerror(number) if number else "the system refused"
-    if number == errno.ENOENT and error.strerror:
+    if number == errno.ENOENT and isinstance(error, OSError) and error.strerror:
         what = error.strerror  # tempfile says more than the number does
-    name = error.filename if isinstance(error.filename, str) else None
-    place = name or (os.fspath(situation.folder) if situation.folder else None)
+    name = getattr(error, "filename", None)
+    place = name if isinstance(name, str) else os.fspath(situation.folder) if situation.folder else None
     match number:
         case _ if number in _NO_SPACE:
             code, hint = "no_space", "Free some space, then run the same command again."

@@ -140,9 +140,7 @@ def _is_broken(name: str) -> bool:
     return False
 
 
-files = click.argument(
-    "files", nargs=-1, required=True, metavar="FILE…", type=PATH, callback=_sources
-)
+files = click.argument("files", nargs=-1, required=True, metavar="FILE…", type=PATH, callback=_sources)
 folder = click.argument("folder", metavar="DIR", type=PATH)
 out = click.option(
     "-o",

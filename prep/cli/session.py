@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prep.marketo import Marketo
     from prep.model import Job
     from prep.pipeline import Run
+    from prep.sandbox import Sandbox
 
 SANDBOX: Final = "sandbox"
 _SANDBOX_CREDENTIALS: Final = ("id", "secret")
@@ -87,12 +88,8 @@ def connect(folder: "RunFolder", target: str | None, *, allow_host: str | None) 
 
     with ExitStack() as stack:
         if target == SANDBOX:
-            from prep.sandbox import Sandbox
-
             client_id, client_secret = _SANDBOX_CREDENTIALS
-            sandbox = stack.enter_context(
-                Sandbox(folder.sandbox, client_id=client_id, client_secret=client_secret)
-            )
+            sandbox = stack.enter_context(_stand_in(folder))
             yield stack.enter_context(Marketo(sandbox.url, client_id, client_secret))
             return
         client = stack.enter_context(_client(_credentials(allow_host)))
@@ -104,6 +101,28 @@ def connect(folder: "RunFolder", target: str | None, *, allow_host: str | None) 
                 source=os.fspath(folder.path),
             )
         yield client
+
+
+def _stand_in(folder: "RunFolder") -> "Sandbox":
+    """A started sandbox whose state is in the run folder.
+
+    Raises:
+        FolderError: Its file is damaged or cannot be written.
+    """
+    import sqlite3
+
+    from prep.sandbox import Sandbox
+
+    client_id, client_secret = _SANDBOX_CREDENTIALS
+    try:
+        return Sandbox(folder.sandbox, client_id=client_id, client_secret=client_secret).start()
+    except sqlite3.Error as error:
+        raise FolderError(
+            f"{folder.sandbox}: the sandbox cannot use it ({error})",
+            code="bad_state_file",
+            hint="Check free space and permissions; a damaged file can be removed, with all that it knows.",
+            source=os.fspath(folder.sandbox),
+        ) from None
 
 
 def _credentials(allow_host: str | None) -> "Credentials":

@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from prep import multipart
+from prep.config import load_credentials
 from prep.errors import SettingsError, TerminalError
 from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW
 from prep.marketo import codes, records, replies
@@ -78,6 +79,16 @@ class Marketo:
         self._clock = clock
         self._now = now
         self._sleep = sleep
+
+    @classmethod
+    def from_settings(cls, *, allow_host: str | None = None) -> Self:
+        """Make a client of the instance that the environment or `prep.toml` names.
+
+        Raises:
+            SettingsError: Endpoint or credentials are missing or cannot be used.
+        """
+        found = load_credentials(allow_host=allow_host)
+        return cls(found.endpoint, found.client_id, found.client_secret, allow_host=found.allow_host)
 
     def __repr__(self) -> str:
         return f"Marketo({self.host!r})"

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from prep.errors import MarketoError
 from prep.model import Fate, Reason
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ _STATES: Final = {
     "unknown": ("Outcome unknown", "bad"),
 }
 """Each state of a run in words, with its tone."""
-
-_EXIT_STOPPED: Final = 4
 
 _HELD: Final = {
     Fate.REJECTED: "broke a rule or could not be read; not sent",
@@ -98,6 +97,7 @@ _CHUNK_STATES: Final = {
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _FIRST_LINES: Final = 5
+_SOURCES_TO_TYPE: Final = 5
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,7 @@ def render_page(report: Mapping[str, Any], *, folder: str) -> str:
         mapping_kinds=_in_words(column["how"] for column in report["mapping"]),
         sources=[_source(source) for source in report["sources"]],
         static_list=_static_list(report),
+        partition=report.get("partition_name"),
         error=report.get("error"),
     )
 
@@ -222,8 +223,8 @@ def _template() -> "Template":
 def _shown(value: Any) -> Any:
     """Whatever the template shows: control and other invisible characters as escapes, nothing as a dash."""
     if value is None:
-        return "–"
-    if type(value) is not str or value.isprintable():  # markup, a subclass, was made of shown values
+        return "—"
+    if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
         return value
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
@@ -240,7 +241,7 @@ def _state(report: Mapping[str, Any]) -> tuple[str, str]:
     words, tone = _STATES[report["state"]]
     if report["state"] == "reconciled" and report["exit_code"]:
         return f"{words}, with rows to look at", "fair"
-    if report["state"] == "submitting" and report["exit_code"] == _EXIT_STOPPED:
+    if report["state"] == "submitting" and report["exit_code"] == MarketoError.exit_code:
         return "Stopped while sending", "bad"
     if report["state"] == "waiting" and report["target"] == _SANDBOX:
         return "Sent, the sandbox is at work", tone
@@ -262,10 +263,9 @@ def _verdict(report: Mapping[str, Any], place: str) -> str:
             return f"Sent so far: {_of(begun, counts)}; still to be sent: {counts[Fate.READY]:,}."
         case "waiting":
             return f"{actor} has yet to say what became of {_of(counts[Fate.SENT], counts)}."
-        case "unknown" if not counts[Fate.UNKNOWN]:
-            return "The outcome of at least one upload is unknown."
         case "unknown":
-            return f"Nobody can tell what became of {_of(counts[Fate.UNKNOWN], counts)}."
+            lost = counts[Fate.UNKNOWN]
+            return f"Nobody can tell what became of {_of(lost, counts) if lost else 'at least one upload'}."
         case _:
             return f"{actor} took {_of(taken, counts)}."
 
@@ -316,7 +316,7 @@ def _fates(report: Mapping[str, Any], place: str) -> Iterator[Share]:
 def _percent(part: int, whole: int) -> str:
     """A share that says neither none nor all when it is only nearly so."""
     if not part or part == whole:
-        return "100 %" if part else "–"
+        return "100 %" if part else "—"
     text = f"{100 * part / whole:.1f} %"
     return {"0.0 %": "< 0.1 %", "100.0 %": "> 99.9 %"}.get(text, text)
 
@@ -342,9 +342,11 @@ def _steps(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
     """The commands that make sense now, the most pressing first."""
     counts, typed = report["counts"], _typed(folder)
     yield from _steps_of_sending(report, typed)
-    if counts[Fate.REJECTED]:
+    if counts[Fate.REJECTED] and len(report["sources"]) <= _SOURCES_TO_TYPE:
         sources = " ".join(_typed(source["path"]) for source in report["sources"])
-        yield Step(f"prep check {sources}", "tells whether the corrected source is fine; leaves nothing behind")
+        yield Step(
+            f"prep check {sources}", "tells whether the corrected source is fine; leaves nothing behind"
+        )
     if counts[Fate.FAILED] + counts[Fate.WARNED] and report["state"] == "reconciled":
         yield Step(f"prep reconcile {typed}", "fetches failures and warnings again and joins them anew")
     yield Step(f"prep report {typed} --json", "these numbers, for a program")

@@ -12,15 +12,18 @@ from prep.values.text import NFC
 
 _NON_ASCII: Final = r"[^\x00-\x7F]"
 
+_LETTER: Final = r"[^\W\d_]"
+_MARK: Final = r"[\u0300-\u036F]"
+_LETTERS: Final = f"{_LETTER}(?:{_LETTER}|{_MARK})*"
 _WORD: Final = re.compile(
-    r"""
-    (?P<tail> (?<=[^\W\d_]{3}['\u2019]) [^\W\d_]+ | (?<=['\u2019]) [^\W\d_] (?![^\W\d_]) )
-    | (?<!\w) [^\W\d_]+
+    rf"""
+    (?P<tail> (?<={_LETTER}{{3}}['\u2019]) {_LETTERS} | (?<=['\u2019]) {_LETTER} {_MARK}* (?!{_LETTER}|{_MARK}) )
+    | (?<!\w) (?<!{_MARK}) {_LETTERS}
     """,
     re.VERBOSE,
 )
-"""A run of letters that does not go on from a digit, such as 5th. It is the tail of another word after an
-apostrophe, if it is one letter long (the s in Women's) or three letters stand before the apostrophe
+"""Letters with their accents that do not go on from a digit, such as 5th. They are the tail of another word
+after an apostrophe if there is only one (the s in Women's) or if three letters stand before the apostrophe
 (Dell'acqua); not so the Neil in O'Neil."""
 
 
@@ -47,7 +50,10 @@ def _title_word(match: re.Match[str]) -> str:
     word = match[0]
     if not (word.isupper() or word.islower()):
         return word
-    return word.lower() if match["tail"] else word.title()
+    if match["tail"]:
+        return word.lower()
+    first = next(place for place, letter in enumerate(word) if letter.isupper() or letter.islower())
+    return word[:first] + word[first].title() + word[first + 1 :].lower()
 
 
 NORMALISERS: Final[Mapping[str, Rule]] = MappingProxyType(

@@ -1,5 +1,6 @@
 """`clean`, `check`, `headers`, `report`: everything before the network."""
 
+import fcntl
 import json
 import os
 import tempfile
@@ -185,14 +186,6 @@ def test_nothing_wrong_is_said_too(prep: Prep, here: Path):
     assert "\nNo problems\n" in prep("check", "good.csv").out
 
 
-HEADERS = """list.csv: 4 columns, delimiter ';'
-  'E-mail'      → email                    exact
-  'Frst Name'   ? firstName                suggested
-  'Createdat'   → createdAt                folded
-  'Zzz'         ✗                          unknown
-"""
-
-
 def test_headers(prep: Prep, here: Path):
     written(here / "list.csv", "E-mail;Vorname;Zzz\na@example.com;A;z\n")
 
@@ -300,8 +293,6 @@ def test_json_stays_one_line_whatever_the_file_holds(prep: Prep, here: Path):
 
 
 def test_a_second_prep_is_kept_out(prep: Prep, leads: Path):
-    import fcntl
-
     prep("clean", "leads.csv")
     with (leads.parent / "leads.prep/.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -336,7 +327,7 @@ def test_no_space_for_a_check(program: Prep, leads: Path):
 
 
 def test_a_defect_is_one_line_without_values(prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch):
-    """Only a damaged program can have one; a settings object of a wrong kind stands for it here."""
+    """Nothing causes one on purpose: a module that is missing stands for it."""
     monkeypatch.setattr("prep.cli.check.tempfile", None)
 
     code, said = prep("check", leads).error

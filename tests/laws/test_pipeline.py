@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep import multipart, preparation
-from prep.chunks import largest_line_bytes, line_bytes, render, split
+from prep.chunks import largest_line_bytes, line_bytes, split
 from prep.duplicates import KEY, ORDINAL, find_losers, lookup_keys, rank
 from prep.model import Fate, Format, Keep, KeepPolicy
 from prep.pipeline import Run, clean, prepare
@@ -40,7 +40,9 @@ def chunks_of(run: Run) -> dict[str, bytes]:
 
 
 def parse(content: bytes, file_format: Format) -> list[list[str | None]]:
-    lines = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=file_format.delimiter, strict=True)
+    lines = csv.reader(
+        io.StringIO(content.decode(), newline=""), delimiter=file_format.delimiter, strict=True
+    )
     return [[cell or None for cell in line] for line in lines]
 
 
@@ -58,7 +60,6 @@ def test_a_chunk_parsed_back_gives_the_cells_that_went_in(
         header, *rows = parse(piece.content, file_format)
         assert header == names
         assert len(rows) == piece.rows
-        assert b"\r\n" not in render(frame, names, file_format).str.join("").item().encode() or piece.rows
         parsed += rows
     assert parsed == [list(row) for row in frame.rows()]
 
@@ -112,7 +113,7 @@ def test_dedupe_keeps_one_row_of_each_key_and_is_idempotent(
 
 
 @given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from(POLICIES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: bool, keep: str) -> None:  # noqa: FBT001
     with folder_with(write_leads(rows, broken=broken)) as (folder, paths):
         run = clean(paths, folder / "out.prep", keep=keep)
@@ -136,7 +137,7 @@ def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: boo
 
 
 @given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from(POLICIES), cut=st.integers(0, 14))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_prepare_and_clean_agree_whatever_the_batches(
     rows: list[tuple[str, ...]],
     broken: bool,  # noqa: FBT001
@@ -167,7 +168,7 @@ def test_prepare_and_clean_agree_whatever_the_batches(
 
 
 @given(rows=LEADS, file_format=st.sampled_from(Format))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_two_runs_give_identical_chunks(rows: list[tuple[str, ...]], file_format: Format) -> None:
     with folder_with(write_leads(rows)) as (folder, paths):
         first, second = (
@@ -180,7 +181,7 @@ def test_two_runs_give_identical_chunks(rows: list[tuple[str, ...]], file_format
 
 
 @given(rows=LEADS, keep=st.sampled_from(POLICIES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep: str) -> None:
     with folder_with(write_leads(rows)) as (folder, paths):
         run = clean(paths, folder / "a.prep", keep=keep)
@@ -193,12 +194,13 @@ def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep
 
 @pytest.mark.parametrize("separator", [",", ";"])
 @given(cells=st.lists(NASTY_CELLS, min_size=1, max_size=6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_rejected_rows_show_the_cells_of_the_source(separator: str, cells: list[str]) -> None:
     rows = [("no address", cell, "a note", "") for cell in cells]
     text = io.StringIO(newline="")
     header = ("email", "firstName", "mktoPersonNotes", "numberOfEmployees")
-    csv.writer(text, lineterminator="\n", delimiter=separator).writerows([header, *rows])
+    writer = csv.writer(text, lineterminator="\n", delimiter=separator, quoting=csv.QUOTE_ALL)
+    writer.writerows([header, *rows])
     with folder_with(text.getvalue().encode()) as (folder, paths):
         readable = prepare(paths).rejected.filter(pl.col("_raw").is_null())
         run = clean(paths, folder / "a.prep")

@@ -115,7 +115,8 @@ def test_one_list(api: requests.Session) -> None:
             "updatedAt": "2026-01-05T09:00:00Z",
         }
     ]
-    assert api.get("/rest/v1/lists/77.json").json()["errors"][0]["code"] == "1013"
+    errors = api.get("/rest/v1/lists/77.json").json()["errors"]
+    assert errors == [{"code": "1013", "message": "Static list not found"}]
 
 
 def test_pages_follow_one_another(api: requests.Session) -> None:

@@ -130,6 +130,20 @@ def test_rows_enter_the_lead_database_when_their_job_ends(sandbox: Sandbox, api:
     assert [(row.batch_id, row.outcome) for row in sandbox.rows()] == [(1002, "created"), (1001, "updated")]
 
 
+def test_jobs_that_are_due_at_once_are_taken_in_by_their_ends(
+    sandbox: Sandbox, api: requests.Session
+) -> None:
+    submit(api, "email\n" + "\n" * 40_000 + "new@example.com\n")
+    submit(api, "email\nnew@example.com\n")
+    sandbox.advance(60)
+    assert [(row.batch_id, row.outcome) for row in sandbox.rows()] == [(1002, "created"), (1001, "updated")]
+
+
+def test_a_job_is_out_of_the_queue_at_the_moment_it_ends(start: Start) -> None:
+    _, api = start(job_seconds=0)
+    assert all(submit(api, listId=1001).json()["success"] for _ in range(12))
+
+
 def test_batch_ids_are_known_for_seven_days(sandbox: Sandbox, api: requests.Session) -> None:
     submit(api)
     sandbox.advance(7 * 86_400)

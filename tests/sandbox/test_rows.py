@@ -80,6 +80,14 @@ def test_messages_name_the_field_as_people_see_it(
     assert len(sandbox.leads()) == 6
 
 
+def test_an_added_field_is_shown_by_its_rest_name_unless_told(
+    sandbox: Sandbox, api: requests.Session, import_file: ImportFile
+) -> None:
+    sandbox.add_field("badgeNumber", data_type="integer")
+    import_file(sandbox, api, "email,badgeNumber\na@example.com,x\n")
+    assert outcomes(sandbox) == ["failed Invalid data type in field badgeNumber"]
+
+
 @pytest.mark.parametrize(
     "address",
     ["abcds", "a@b", "a@example.c", "_a@example.com", "a@@example.com", "a b@example.com", "á@example.com",
@@ -229,9 +237,9 @@ SWITCH_CASES = [
     ),
     pytest.param(
         {"header_case": "lenient"},
-        "EMAIL,DateofBirth\na@example.com,2001-01-01\n",
+        "EMAIL,FIRSTNAME,MARKETOSocialGender\na@example.com,Ann,f\n",
         ["created"],
-        {"email": "a@example.com", "dateOfBirth": "2001-01-01"},
+        {"email": "a@example.com", "firstName": "Ann", "gender": "f"},
         id="header_case=lenient",
     ),
     pytest.param(

@@ -1,0 +1,305 @@
+"""The program as a process: signals, pipes, terminals, and the sandbox as a server of its own."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from prep.sandbox import Sandbox
+
+from .conftest import CLEAN, LEADS, PROGRAM, Ended, Prep, connect, names, written
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """An instance whose jobs never end by themselves: its time stands still."""
+    with Sandbox(job_seconds=60, time_scale=0) as sandbox:
+        connect(monkeypatch, sandbox.url)
+        yield sandbox
+
+
+def until(condition: bool, process: subprocess.Popen[str]) -> bool:  # noqa: FBT001
+    assert process.poll() is None, process.communicate()
+    return condition
+
+
+def interrupted(slow: Sandbox, number: signal.Signals, *options: str) -> Ended:
+    """A run that gets a signal while it waits for its job."""
+    process = subprocess.Popen(
+        [*PROGRAM, "run", "l.csv", *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not until(any(request.place == "status" for request in slow.requests()), process):
+        select.select([], [], [], 0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return Ended(process.returncode, out, err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_with_its_state_kept(
+    prep: Prep, here: Path, slow: Sandbox, number: signal.Signals
+):
+    written(here / "l.csv", CLEAN)
+
+    assert interrupted(slow, number) == Ended(130, "", "Interrupted. prep resume l.prep carries on.\n")
+
+    assert prep("status", "l.prep").code == 5
+    slow.advance(120)
+    assert prep("resume", "l.prep").code == 0
+    assert sum(request.place == "import" for request in slow.requests()) == 1
+
+
+def test_an_interrupted_run_answers_in_json_too(here: Path, slow: Sandbox):
+    written(here / "l.csv", CLEAN)
+
+    ended = interrupted(slow, signal.SIGINT, "--json")
+
+    assert (ended.code, ended.json["exit_code"], ended.json["error"]["code"]) == (130, 130, "interrupted")
+    assert ended.json["counts"]["sent"] == 2
+
+
+def test_an_interrupt_before_there_is_a_folder(prep: Prep, here: Path):
+    """A named pipe that nobody writes to: prep waits for it."""
+    os.mkfifo(here / "l.csv")
+    process = subprocess.Popen([*PROGRAM, "clean", "l.csv"], stderr=subprocess.PIPE, text=True)
+    writer = os.open(here / "l.csv", os.O_WRONLY)  # returns when prep has opened it for reading
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    os.close(writer)
+
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+    assert names(here) == ["l.csv"]
+
+
+@pytest.mark.parametrize(
+    "command", ["report leads.prep", "report leads.prep --json", "schema show lead", "report nothing --json"]
+)
+def test_a_broken_pipe_is_silent(prep: Prep, leads: Path, command: str):
+    prep("clean", leads)
+    reading, writing = os.pipe()
+    os.close(reading)  # whoever should read is gone before the first line
+
+    ended = subprocess.run(
+        [*PROGRAM, *command.split()], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+
+    os.close(writing)
+    assert ended.returncode == {"leads.prep": 3, "lead": 0, "show": 0, "nothing": 1}[command.split()[1]]
+    assert "Traceback" not in ended.stderr
+    assert "Broken" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr
+
+
+def test_a_run_goes_on_although_nobody_reads_what_it_says(leads: Path):
+    shell = f"{sys.executable} -m prep run leads.csv --sandbox 2>&1 | head -0"
+
+    ended = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+
+    assert (ended.stdout, ended.stderr) == ("", "")
+    report = json.loads((leads.parent / "leads.prep/report.json").read_text())
+    assert report["counts"]["imported"] == 2
+
+
+def test_a_full_stdout_is_one_line(prep: Prep, leads: Path):
+    prep("clean", leads)
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run(
+            [*PROGRAM, "report", "leads.prep"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "Error: leads.prep: No space left on device\nHint: Free some space, then run the same command again.\n"
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(prep: Prep, leads: Path, closed: str):
+    prep("clean", leads)
+    ended = subprocess.run(
+        f"{sys.executable} -m prep report leads.prep {closed}",
+        shell=True,  # noqa: S602
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr == ""
+
+
+def test_output_in_an_encoding_without_the_letters(program: Prep, here: Path):
+    written(here / "Größe.csv", "email,Straße\na@example.com,x\n")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    shown = program("headers", "Größe.csv", "--unknown", "drop", env=environment)
+    answered = program("headers", "Größe.csv", "--unknown", "drop", "--json", env=environment)
+
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.splitlines()[1].split() == ["'email'", "\\u2192", "email", "exact"]
+    assert answered.json["mapping"][1]["source"] == "Straße"
+
+
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(self, command: list[str], **environment: str) -> None:
+        self._process, self._terminal = pty.fork()
+        if self._process == 0:  # the child
+            os.execvpe(command[0], command, {**os.environ, "TERM": "xterm", **environment})
+        self.shown = ""
+
+    def read_until(self, text: str) -> None:
+        while text not in self.shown:
+            assert self._read(), self.shown
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def end(self) -> int:
+        while self._read():
+            pass
+        os.close(self._terminal)
+        _, status = os.waitpid(self._process, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def _read(self) -> bool:
+        with suppress(OSError):  # how Linux tells that the other side is closed
+            if content := os.read(self._terminal, 65536):
+                self.shown += content.decode(errors="replace")
+                return True
+        return False
+
+
+@contextmanager
+def on_terminal(*arguments: str, **environment: str) -> Iterator[Terminal]:
+    terminal = Terminal([*PROGRAM, *arguments], **environment)
+    yield terminal
+
+
+QUESTION = "Send 2 rows to {host}, list Newsletter, partition Europe? [y/N]: "
+
+
+def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: Sandbox):
+    written(here / "l.csv", CLEAN)
+    host = marketo.url.removeprefix("http://")
+    line = ("run", "l.csv", "--list", "Newsletter", "--partition-name", "Europe")
+
+    with on_terminal(*line) as terminal:
+        terminal.read_until(QUESTION.format(host=host))
+        assert marketo.requests() == []
+        terminal.type("n\n")
+        assert terminal.end() == 130
+    assert "Nothing was sent. prep resume l.prep carries on." in terminal.shown
+    assert f"2 rows in 1 file(s) for {host}: at least 2 API calls" in terminal.shown
+    assert marketo.requests() == []
+
+    with on_terminal(*line) as terminal:
+        terminal.read_until(QUESTION.format(host=host))
+        terminal.type("\x03")  # Ctrl-C
+        assert terminal.end() == 130
+    assert marketo.requests() == []
+
+    with on_terminal(*line) as terminal:
+        terminal.read_until(QUESTION.format(host=host))
+        terminal.type("y\n")
+        assert terminal.end() == 0
+    assert "finished" in terminal.shown
+    assert len(marketo.members(1002)) == 2
+
+    with on_terminal("submit", "l.prep") as terminal:  # it was asked once
+        assert terminal.end() == 0
+    assert "?" not in terminal.shown
+
+
+@pytest.mark.parametrize("unasked", [("--yes",), ("--sandbox",)])
+def test_who_is_not_asked(here: Path, marketo: Sandbox, unasked: tuple[str, ...]):
+    written(here / "l.csv", CLEAN)
+
+    with on_terminal("run", "l.csv", *unasked) as terminal:
+        assert terminal.end() == 0
+
+    assert "[y/N]" not in terminal.shown
+    assert marketo.url
+
+
+def test_progress_is_for_terminals_and_keeps_no_color(leads: Path, program: Prep):
+    with on_terminal("run", "leads.csv", "--sandbox") as terminal:
+        assert terminal.end() == 3
+    assert "validate" in terminal.shown
+    assert "upload" in terminal.shown
+    assert "\x1b[" in terminal.shown
+
+    with on_terminal("run", "leads.csv", "--sandbox", "-o", "2.prep", NO_COLOR="1") as terminal:
+        assert terminal.end() == 3
+    assert "\x1b[3" not in terminal.shown  # colours; the cursor still moves
+
+    with on_terminal("run", "leads.csv", "--sandbox", "-o", "3.prep", "--quiet") as terminal:
+        assert terminal.end() == 3
+    assert terminal.shown == ""
+
+    assert program("run", "leads.csv", "--sandbox", "-o", "4.prep").err == ""
+
+
+@contextmanager
+def served(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    command = [*PROGRAM, "sandbox", "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_run_against_the_sandbox_as_a_process(
+    program: Prep, prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written(here / "leads.csv", LEADS)
+    with served("--state", "state.sqlite") as (url, server):
+        assert url.startswith("http://127.0.0.1:")
+        connect(monkeypatch, url)
+
+        ended = program("run", "leads.csv", "--json")
+
+        assert ended.code == 3
+        assert ended.json["counts"]["imported"] == 2
+        assert ended.json["target"] == url.removeprefix("http://")
+        port = url.rpartition(":")[2]
+        assert prep("sandbox", "--port", port).error == (
+            1,
+            f"Error: port {port} is taken by another program\n"
+            "Hint: --port 0 takes a free one and prints its address.\n",
+        )
+    assert server.returncode == 0
+    with Sandbox("state.sqlite") as sandbox:
+        assert len(sandbox.leads()) == 8
+
+
+def test_the_sandbox_lists_its_faults_and_has_them(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+    shown = prep("sandbox", "--faults")
+    assert shown.code == 0
+    assert "lost-reply        queued, but the connection closes without a reply\n" in shown.out
+    written(here / "l.csv", CLEAN)
+    with served("--job-seconds", "0", "--fault", "lost-reply:1") as (url, _):
+        connect(monkeypatch, url)
+        assert prep("run", "l.csv").code == 6
+
+
+def test_a_sandbox_that_cannot_keep_its_state(prep: Prep, here: Path):
+    ended = prep("sandbox", "--port", 0, "--state", "none/state.sqlite")
+    assert ended.error[0] == 1
+    assert ended.err.count("\n") == 2
+    assert names(here) == []

@@ -1,0 +1,384 @@
+"""`run`, `submit`, `resume`, `status`, `reconcile` against a Marketo at the other end of real HTTP."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from prep.sandbox import Behaviour, Fault, FaultKind, Sandbox
+from prep.sandbox.faults import Place
+
+from .conftest import CLEAN, Prep, connect, names, written
+
+SUMMARY = """leads.prep: sent to {target}; finished
+{note}4 rows read
+          2  imported    taken by Marketo
+          1  duplicate   lost to another row with the same email
+          1  rejected    broke a rule or could not be read; not sent
+
+Why rows were rejected
+          1  email:invalid_email (not a valid email address)
+
+Next
+  leads.prep/rejected.csv  every rejected row with its reasons; correct the source and run it again
+"""
+SECOND_REFUSED = Fault(FaultKind.DAILY_QUOTA, at=2, place=Place.IMPORT)
+FINISHED = "This run was finished before: nothing was sent now.\n"
+
+
+def uploads(sandbox: Sandbox) -> int:
+    return sum(request.place == "import" for request in sandbox.requests())
+
+
+def host(sandbox: Sandbox) -> str:
+    return sandbox.url.removeprefix("http://")
+
+
+def stored(folder: str) -> object:
+    return json.loads((Path(folder) / "report.json").read_text())
+
+
+def test_run_in_the_sandbox(prep: Prep, leads: Path):
+    ended = prep("run", "leads.csv", "--sandbox")
+
+    assert (ended.code, ended.err) == (3, "")
+    assert ended.out == SUMMARY.format(target="the local sandbox", note="")
+    assert names(leads.parent)[0] == "leads.csv"
+
+
+def test_run_again_sends_nothing_and_says_so(prep: Prep, leads: Path, marketo: Sandbox):
+    first = prep("run", "leads.csv")
+    asked = len(marketo.requests())
+    texts = [prep("run", "leads.csv").out, prep("submit", "leads.prep").out, prep("resume", "leads.prep").out]
+
+    assert first.out == SUMMARY.format(target=host(marketo), note="")
+    assert texts == [SUMMARY.format(target=host(marketo), note=FINISHED)] * 3
+    assert len(marketo.requests()) == asked
+    assert uploads(marketo) == 1
+
+
+def test_run_json_is_the_report(prep: Prep, leads: Path, marketo: Sandbox):
+    ended = prep("run", "leads.csv", "--json")
+
+    assert ended.code == 3
+    assert ended.json == stored("leads.prep") == prep("report", "leads.prep", "--json").json
+    assert (ended.json["state"], ended.json["target"]) == ("reconciled", host(marketo))
+    assert ended.json["counts"]["imported"] == 2
+    assert ended.err == SUMMARY.format(target=host(marketo), note="")
+
+
+def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox):
+    written(here / "l.csv", CLEAN)
+    prep("clean", "l.csv")
+    assert marketo.requests() == []
+
+    ended = prep("submit", "l.prep", "--list-id", 1001, "--partition-name", "Europe")
+
+    assert ended.code == 0
+    assert ended.out == (
+        f"l.prep: sent to {host(marketo)}, list 1001, partition Europe; finished\n"
+        "2 rows read\n"
+        "          2  imported    taken by Marketo\n"
+    )
+    assert len(marketo.members(1001)) == 2
+    assert prep("reconcile", "l.prep").code == 0
+    assert prep("submit", "l.prep").code == 0  # list and partition are those of the folder
+    assert prep("submit", "l.prep", "--list-id", 1002).error[0] == 1
+    assert uploads(marketo) == 1
+
+
+def test_a_folder_belongs_to_one_target(
+    prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    written(here / "l.csv", CLEAN)
+    prep("run", "l.csv")
+
+    for line in (["run", "l.csv", "--sandbox"], ["submit", "l.prep", "--sandbox"]):
+        code, said = prep(*line).error
+        assert code == 1
+        assert said.startswith("Error: ")
+        assert host(marketo) in said
+    for command in ("resume", "reconcile"):
+        assert prep(command, "l.prep", "--sandbox").error == (
+            1,
+            f"Error: l.prep: the run belongs to {host(marketo)}, not to the sandbox\n"
+            "Hint: Leave --sandbox out, or clean the sources into another folder with -o DIR.\n",
+        )
+    monkeypatch.setenv("MARKETO_ENDPOINT", "https://123-abc-456.mktorest.com")
+    monkeypatch.delenv("PREP_POLL_SECONDS")
+    for command in ("resume", "reconcile"):
+        assert prep(command, "l.prep").error == (
+            1,
+            f"Error: l.prep: the run belongs to {host(marketo)}, "
+            "and MARKETO_ENDPOINT names 123-abc-456.mktorest.com\n"
+            f"Hint: Set MARKETO_ENDPOINT to {host(marketo)}, "
+            "or clean the sources into another folder (-o DIR).\n",
+        )
+    assert prep("submit", "l.prep").error[0] == 1
+    assert uploads(marketo) == 1
+
+
+def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox):
+    written(here / "l.csv", CLEAN)
+
+    wrong = prep("run", "l.csv", "--list", "Nwsletter", "--json")
+    assert wrong.code == 4
+    assert wrong.json["error"] == {
+        "code": "no_such_list",
+        "message": "Marketo has no static lists called 'Nwsletter'",
+        "hint": "Give the number in the list's address in Marketo as --list-id.",
+        "source": None,
+        "row": None,
+        "column": None,
+    }
+    assert uploads(marketo) == 0
+    assert prep("resume", "l.prep").out.splitlines()[0] == "l.prep: clean; nothing was sent yet"
+
+    right = prep("run", "l.csv", "--list", "Newsletter")
+    assert right.code == 0
+    assert right.out.splitlines()[0] == f"l.prep: sent to {host(marketo)}, list Newsletter; finished"
+    assert len(marketo.members(1002)) == 2
+
+
+def test_every_row_rejected(prep: Prep, here: Path, marketo: Sandbox):
+    written(here / "bad.csv", "email,firstName\nnobody,A\n,B\n")
+
+    ended = prep("run", "bad.csv", "--allow-rejects")
+
+    assert ended.code == 3
+    assert ended.out.splitlines()[:3] == [
+        "bad.prep: clean; there is nothing to send",
+        "2 rows read",
+        "          2  rejected    broke a rule or could not be read; not sent",
+    ]
+    assert marketo.requests() == []
+    assert {"manifest.json", "rejected.csv", "rows.parquet", "report.json"} <= set(names(here / "bad.prep"))
+
+
+def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo: Sandbox):
+    ended = prep("run", "leads.csv", "--max-rejected", "10%", "--json")
+
+    said = "Nothing is sent: 1 of 4 rows were rejected, more than --max-rejected 10% allows."
+    assert (ended.code, ended.json["exit_code"]) == (3, 3)
+    assert ended.err.splitlines()[:2] == ["leads.prep: clean; nothing was sent yet", said]
+    assert "  prep submit leads.prep   sends 2 rows in 1 file(s)\n" in ended.err
+    assert ended.json == stored("leads.prep")
+    assert prep("submit", "leads.prep", "--max-rejected", 0).code == 3
+    assert prep("resume", "leads.prep").code == 3  # would send, had the run been let through
+    assert marketo.requests() == []
+    assert prep("run", "leads.csv", "--max-rejected", "25%").out.startswith("leads.prep: sent to")
+    assert uploads(marketo) == 1
+
+
+@pytest.mark.parametrize("leave", [("--no-wait",), ("--timeout", "0")])
+def test_leaving_early_and_carrying_on(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch, leave: tuple[str, ...]
+):
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=60, time_scale=0) as marketo:
+        connect(monkeypatch, marketo.url)
+        left = prep("run", "l.csv", *leave)
+
+        assert left.code == 5
+        assert left.out == (
+            f"l.prep: sent to {host(marketo)}; Marketo is at work\n"
+            "2 rows read\n"
+            "          2  sent        with Marketo, no outcome yet\n"
+            "\n"
+            "Next\n"
+            "  prep resume l.prep  carries on\n"
+        )
+        status = prep("status", "l.prep")
+        assert (status.code, status.out) == (
+            5,
+            f"l.prep: with Marketo, target {host(marketo)}\n  chunks/leads-0001.csv  batch 1001  queued\n",
+        )
+        assert prep("resume", "l.prep", *leave).code == 5
+        assert prep("report", "l.prep").code == 5
+        marketo.advance(120)
+        assert prep("resume", "l.prep").code == 0
+        assert uploads(marketo) == 1
+        assert prep("status", "l.prep", "--json").json["exit_code"] == 0
+
+
+def test_the_sandbox_of_a_folder_goes_on_where_it_was_left(prep: Prep, leads: Path):
+    assert prep("run", "leads.csv", "--sandbox", "--no-wait").code == 5
+    assert prep("resume", "leads.prep").out == SUMMARY.format(target="the local sandbox", note="")
+
+
+def many(here: Path) -> None:
+    """A file that makes three chunks of the smallest size."""
+    rows = "".join(f"person{number}@example.com,{'x' * 200}\n" for number in range(9))
+    written(here / "many.csv", f"email,company\n{rows}")
+
+
+def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+    many(here)
+    with Sandbox(job_seconds=0, faults=[SECOND_REFUSED]) as marketo:
+        connect(monkeypatch, marketo.url)
+        ended = prep("run", "many.csv", "--max-bytes", 1200, "--list-id", 1001, "--json")
+
+        assert ended.code == 4
+        counts = ended.json["counts"]
+        assert counts["imported"] > 0
+        assert counts["ready"] > 0
+        assert counts["imported"] + counts["ready"] == 9
+        assert ended.json["error"]["hint"]
+        assert "prep resume" in ended.json["error"]["hint"]
+        assert ended.json == stored("many.prep")
+        assert ended.err.count("\n") == 2
+        assert prep("status", "many.prep").code == 4
+        report = prep("report", "many.prep")
+        assert report.code == 4
+        assert report.out.splitlines()[0] == f"many.prep: sent in part to {host(marketo)}, list 1001"
+        assert report.out.endswith("Next\n  prep resume many.prep  carries on\n")
+
+
+def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as marketo:
+        connect(monkeypatch, marketo.url)
+
+        ended = prep("run", "l.csv")
+
+        assert ended.code == 6
+        assert ended.out.splitlines()[:6] == [
+            f"l.prep: sent to {host(marketo)}; not every outcome is known",
+            "2 rows read",
+            "          2  unknown     nobody can tell; see below",
+            "",
+            "Outcome unknown: look in Marketo whether these rows arrived; they are not sent again by themselves",
+            ended.out.splitlines()[5],
+        ]
+        assert ended.out.splitlines()[5].startswith("  chunks/leads-0001.csv: ")
+        for command in ("resume", "report", "status"):
+            assert prep(command, "l.prep").code == 6
+        assert uploads(marketo) == 1
+
+
+def test_status_of_several_folders_ends_with_the_gravest(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written(here / "clean.csv", CLEAN)
+    many(here)
+    prep("clean", "clean.csv")
+    with Sandbox(job_seconds=60, time_scale=0) as marketo:
+        connect(monkeypatch, marketo.url)
+        prep("run", "clean.csv", "-o", "five.prep", "--no-wait")
+    with Sandbox(job_seconds=0, faults=[SECOND_REFUSED]) as marketo:
+        connect(monkeypatch, marketo.url)
+        prep("run", "many.csv", "-o", "four.prep", "--max-bytes", 1200)
+    with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as marketo:
+        connect(monkeypatch, marketo.url)
+        prep("run", "clean.csv", "-o", "six.prep")
+
+    def code(*folders: str) -> int:
+        ended = prep("status", *(f"{folder}.prep" for folder in folders), "--json")
+        assert ended.json["exit_code"] == ended.code
+        assert len(ended.json["runs"]) == len(folders)
+        return ended.code
+
+    assert [code("clean"), code("five"), code("four"), code("six")] == [0, 5, 4, 6]
+    assert code("clean", "five") == 5
+    assert code("five", "four", "clean") == 4
+    assert code("four", "six", "five") == 6
+
+
+def test_warned_and_failed_rows(prep: Prep, here: Path):
+    leads = "email,firstName\nshared.mailbox@example.com,A\n_b@example.com,B\nc@example.com,C\n"
+    written(here / "l.csv", leads)
+
+    ended = prep("run", "l.csv", "--sandbox")
+
+    assert ended.code == 3
+    assert ended.out == (
+        "l.prep: sent to the local sandbox; finished\n"
+        "3 rows read\n"
+        "          1  imported    taken by Marketo\n"
+        "          1  warned      taken by Marketo, with a warning\n"
+        "          1  failed      refused by Marketo\n"
+        "\n"
+        "Next\n"
+        "  l.prep/failed.csv    what Marketo said of each row that it refused\n"
+        "  l.prep/warnings.csv  what Marketo said of each row that it took with a warning\n"
+    )
+    assert prep("run", "l.csv", "--sandbox", "--allow-rejects").code == 0
+
+
+def test_a_damaged_ledger_stops_before_anything_is_sent(prep: Prep, here: Path, marketo: Sandbox):
+    written(here / "l.csv", CLEAN)
+    prep("run", "l.csv")
+    asked = len(marketo.requests())
+    ledger = here / "l.prep/ledger.sqlite"
+    ledger.write_bytes(ledger.read_bytes()[:5000])
+
+    for command in ("submit", "resume", "report", "status"):
+        ended = prep(command, "l.prep", "--json")
+        assert (ended.code, ended.json["error"]["code"]) == (1, "damaged_ledger"), command
+    ledger.unlink()
+    assert prep("resume", "l.prep", "--json").json["error"]["code"] == "missing_ledger"
+    assert len(marketo.requests()) == asked
+
+
+def test_a_changed_chunk_and_a_changed_source(prep: Prep, here: Path, marketo: Sandbox):
+    written(here / "l.csv", CLEAN)
+    prep("clean", "l.csv")
+    shutil.copytree(here / "l.prep", here / "copy.prep")
+    (here / "copy.prep/chunks/leads-0001.csv").write_text("email\nx@example.com\n")
+
+    ended = prep("submit", "copy.prep", "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "chunk_changed")
+    written(here / "l.csv", CLEAN.replace("Ada", "Eda"))
+    ended = prep("submit", "l.prep", "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "source_changed")
+    assert uploads(marketo) == 0
+
+
+def test_a_full_disk_while_sending_is_no_promise_that_nothing_was_sent(
+    program: Prep, prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = "".join(
+        f"person-{number * 7919 % 100003}@example.com,{number * 104729}\n" for number in range(9000)
+    )
+    written(here / "l.csv", f"email,company\n{rows}")
+    prep("clean", "l.csv")
+    with Sandbox(job_seconds=0, behaviour=Behaviour(window_calls=10_000)) as marketo:
+        connect(monkeypatch, marketo.url)
+        full = program("submit", "l.prep", "--json", before=("prlimit", "--fsize=40000"))
+
+        assert uploads(marketo) == 1
+        assert (full.code, full.json["error"]["code"]) == (4, "no_space")
+        assert full.json["error"]["hint"].endswith("prep resume l.prep carries on.")
+        assert prep("resume", "l.prep").code == 0
+        assert uploads(marketo) == 1
+        assert len(marketo.leads()) == 9006
+
+
+def test_an_interrupted_clean_is_carried_on_up_to_its_goal(prep: Prep, leads: Path, marketo: Sandbox):
+    """The state that a crash leaves: the manifest has its name, nothing else has."""
+    prep("run", "leads.csv", "--no-wait", "--timeout", 0)
+    folder = leads.parent / "leads.prep"
+    raw = json.loads((folder / "manifest.json").read_text())
+    shutil.rmtree(folder)
+    folder.mkdir()
+    written(folder / "manifest.json", json.dumps({**raw, "cleaned": None, "has_ledger": False}))
+
+    for command in ("submit", "report", "reconcile"):
+        assert prep(command, "leads.prep").error == (
+            1,
+            "Error: leads.prep: cleaning was interrupted\nHint: prep resume leads.prep carries on.\n",
+        )
+    assert prep("status", "leads.prep").out == (
+        "leads.prep: cleaning was interrupted; prep resume leads.prep carries on\n"
+    )
+    assert prep("resume", "leads.prep").out == SUMMARY.format(target=host(marketo), note="")
+
+
+def test_a_sandbox_file_that_is_damaged(prep: Prep, leads: Path):
+    prep("run", "leads.csv", "--sandbox", "--no-wait")
+    (leads.parent / "leads.prep/sandbox.sqlite").write_bytes(b"no database" * 1000)
+
+    ended = prep("resume", "leads.prep", "--json")
+
+    assert (ended.code, ended.json["error"]["code"]) == (1, "bad_state_file")

@@ -1,0 +1,410 @@
+"""The page for people: complete, self-contained, and no text of a file becomes more than text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from prep.model import Fate, JobState, Reason
+from prep.report.page import render_page
+
+FOLDER = "leads.prep"
+
+VOID = {"meta", "br", "hr", "img", "input", "link", "base", "source", "col", "area", "embed", "track", "wbr"}
+ELEMENTS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "section", "header", "footer", "div", "span"),
+    *("h1", "h2", "h3", "p", "b", "i", "small", "code", "bdi", "ul", "li", "dl", "dt", "dd"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+}
+ATTRIBUTES = {
+    *("aria-hidden", "aria-labelledby", "charset", "class", "colspan", "content", "data-label", "http-equiv"),
+    *("id", "lang", "name", "role", "scope", "style"),
+}
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a browser would make of a page.
+
+    Attributes:
+        shape: Every tag with its attributes, in order.
+        text: All text outside of the style sheet.
+        unbalanced: Tags that do not close what is open.
+    """
+
+    html: str
+    shape: list[tuple[str, tuple[tuple[str, str | None], ...]]] = field(default_factory=list)
+    text: str = ""
+    style: str = ""
+    unbalanced: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._open: list[str] = []
+        self.feed(self.html)
+        self.close()
+        self.unbalanced += self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.shape.append((tag, tuple(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.unbalanced.append(f"/{tag}")
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "style":
+            self.style += data
+        else:
+            self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        self.others.append(data)
+
+    def handle_pi(self, data: str) -> None:
+        self.others.append(data)
+
+
+def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
+    """A report in which every text that comes from a file, a person or Marketo is `text`."""
+    chunk = {"rows": 6151, "bytes": 912_377, "sha256": "c" * 64}
+    counts = dict(zip(("read", *Fate), (7_000, 501, 77, 271, 0, 0, 5_802, 311, 38, 0), strict=True))
+    return {
+        "version": 1,
+        "run_id": "e820751a",
+        "parent_run_id": "4c87d77f",
+        "goal": "run",
+        "state": "reconciled",
+        "target": text,
+        "sources": [
+            {
+                "path": text,
+                "sha256": "d" * 64,
+                "encoding": "utf-8",
+                "delimiter": ";",
+                "columns": [text],
+                "rows": 7_000,
+                "skipped": [
+                    {"kind": "header", "line": 1},
+                    *({"kind": text, "line": line} for line in (1_021, 1_022, 1_023, 1_024, 1_025, 1_026)),
+                ],
+            }
+        ],
+        "lookup_field": text,
+        "format": "csv",
+        "schema": {"name": text, "fingerprint": text},
+        "counts": counts,
+        "balanced": True,
+        "assumed": 17,
+        "reasons": [
+            {"code": "invalid_email", "field": "email", "rows": 433},
+            {"code": "unreadable_row", "field": None, "rows": 19},
+            {"code": text, "field": text, "rows": 91},
+        ],
+        "changes": [
+            {"field": text, "rule": "trim", "cells": 8_123},
+            {"field": "x", "rule": text, "cells": 3},
+        ],
+        "mapping": [
+            {"source": text, "field": text, "how": "exact"},
+            {"source": text, "field": None, "how": "dropped"},
+        ],
+        "chunks": [{"file": text, **chunk, "state": "reconciled", "batch_id": 1_001}],
+        "jobs": [
+            {
+                "chunk": text,
+                "batch_id": 1_001,
+                "status": "Complete",
+                "processed": 6_113,
+                "failed": 38,
+                "warned": 311,
+                "message": text,
+            }
+        ],
+        "seconds": {"validate": 0.842, "write": 12.5},
+        "exit_code": 3,
+        "list_id": 1_044,
+        "list_name": text,
+        "partition_name": text,
+        "error": {"code": text, "message": text, "hint": text, "source": text, "row": None, "column": text},
+        **changes,
+    }
+
+
+def _in_state(state: str, **counts: int) -> dict[str, Any]:
+    fates = dict.fromkeys(map(str, Fate), 0) | counts
+    return _report(state=state, counts={"read": sum(fates.values()), **fates}, error=None, assumed=0)
+
+
+def _page(report: dict[str, Any], folder: str = FOLDER) -> Page:
+    return Page(render_page(report, folder=folder))
+
+
+def _heading(page: Page) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", page.html)
+    assert found
+    return found[1]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Every value of a report that holds no others."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner)
+    else:
+        yield value
+
+
+def test_every_number_of_the_report_is_on_the_page() -> None:
+    report = _report()
+    last_skipped = report["sources"][0]["skipped"].pop()  # of more than five lines of a kind only the first
+    page = _page(report)
+    shown = set(re.findall(r"\d[\d,.]*\d|\d", page.text))
+    plain = {text.replace(",", "") for text in shown}
+    numbers = [leaf for leaf in _leaves(report) if isinstance(leaf, int | float) and leaf is not True]
+    assert [number for number in numbers if str(number) not in plain] == []
+    assert str(last_skipped["line"]) not in plain
+
+
+def test_every_name_of_the_report_is_on_the_page() -> None:
+    report = _report()
+    del report["chunks"][0]["sha256"]
+    text = _page(report).text
+    words = {";": "semicolon"}
+    names = [words.get(leaf, leaf) for leaf in _leaves(report) if isinstance(leaf, str)]
+    assert [name for name in names if name not in text] == []
+    assert Reason.INVALID_EMAIL.meaning in text
+    assert Reason.UNREADABLE_ROW.meaning in text
+
+
+def test_more_skipped_lines_than_one_reads_are_counted() -> None:
+    page = _page(_report())
+    assert "6 plain lines 1,021, 1,022, 1,023, 1,024, 1,025, …" in " ".join(page.text.split())
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</style><script>alert(1)</script>",
+    "</title><img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "' onmouseover='alert(1)",
+    '" style="background:url(//evil.example/x)',
+    "<!-- <b>",
+    "]]><![CDATA[<b>",
+    "<?php echo 1 ?>",
+    "&lt;b&gt;&amp;&#60;",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}{# #}",
+    "{{ config.__class__.__mro__ }}",
+    "%s %(x)s {0} {x!r}",
+    "a\x00b\x07c\x1b[31md\x7fe\x9bf\r\ng\th",
+    "a\u202eb\u2066c\u200fd\ufeffe\u2028f",
+    "שלום עולם",
+    "\udcff\ud800",
+    "-rf; $(reboot) `id` 'x'",
+    "🚀👩\u200d💻" * 50,
+    "x" * 5_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))
+def test_hostile_text_stays_text(text: str) -> None:
+    benign, page = _page(_report()), _page(_report(text), folder=text)
+    assert page.shape == benign.shape
+    assert (page.unbalanced, page.others) == ([], [])
+    assert page.style == benign.style
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))
+def test_hostile_text_is_shown_without_what_cannot_be_seen(text: str) -> None:
+    page = _page(_report(text), folder=text)
+    assert page.html.replace("\n", "").isprintable()
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+    assert shown in page.text
+
+
+def test_templates_in_data_are_not_evaluated() -> None:
+    assert "49" not in _page(_report("{{ 7 * 7 }}")).text
+
+
+def test_direction_of_a_name_ends_with_the_name() -> None:
+    assert "<bdi>שלום עולם</bdi>" in _page(_report("שלום עולם")).html
+
+
+def test_page_needs_nothing_else() -> None:
+    page = _page(_report())
+    assert {tag for tag, _ in page.shape} <= ELEMENTS
+    assert {name for _, attributes in page.shape for name, _ in attributes} <= ATTRIBUTES
+    assert not re.search(r"//|url\(|@import|@font-face|expression", page.html.replace("<!DOCTYPE html>", ""))
+    policies = [
+        dict(attributes)["content"] for tag, attributes in page.shape if "http-equiv" in dict(attributes)
+    ]
+    assert policies == [
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+    ]
+
+
+def test_page_holds_together() -> None:
+    page = _page(_report())
+    assert page.html.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert page.html.endswith("</html>")
+    assert (page.unbalanced, page.others) == ([], [])
+    ids = [value for _, attributes in page.shape for name, value in attributes if name == "id"]
+    labels = [
+        value for _, attributes in page.shape for name, value in attributes if name == "aria-labelledby"
+    ]
+    assert len(ids) == len(set(ids))
+    assert ids == labels
+
+
+def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
+    shape = _page(_report()).shape
+    tags = [tag for tag, _ in shape]
+    assert tags.count("table") == tags.count("caption") == 5
+    assert all("scope" in dict(attributes) for tag, attributes in shape if tag == "th")
+    assert tags.count("h1") == 1
+
+
+@pytest.mark.parametrize(
+    ("report", "state", "verdict", "commands"),
+    [
+        (
+            _in_state("clean", ready=30, rejected=11) | {"target": None},
+            "Prepared, not sent",
+            "30 of 41 rows can be sent; nothing was sent yet.",
+            ["prep submit leads.prep", "prep check plain", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("clean", ready=1) | {"target": "sandbox"},
+            "Prepared, not sent",
+            "The one row can be sent; nothing was sent yet.",
+            ["prep resume leads.prep", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("clean", rejected=2) | {"target": None, "chunks": [], "jobs": []},
+            "Prepared, not sent",
+            "Nothing can be sent: none of the 2 rows stand in an upload file.",
+            ["prep check plain", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("submitting", ready=5, sent=6, imported=4) | {"exit_code": 5},
+            "Sent in part",
+            "Sent so far: 10 of 15 rows; still to be sent: 5.",
+            ["prep resume leads.prep", "prep status leads.prep", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("submitting", ready=5, imported=4) | {"exit_code": 4},
+            "Stopped while sending",
+            "Sent so far: 4 of 9 rows; still to be sent: 5.",
+            ["prep resume leads.prep", "prep status leads.prep", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("waiting", sent=3, duplicate=1) | {"exit_code": 5},
+            "Sent, Marketo is at work",
+            "Marketo has yet to say what became of 3 of 4 rows.",
+            ["prep resume leads.prep", "prep status leads.prep", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("reconciled", imported=1200) | {"exit_code": 0},
+            "Finished",
+            "Marketo took all 1,200 rows.",
+            ["prep report leads.prep --json"],
+        ),
+        (
+            _in_state("reconciled", failed=2) | {"target": "sandbox"},
+            "Finished, with rows to look at",
+            "The local sandbox took none of the 2 rows.",
+            ["prep reconcile leads.prep", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("unknown", unknown=7, imported=3) | {"exit_code": 6},
+            "Outcome unknown",
+            "Nobody can tell what became of 7 of 10 rows.",
+            ["prep status leads.prep", "prep report leads.prep --json"],
+        ),
+        (
+            _in_state("unknown", unknown=7, ready=3) | {"exit_code": 6},
+            "Outcome unknown",
+            "Nobody can tell what became of 7 of 10 rows.",
+            ["prep status leads.prep", "prep resume leads.prep", "prep report leads.prep --json"],
+        ),
+    ],
+)
+def test_every_state_says_what_holds_and_what_to_do(
+    report: dict[str, Any], state: str, verdict: str, commands: list[str]
+) -> None:
+    page = _page(report)
+    assert f"<title>{state}: {verdict} · leads.prep</title>" in page.html
+    assert _heading(page) == verdict
+    assert re.findall(r"<code><bdi>(prep .*?)</bdi></code>", page.html) == commands
+    assert page.unbalanced == []
+    assert "The numbers close" in page.text
+
+
+def test_a_rehearsal_is_called_one() -> None:
+    assert "nothing reached Marketo" in _page(_report(target="sandbox")).text
+    assert "nothing reached Marketo" not in _page(_report()).text
+
+
+def test_the_sum_stands_there() -> None:
+    assert "501 + 77 + 271 + 5,802 + 311 + 38 = 7,000" in _page(_report()).text
+
+
+@pytest.mark.parametrize("changes", [{"balanced": False}, {"counts": _report()["counts"] | {"sent": 1}}])
+def test_numbers_that_do_not_close_are_called_so(changes: dict[str, Any]) -> None:
+    text = _page(_report(**changes)).text
+    assert "The numbers do not close" in text
+    assert "The numbers close" not in text
+
+
+def test_a_report_of_nearly_nothing_makes_a_page() -> None:
+    report = _in_state("clean", rejected=0)
+    for name in ("reasons", "changes", "mapping", "chunks", "jobs", "sources"):
+        report[name] = []
+    for name in ("error", "list_id", "list_name", "partition_name"):
+        del report[name]
+    report |= {"target": None, "parent_run_id": None, "seconds": {}}
+    page = _page(report)
+    assert page.unbalanced == []
+    assert "None" not in page.text
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_every_state_of_a_chunk_is_put_into_words(state: JobState) -> None:
+    report = _report()
+    report["chunks"][0] |= {"state": str(state), "batch_id": None}
+    report["jobs"] = []
+    page = _page(report)
+    assert page.unbalanced == []
+    assert f"{state}," not in page.text
+
+
+def test_a_job_without_a_chunk_is_still_shown() -> None:
+    page = _page(_report(chunks=[]))
+    assert "6,113" in page.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "share"),
+    [(0, "—"), (1, "< 0.1 %"), (500_000, "50.0 %"), (999_999, "> 99.9 %"), (1_000_000, "100 %")],
+)
+def test_a_share_is_neither_none_nor_all_when_it_is_nearly_so(rows: int, share: str) -> None:
+    page = _page(_in_state("reconciled", imported=rows, failed=1_000_000 - rows))
+    row = re.search(r'swatch imported".*?</tr>', page.html, re.DOTALL)
+    assert row
+    shown = re.search(r'optional">(.*?)</td>', row[0])
+    assert shown
+    assert shown[1].replace("&lt;", "<").replace("&gt;", ">") == share
+
+
+def test_folder_is_quoted_for_the_shell() -> None:
+    assert "prep report './-a b.prep' --json" in _page(_report(), folder="-a b.prep").text
