@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from prep.config import Destination
 from prep.errors import FolderError, InputError, SourceError
 from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates, digest_file
 from prep.model import Chunk, Fate, KeepPolicy
-from prep.people import WORKBOOK_ROWS, Table, fits_workbook, write_workbook
+from prep.people import Table
 from prep.preparation import (
     IDENTITY,
     RAW,
@@ -32,6 +33,7 @@ from prep.preparation import (
     with_chunks,
 )
 from prep.validation import REASONS
+from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the name of a stage, how much of it is done, and of how much if that is known."""
@@ -123,19 +125,28 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
 
 
 class _DiskSpill:
-    """Batches that wait in files."""
+    """Batches that wait in files; one is being written while the next one is made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writer: Executor) -> None:
         folder.mkdir(mode=durable.FOLDER_MODE)
         self._folder = folder
+        self._writer = writer
         self._files: list[Path] = []
+        self._pending: Future[None] | None = None
 
     def append(self, frame: pl.DataFrame, /) -> None:
+        self._wait()
         self._files.append(self._folder / f"{len(self._files):06d}.arrow")
-        frame.write_ipc(self._files[-1])
+        self._pending = self._writer.submit(frame.write_ipc, self._files[-1])
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
+        self._wait()
         return (pl.read_ipc(file) for file in self._files)
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
 
 
 class _Stopwatch:
@@ -164,18 +175,22 @@ def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress
 def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
     """Clean into a folder that was begun, and finish it."""
     watch = _Stopwatch()
-    spill = _DiskSpill(folder.work / "spill")
-    with watch.time("validate"):
-        first = _judge(folder, plan, spill, progress)
-        _refuse_changes(manifest, first)
-    with watch.time("dedupe"):
-        decision = decide(plan, first.keys, spill)
-    with watch.time("write"):
-        chunks = _write_chunks(folder, plan, spill, decision, progress)
-        _write_duplicates(folder, plan, spill, decision, first)
-        rows = with_chunks(fates(first, decision), chunks)
-        count_fates(rows, first.read)
-        folder.write_rows(rows, folder.work / folder.rows.name)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        spill = _DiskSpill(folder.work / "spill", beside)
+        with watch.time("validate"):
+            first, rejected = _judge(folder, plan, spill, progress)
+            _refuse_changes(manifest, first)
+        workbook = beside.submit(_write_workbook, folder, plan, rejected)
+        with watch.time("dedupe"):
+            decision = decide(plan, first.keys, spill)
+        duplicates = beside.submit(_write_duplicates, folder, plan, spill, decision, first)
+        with watch.time("write"):
+            chunks = _write_chunks(folder, plan, spill, decision, progress)
+            rows = with_chunks(fates(first, decision), chunks)
+            count_fates(rows, first.read)
+            folder.write_rows(rows, folder.work / folder.rows.name)
+            workbook.result()
+            duplicates.result()
     records = [
         replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
         for record, count, skipped in zip(manifest.sources, first.rows, first.skipped, strict=True)
@@ -212,29 +227,37 @@ def _refuse_changes(manifest: Manifest, first: FirstPass) -> None:
             )
 
 
-def _judge(folder: RunFolder, plan: Plan, spill: _DiskSpill, progress: Progress) -> FirstPass:
-    """The first pass, with the tables of rejected rows."""
-    columns = [*(name for name, _ in plan.source_columns), *REJECTED_TAIL]
+def _rejected_columns(plan: Plan) -> list[str]:
+    return [*(name for name, _ in plan.source_columns), *REJECTED_TAIL]
+
+
+def _judge(
+    folder: RunFolder, plan: Plan, spill: _DiskSpill, progress: Progress
+) -> tuple[FirstPass, list[pl.DataFrame]]:
+    """The first pass, with the table of rejected rows; returns these too unless they are very many."""
     places = [str(place) for place in range(len(plan.source_columns))]
     few: list[pl.DataFrame] = []
 
     with durable.replacing(folder.work / folder.rejected.name) as file:
-        table = Table(file, columns, delimiter=people_delimiter(plan.sources[0].delimiter))
+        table = Table(file, _rejected_columns(plan), delimiter=people_delimiter(plan.sources[0].delimiter))
 
         def note(frame: pl.DataFrame, rows: int) -> None:
             shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
             table.append(shown)
             if table.rows <= WORKBOOK_ROWS:
                 few.append(shown)
+            else:
+                few.clear()
             progress("validate", rows, None)
 
-        first = first_pass(plan, spill, note)
-    if table.rows <= WORKBOOK_ROWS:
-        rejected = pl.concat(few)
-        if fits_workbook(rejected):
-            with durable.replacing(folder.work / folder.rejected_workbook.name) as file:
-                write_workbook(file, columns, rejected)
-    return first
+        return first_pass(plan, spill, note), few
+
+
+def _write_workbook(folder: RunFolder, plan: Plan, frames: Sequence[pl.DataFrame]) -> None:
+    """Write the rejected rows as a workbook, if there are any frames and a workbook can hold them."""
+    if frames and fits_workbook(rejected := pl.concat(frames)):
+        with durable.replacing(folder.work / folder.rejected_workbook.name) as file:
+            write_workbook(file, _rejected_columns(plan), rejected)
 
 
 def _write_chunks(

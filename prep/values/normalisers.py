@@ -17,7 +17,8 @@ _MARK: Final = r"[\u0300-\u036F]"
 _LETTERS: Final = f"{_LETTER}(?:{_LETTER}|{_MARK})*"
 _WORD: Final = re.compile(
     rf"""
-    (?P<tail> (?<={_LETTER}{{3}}['\u2019]) {_LETTERS} | (?<=['\u2019]) {_LETTER} {_MARK}* (?!{_LETTER}|{_MARK}) )
+    (?P<tail> (?<={_LETTER}{{3}}['\u2019]) {_LETTERS}
+            | (?<=['\u2019]) {_LETTER} {_MARK}* (?!{_LETTER}|{_MARK}) )
     | (?<!\w) (?<!{_MARK}) {_LETTERS}
     """,
     re.VERBOSE,
@@ -50,10 +51,18 @@ def _title_word(match: re.Match[str]) -> str:
     word = match[0]
     if not (word.isupper() or word.islower()):
         return word
-    if match["tail"]:
-        return word.lower()
-    first = next(place for place, letter in enumerate(word) if letter.isupper() or letter.islower())
-    return word[:first] + word[first].title() + word[first + 1 :].lower()
+    small = "".join(map(_small, word))
+    return small if match["tail"] else _capital(word[0]) + small[1:]
+
+
+def _small(letter: str) -> str:
+    """The dotted capital İ, alone in becoming two characters, is a plain i in the languages that use it."""
+    return letter.lower()[0]
+
+
+def _capital(letter: str) -> str:
+    """A ligature or ß, whose capital would be two letters, stays as it is: it begins no name."""
+    return letter.title() if len(letter.title()) == 1 else letter
 
 
 NORMALISERS: Final[Mapping[str, Rule]] = MappingProxyType(

@@ -34,8 +34,8 @@ Cells = dict[str, str | None]
 
 def judge(row: Cells, *, lookup_field: str = "email") -> list[str]:
     """Reasons of a row whose other cells are in order; it stands between two good rows."""
-    good: Cells = {"email": "a@example.com", "must": "x", **dict.fromkeys(row)}
-    good.update({"id": "1"} if "id" in row else {})
+    good: Cells = {"email": "a@example.com", "must": "x"}
+    good = {**dict.fromkeys([*good, *row]), **good, **({"id": "1"} if "id" in row else {})}
     rows = [good, {**good, **row}, good]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(good, pl.String)).with_columns(_row=pl.Series([7, 8, 9]))
     result = validate(frame, compile_judge(SCHEMA, list(good), lookup_field))

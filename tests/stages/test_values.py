@@ -209,7 +209,8 @@ NORMALISER_CASES = [
     (("title",), Case("string", "o'neil D\u2019ANGELO", "O'Neil D\u2019Angelo", "title")),
     (("title",), Case("string", "women's DELL'ACQUA", "Women's Dell'acqua", "title")),
     (("title",), Case("string", "JEAN-LUC ĐORĐEVIĆ", "Jean-Luc Đorđević", "title")),
-    (("title",), Case("string", "\u01f0an M\u0303ANE", "J\u030can M\u0303ane", "title")),
+    (("title",), Case("string", "M\u0303ANE ALİ", "M\u0303ane Ali", "title")),
+    (("title",), Case("string", "\u01f0an ßa", "\u01f0an ßa")),
     (("title",), Case("string", "McDonald LaToya J. 5th", "McDonald LaToya J. 5th")),
     (
         ("collapse_spaces", "title"),

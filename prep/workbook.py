@@ -1,0 +1,119 @@
+"""A workbook in which every cell is text, written as fast as a CSV file.
+
+XlsxWriter makes the workbook around the rows; the rows themselves are rendered by polars, because a call for
+each cell costs ten times as much as everything else that is done to a rejected row.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from typing import BinaryIO, Final
+
+import polars as pl
+
+from prep.people import defuse, defused
+
+WORKBOOK_ROWS: Final = 100_000
+"""A workbook with more rows than this is of no use to a person; the CSV file has them all."""
+
+_WORKBOOK_COLUMNS: Final = 16_384
+_CELL_UNITS: Final = 32_767
+"""Columns of a sheet, and the longest cell in units of UTF-16.
+https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3"""
+
+_SHEET: Final = "xl/worksheets/sheet1.xml"
+_ROWS_AT_ONCE: Final = 20_000
+_CONTROLS: Final = [chr(code) for code in (*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF)]
+_ESCAPED_CONTROLS: Final = [f"_x{ord(control):04X}_" for control in _CONTROLS]
+"""Characters that XML cannot hold, as workbooks write them.
+https://learn.microsoft.com/en-us/openspecs/office_standards/ms-oi29500/e34316d4-1a69-463c-bed2-66e64d6ba6cc"""
+
+
+def fits_workbook(rows: pl.DataFrame) -> bool:
+    """Whether a workbook can hold these rows without cutting a cell, and is of use to a person."""
+    cells = pl.all().cast(pl.String).str
+    units = cells.len_chars() + cells.count_matches(r"[\u{10000}-\u{10FFFF}]")
+    longest = rows.select(pl.max_horizontal(units.max())).item()
+    return rows.height <= WORKBOOK_ROWS and rows.width <= _WORKBOOK_COLUMNS and (longest or 0) < _CELL_UNITS
+
+
+def write_workbook(file: BinaryIO, columns: Sequence[str], rows: pl.DataFrame) -> None:
+    """Write rows as a workbook in which every cell is text, defused as in the CSV file; blanks stay empty."""
+    blank, style = _blank_workbook(defused([columns]).row(0))
+    with (
+        zipfile.ZipFile(blank) as source,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as into,
+    ):
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename != _SHEET:
+                into.writestr(entry, content)
+                continue
+            content = re.sub(rb"<dimension [^>]*/>", b"", content)
+            before, after = re.split(rb'<row r="2".*?</row>', content, maxsplit=1)
+            with into.open(_SHEET, "w") as sheet:
+                sheet.write(before)
+                for start in range(0, rows.height, _ROWS_AT_ONCE):
+                    part = _as_text(rows.slice(start, _ROWS_AT_ONCE))
+                    sheet.write(_render(part, style, start + 2).encode())
+                sheet.write(after)
+
+
+def _blank_workbook(columns: Sequence[str]) -> tuple[io.BytesIO, str]:
+    """A workbook with the header and one sample row, and the number of the style that makes a cell text."""
+    from xlsxwriter import Workbook  # noqa: PLC0415 (only for runs with rejected rows)
+
+    file = io.BytesIO()
+    with Workbook(file, {"constant_memory": True, "strings_to_formulas": False}) as workbook:
+        sheet = workbook.add_worksheet("rejected")
+        text = workbook.add_format({"num_format": "@"})
+        heading = workbook.add_format({"num_format": "@", "bold": True})
+        sheet.set_column(0, len(columns) - 1, 22, text)
+        sheet.freeze_panes(1, 0)
+        for place, name in enumerate(columns):
+            sheet.write_string(0, place, name, heading)
+        sheet.write_string(1, 0, "sample", text)
+    with zipfile.ZipFile(file) as archive:
+        sample = re.search(rb'<c r="A2" s="(\d+)"', archive.read(_SHEET))
+    if sample is None:
+        raise TypeError("XlsxWriter writes cells in another way than expected")
+    return file, sample[1].decode()
+
+
+def _as_text(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(defuse(pl.col(name).cast(pl.String)) for name in rows.columns)
+
+
+def _render(rows: pl.DataFrame, style: str, first_line: int) -> str:
+    line = pl.int_range(first_line, first_line + rows.height).cast(pl.String)
+    cells = [
+        pl.concat_str(
+            pl.lit(f'<c r="{_letters(place)}'),
+            line,
+            pl.lit(f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">'),
+            _escape(pl.col(name)),
+            pl.lit("</t></is></c>"),
+        ).fill_null("")
+        for place, name in enumerate(rows.columns)
+    ]
+    rendered = rows.select(pl.concat_str(pl.lit('<row r="'), line, pl.lit('">'), *cells, pl.lit("</row>")))
+    text: str = rendered.to_series().str.join("").item()
+    return text
+
+
+def _escape(value: pl.Expr) -> pl.Expr:
+    literal = value.str.replace_all(r"_(x[0-9A-Fa-f]{4}_)", "_x005F_$1")
+    return literal.str.replace_many(
+        ["&", "<", ">", "\r", *_CONTROLS], ["&amp;", "&lt;", "&gt;", "&#13;", *_ESCAPED_CONTROLS]
+    )
+
+
+def _letters(place: int) -> str:
+    """The letters of a column: A, B, …, Z, AA, …"""
+    letters = ""
+    while place >= 0:
+        place, letter = divmod(place, 26)
+        letters = chr(ord("A") + letter) + letters
+        place -= 1
+    return letters

@@ -1,0 +1,152 @@
+"""What really happened, by the sandbox's own journal, and whether a run folder says the same."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep.model import Fate, Format, Job, JobState
+from prep.pipeline import Run, clean
+from prep.report import read_jobs
+from prep.sandbox import Outcome, Sandbox
+
+MAX_BYTES = 1000
+"""Smallest upload that prep makes: a dozen rows."""
+
+FIELDS = ("email", "firstName", "title", "annualRevenue", "dateOfBirth")
+
+_DELIMITERS = {file_format.value: file_format.delimiter for file_format in Format}
+_TRUE_FATES = {
+    Outcome.CREATED: Fate.IMPORTED,
+    Outcome.UPDATED: Fate.IMPORTED,
+    Outcome.FAILED: Fate.FAILED,
+    Outcome.WARNED: Fate.WARNED,
+}
+
+
+def write_leads(path: Path, rows: int, *, troubled: Callable[[int], bool] = lambda _: True) -> Path:
+    """Write a lead file; every fourth row fails in the sandbox of `prepare_instance`, every seventh is warned.
+
+    Only those of which `troubled` is true do so. One row is rejected and one is a duplicate, so that there is something besides what is sent.
+    """
+    lines = [
+        (
+            f"{'_' if number % 7 == 2 and troubled(number) else ''}lead{number:04}@example.com",
+            f"First  {number}",
+            f"Head of {number}" if number % 4 == 1 and troubled(number) else str(number),
+            f"{number}.50",
+            f"1970-01-{number % 28 + 1:02}",
+        )
+        for number in range(rows)
+    ]
+    broken = ("not-an-address", "Nemo", "1", "1.50", "1970-01-01")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([FIELDS, lines[0], broken, *lines])
+    return path
+
+
+def clean_into_chunks(source: Path, folder: Path, *, chunks: int, file_format: str = "csv") -> Run:
+    """Clean a lead file into exactly so many upload files."""
+    run = clean(source, folder, max_bytes=MAX_BYTES, format=file_format)
+    found = len(run.report["chunks"])
+    assert found == chunks, f"{found} chunks and not {chunks}; choose another number of rows"
+    return run
+
+
+def prepare_instance(sandbox: Sandbox) -> None:
+    """Make the instance differ from what the schema says, so that rows fail that were found valid."""
+    sandbox.add_field("title", data_type="integer", display_name="Job Title")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run folder stands against the journal.
+
+    Attributes:
+        rows: Rows in chunks.
+        lost: Rows that the journal does not have, although their chunk is not declared unknown or waiting.
+        twice: Rows that the journal has more than once.
+        false_successes: Rows that failed in the journal and are called imported or warned.
+        false_failures: Rows that the journal took and that are called failed.
+        misjudged: Rows with any other fate than the journal's, ready, sent and unknown left aside.
+        unknown: Rows called unknown.
+        unfinished: Rows called ready or sent.
+    """
+
+    rows: int
+    lost: int
+    twice: int
+    false_successes: int
+    false_failures: int
+    misjudged: int
+    unknown: int
+    unfinished: int
+
+    @property
+    def is_true(self) -> bool:
+        """Nothing is lost, doubled or called what it is not."""
+        wrong = self.lost, self.twice, self.false_successes, self.false_failures, self.misjudged
+        return not any(wrong)
+
+
+def batches_of(sandbox: Sandbox, content: bytes) -> list[int]:
+    """The jobs that the sandbox made of a file."""
+    return [job.batch_id for job in sandbox.jobs() if sandbox.upload(job.batch_id) == content]
+
+
+def judge(run: Run, sandbox: Sandbox, assumed: Iterable[str] = ()) -> Verdict:
+    """Hold a run against the sandbox's journal.
+
+    Args:
+        run: The run.
+        sandbox: Where it was sent.
+        assumed: Chunks that a person called landed without a batch id; their rows are imported by that word.
+    """
+    truth = _true_fates(sandbox)
+    by_chunk = {job.chunk: job for job in read_jobs(run.folder)}
+    word_counts = set(assumed)
+    tally: Counter[str] = Counter()
+    sent = run.rows.drop_nulls("chunk")
+    for key, chunk, told in sent.select("key", "chunk", "fate").iter_rows():
+        happened = truth[key]
+        open_fate = told in {Fate.READY, Fate.SENT, Fate.UNKNOWN}
+        tally["twice"] += len(happened) > 1
+        tally["lost"] += not happened and by_chunk[chunk].state is JobState.RECONCILED
+        tally["unknown"] += told == Fate.UNKNOWN
+        tally["unfinished"] += told in {Fate.READY, Fate.SENT}
+        if open_fate or not happened or chunk in word_counts:
+            continue
+        tally["false_successes"] += happened[-1] is Fate.FAILED and told != Fate.FAILED
+        tally["false_failures"] += happened[-1] is not Fate.FAILED and told == Fate.FAILED
+        tally["misjudged"] += told != happened[-1]
+    counts = {name: tally[name] for name in Verdict.__annotations__ if name != "rows"}
+    return Verdict(rows=sent.height, **counts)
+
+
+def _true_fates(sandbox: Sandbox) -> dict[str, list[Fate]]:
+    """What became of every address, once for each time that it was taken in."""
+    outcomes: defaultdict[int, dict[int, Fate]] = defaultdict(dict)
+    for event in sandbox.rows():
+        outcomes[event.batch_id][event.row] = _TRUE_FATES[event.outcome]
+    truth: defaultdict[str, list[Fate]] = defaultdict(list)
+    for job in sandbox.jobs():
+        if not job.is_finished:
+            continue
+        keys = _keys(sandbox.upload(job.batch_id), job.file_format)
+        for row, key in enumerate(keys, 1):
+            truth[key].append(outcomes[job.batch_id].get(row, Fate.FAILED))
+    return truth
+
+
+def _keys(content: bytes, file_format: str) -> list[str]:
+    lines = csv.DictReader(
+        io.StringIO(content.decode(), newline=""), delimiter=_DELIMITERS[file_format], strict=True
+    )
+    return [line["email"].lower() for line in lines]
+
+
+def unknown_chunks(jobs: Sequence[Job]) -> list[str]:
+    """The chunks that were declared unknown."""
+    return [job.chunk for job in jobs if job.state is JobState.UNKNOWN]

@@ -1,0 +1,308 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prep.config import Destination
+from prep.errors import BalanceError, FolderError, SourceError
+from prep.folder import ROWS, Manifest, RunFolder, check_sources, count_fates, digest_file
+from prep.model import Chunk
+from prep.pipeline import Run, clean, resume_cleaning
+
+LEADS = "email,firstName,numberOfEmployees\na@example.com,=Ana,5\nnobody,Bo,6\na@example.com,Ana,7\n"
+
+
+@pytest.fixture
+def leads(tmp_path: Path) -> Path:
+    path = tmp_path / "leads.csv"
+    path.write_text(LEADS)
+    return path
+
+
+@pytest.fixture
+def run(leads: Path, tmp_path: Path) -> Run:
+    return clean(leads, tmp_path / "leads.prep", destination=Destination("sandbox", list_name="Newsletter"))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def edit(run: Run, change: Callable[[dict[str, Any]], object]) -> None:
+    raw = json.loads(run.folder.manifest_file.read_text())
+    change(raw)
+    run.folder.manifest_file.write_text(json.dumps(raw))
+
+
+def test_a_run_folder_and_who_may_read_it(run: Run) -> None:
+    modes = {name: stat.S_IMODE((run.path / name).stat().st_mode) for name in names(run.path)}
+    assert modes.pop(".lock") in {0o600, 0o644}  # empty
+    assert modes.pop("chunks") == stat.S_IMODE(run.path.stat().st_mode) == 0o700
+    assert modes == dict.fromkeys(
+        [
+            *("chunks/leads-0001.csv", "duplicates.csv", "manifest.json", "rejected.csv", "rejected.xlsx"),
+            *("report.json", "rows.parquet"),
+        ],
+        0o600,
+    )
+
+
+def test_the_manifest_reads_back_what_was_written(run: Run) -> None:
+    manifest = run.folder.manifest()
+    assert Manifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+    assert manifest.destination == Destination("sandbox", list_name="Newsletter")
+    assert manifest.results.chunks[0].rows == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda raw: raw.update(version=2), "other_version"),
+        (lambda raw: (raw.clear(), raw.update(version=2, all_new=True)), "other_version"),
+        (lambda raw: raw.pop("version"), "damaged_manifest"),
+        (lambda raw: raw.pop("sources"), "damaged_manifest"),
+        (lambda raw: raw["sources"][0].pop("sha256"), "damaged_manifest"),
+        (lambda raw: raw["sources"][0].update(columns=None), "damaged_manifest"),
+        (lambda raw: raw["cleaned"]["chunks"][0].update(size=1), "damaged_manifest"),
+        (lambda raw: raw.update(cleaned=[1]), "damaged_manifest"),
+        (lambda raw: raw.update(destination={"host": "x"}), "damaged_manifest"),
+    ],
+)
+def test_a_damaged_manifest_is_refused(
+    run: Run, change: Callable[[dict[str, Any]], object], code: str
+) -> None:
+    edit(run, change)
+    with pytest.raises(FolderError) as caught:
+        RunFolder.open(run.path)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 10])
+def test_a_manifest_that_is_no_json_object_is_refused(run: Run, content: bytes) -> None:
+    run.folder.manifest_file.write_bytes(content)
+    with pytest.raises(FolderError) as caught:
+        run.folder.manifest()
+    assert caught.value.code == "damaged_manifest"
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda path: None, "no_folder"),
+        (lambda path: path.write_text("x"), "no_folder"),
+        (lambda path: path.mkdir(), "not_a_run_folder"),
+    ],
+)
+def test_only_a_run_folder_can_be_opened(tmp_path: Path, make: Callable[[Path], object], code: str) -> None:
+    make(tmp_path / "x")
+    with pytest.raises(FolderError) as caught:
+        RunFolder.open(tmp_path / "x")
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("notes.txt", "not_a_run_folder"), ("report.json", "not_a_run_folder")]
+)
+def test_other_peoples_folders_are_left_alone(leads: Path, tmp_path: Path, name: str, code: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / name).write_text("mine")
+    with pytest.raises(FolderError) as caught:
+        clean(leads, tmp_path / "x")
+    assert caught.value.code == code
+    assert names(tmp_path / "x") == [name]
+
+
+def test_a_file_in_the_way_is_refused(leads: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(FolderError, match="cannot be used as a run folder"):
+        clean(leads, tmp_path / "x")
+    with pytest.raises(FolderError, match="cannot be used as a run folder"):
+        clean(leads, tmp_path / "x" / "y")
+    assert (tmp_path / "x").read_text() == "mine"
+
+
+@pytest.mark.parametrize("trace", [".lock", "manifest.json.tmp"])
+def test_what_a_crash_left_before_the_manifest_is_no_obstacle(
+    leads: Path, tmp_path: Path, trace: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / trace).write_text("{")
+    assert clean(leads, tmp_path / "x").counts["read"] == 3
+    assert "manifest.json.tmp" not in names(tmp_path / "x")
+
+
+PROGRAM = textwrap.dedent("""
+    import sys
+    from prep.errors import PrepError
+    from prep.pipeline import clean, submit
+    from prep.folder import RunFolder
+    try:
+        with RunFolder(sys.argv[1]).lock():
+            print("got it")
+    except PrepError as error:
+        print(error.code)
+""")
+
+
+def ask_for_lock(folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_two_processes_never_work_on_one_folder(run: Run, leads: Path) -> None:
+    with run.folder.lock():
+        assert ask_for_lock(run.path) == "folder_in_use"
+        with pytest.raises(FolderError, match="another prep is working on this run"):
+            clean(leads, run.path)
+    assert ask_for_lock(run.path) == "got it"
+
+
+def test_a_changed_chunk_is_refused(run: Run) -> None:
+    (chunk,) = run.folder.manifest().results.chunks
+    assert run.folder.read_chunk(chunk) == b"email,firstName,numberOfEmployees\na@example.com,Ana,7\n"
+    (run.path / chunk.file).write_bytes(b"email\nb@example.com\n")
+    with pytest.raises(FolderError) as changed:
+        run.folder.read_chunk(chunk)
+    (run.path / chunk.file).unlink()
+    with pytest.raises(FolderError) as missing:
+        run.folder.read_chunk(chunk)
+    assert [changed.value.code, missing.value.code] == ["chunk_changed", "missing_chunk"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"x" * 100])
+def test_damaged_fates_are_refused(run: Run, content: bytes | None) -> None:
+    if content is None:
+        run.folder.rows.unlink()
+    else:
+        run.folder.rows.write_bytes(content)
+    with pytest.raises(FolderError) as caught:
+        run.rows  # noqa: B018
+    assert caught.value.code == "damaged_rows"
+
+
+def test_fates_of_another_shape_are_refused(run: Run) -> None:
+    run.rows.drop("fate").write_parquet(run.folder.rows)
+    with pytest.raises(FolderError, match="missing or damaged"):
+        run.rows  # noqa: B018
+
+
+def test_a_source_may_be_gone_but_not_changed(run: Run, leads: Path) -> None:
+    manifest = run.folder.manifest()
+    check_sources(manifest)
+    leads.write_text(LEADS + "\n")
+    with pytest.raises(FolderError) as caught:
+        check_sources(manifest)
+    assert caught.value.code == "source_changed"
+    leads.unlink()
+    check_sources(manifest)
+
+
+def test_a_source_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        digest_file(tmp_path)
+    assert caught.value.code == "unreadable_source"
+
+
+def test_every_row_needs_one_known_fate() -> None:
+    rows = pl.DataFrame({"fate": ["ready", "ready", "failed"]})
+    counts = count_fates(rows, 3)
+    assert {fate: number for fate, number in counts.items() if number} == {"read": 3, "ready": 2, "failed": 1}
+    assert list(counts) == [
+        *("read", "rejected", "suppressed", "duplicate", "ready", "sent", "imported", "warned", "failed"),
+        "unknown",
+    ]
+    for wrong, read in ((rows, 4), (rows, 2), (pl.DataFrame({"fate": ["ready", "lost"]}), 2)):
+        with pytest.raises(BalanceError):
+            count_fates(wrong, read)
+
+
+def test_rows_are_written_with_all_their_columns(run: Run) -> None:
+    assert run.rows.schema == pl.Schema(ROWS)
+    assert list(ROWS)[:11] == [
+        *("source", "row", "line", "fate", "reasons", "key", "kept_source", "kept_row"),
+        *("chunk", "batch_id", "message"),
+    ]
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(run: Run) -> None:
+    before = run.folder.report.read_bytes()
+    with pytest.raises(TypeError):
+        run.folder.write_report({"x": object()})
+    with pytest.raises(pl.exceptions.PolarsError):
+        run.folder.write_rows(pl.DataFrame({"row": ["no number"]}))
+    assert run.folder.report.read_bytes() == before
+    assert [name for name in names(run.path) if name.endswith(".tmp")] == []
+
+
+FULL_DISK = textwrap.dedent("""
+    import resource, sys
+    from prep.errors import PrepError
+    from prep.pipeline import clean
+    limit = int(sys.argv[3])
+    import pandera.polars, xlsxwriter, email_validator
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        clean(sys.argv[1], sys.argv[2], keep="merge")
+    except PrepError as error:
+        print(error.code, error.exit_code, error.hint)
+""")
+
+
+@pytest.mark.parametrize("limit", [200, 3_000, 40_000, 300_000])
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, limit: int) -> None:
+    """The limit stops one after the other: manifest, spill, table of rejected rows, chunk."""
+    leads = tmp_path / "leads.csv"
+    lines = [f"person{number}@example.com,{'x' * 200}" for number in range(2_000)]
+    leads.write_text("\n".join(["email,mktoPersonNotes", "nobody,x", *lines]))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(leads), str(tmp_path / "out.prep"), str(limit)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.stdout == "no_space 1 Make room on the disk and run the same command again.\n"
+    assert not (tmp_path / "out.prep").exists()
+    assert clean(leads, tmp_path / "out.prep").counts["ready"] == 2_000
+
+
+def test_an_interrupted_clean_is_redone(run: Run, leads: Path, tmp_path: Path) -> None:
+    """As after a kill between two renames: some files have their names, the manifest says nothing of them."""
+    expected = {name: (run.path / name).read_bytes() for name in names(run.path) if name.endswith(".csv")}
+    run_id = run.report["run_id"]
+    edit(run, lambda raw: raw.update(cleaned=None))
+    run.folder.rejected.write_text("half a table")
+    (run.folder.work / "spill").mkdir(parents=True)
+    (run.folder.work / "chunks").mkdir()
+    (run.folder.work / "chunks" / "leads-0007.csv").write_text("left over")
+    (run.folder.work / "rejected.csv.tmp").write_text("half")
+    (run.folder.chunks / "leads-0009.csv").write_text("left over")
+    again = resume_cleaning(run.path)
+    found = {name: (run.path / name).read_bytes() for name in names(run.path) if name.endswith(".csv")}
+    assert found == expected
+    assert (again.report["run_id"], again.report["goal"]) == (run_id, "run")
+    assert not run.folder.work.exists()
+    assert clean(leads, tmp_path / "leads.prep").report["run_id"] == run_id
+
+
+def test_nothing_can_be_done_with_a_run_that_was_not_finished(run: Run) -> None:
+    edit(run, lambda raw: raw.update(cleaned=None))
+    with pytest.raises(FolderError) as caught:
+        run.report  # noqa: B018
+    assert (caught.value.code, caught.value.hint) == ("not_cleaned", "prep resume DIR carries on.")
+
+
+def test_chunk_facts_are_those_of_the_file(run: Run) -> None:
+    content = (run.path / "chunks/leads-0001.csv").read_bytes()
+    (chunk,) = run.folder.manifest().results.chunks
+    assert chunk == Chunk("chunks/leads-0001.csv", 1, len(content), digest_file(run.path / chunk.file))
