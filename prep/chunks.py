@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final
 
 import polars as pl
@@ -41,13 +42,9 @@ def _quote(column: pl.Series, delimiter: str) -> pl.Series:
     needs_quotes = column.str.contains(f'["\\n\\r{delimiter}]').fill_null(value=False)
     if not needs_quotes.any():
         return column.fill_null("")
-    value = pl.col(column.name)
-    quoted = pl.concat_str(pl.lit('"'), value.str.replace_all('"', '""', literal=True), pl.lit('"'))
-    return (
-        column.to_frame()
-        .select(pl.when(needs_quotes).then(quoted).otherwise(value).fill_null(""))
-        .to_series()
-    )
+    inner = pl.col(column.name).str.replace_all('"', '""', literal=True)
+    quoted = column.filter(needs_quotes).to_frame().select(pl.concat_str(pl.lit('"'), inner, pl.lit('"')))
+    return column.fill_null("").scatter(needs_quotes.arg_true(), quoted.to_series())
 
 
 def largest_line_bytes(fields: Sequence[str], file_format: Format, max_bytes: int) -> int:
@@ -120,8 +117,9 @@ class _Writer:
                 yield from self.finish()
 
     def _take(self, lines: pl.Series, size: int) -> None:
-        text: str = lines.str.join("\n").item()
-        self._parts.append(f"{text}\n".encode())
+        text = BytesIO()
+        lines.to_frame().write_csv(text, include_header=False, quote_style="never")
+        self._parts.append(text.getvalue())
         self._left -= size
         self._rows += len(lines)
 

@@ -67,7 +67,8 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `_ordinal` of each row that loses and `_kept`, the ordinal of the row that its key keeps, by ordinal.
     """
-    repeated = keys.filter(pl.col(KEY).is_duplicated())
+    perhaps = keys.filter(pl.col(KEY).hash().is_duplicated())  # cheap, and never misses one
+    repeated = perhaps.filter(pl.col(KEY).is_duplicated())
     winners = (
         repeated.sort(RANK, ORDINAL, nulls_last=False).group_by(KEY).agg(pl.col(ORDINAL).last().alias(KEPT))
     )
@@ -96,14 +97,14 @@ def merge(rows: pl.DataFrame, fields: Sequence[str], fit: Callable[[pl.DataFrame
     as_they_were = ordered.filter(is_winner).select(filled.columns).filter(~fits)
     merged = pl.concat([filled.filter(fits), as_they_were])
     values = ordered.filter(~is_winner).unpivot(
-        fields, index=[ORDINAL, KEPT], variable_name="field", value_name="value"
+        fields, index=[ORDINAL, KEPT], variable_name="_field", value_name="_value"
     )
-    carried = merged.unpivot(fields, index=KEPT, variable_name="field", value_name="carried")
+    carried = merged.unpivot(fields, index=KEPT, variable_name="_field", value_name="_carried")
     discarded = (
-        values.drop_nulls("value")
-        .join(carried, on=[KEPT, "field"], maintain_order="left")
-        .filter(pl.col("value").ne_missing(pl.col("carried")))
-        .select("field", "value", ORDINAL, KEPT)
+        values.drop_nulls("_value")
+        .join(carried, on=[KEPT, "_field"], maintain_order="left")
+        .filter(pl.col("_value").ne_missing(pl.col("_carried")))
+        .select(pl.col("_field").alias("field"), pl.col("_value").alias("value"), ORDINAL, KEPT)
         .sort(ORDINAL, maintain_order=True)
     )
     return Merged(merged.rename({KEPT: ORDINAL}), discarded)

@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -238,14 +240,15 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            number = _error_number(error)
+            if number in _NO_ROOM:
                 code, hint = "no_space", "Make room on the disk and run the same command again."
-            elif error.errno in _NOT_WRITABLE:
+            elif number in _NOT_WRITABLE:
                 code, hint = "folder_not_writable", "Choose another place with -o DIR."
             else:
                 raise
             raise FolderError(
-                f"{self.path}: cannot be written: {error.strerror}",
+                f"{self.path}: cannot be written: {os.strerror(number)}",
                 code=code,
                 hint=hint,
                 source=str(self.path),
@@ -402,6 +405,12 @@ ROWS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "matched_by": pl.String,
 }
 """Columns of `rows.parquet`."""
+
+
+def _error_number(error: OSError) -> int:
+    """The system's number of an error; polars puts it into the text, as in `File too large (os error 27)`."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return error.errno or (int(found[1]) if found else 0)
 
 
 def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:

@@ -110,7 +110,7 @@ def _escape(value: pl.Expr) -> pl.Expr:
 
 
 def _letters(place: int) -> str:
-    """The letters of a column: A, B, …, Z, AA, …"""
+    """The letters of a column: A to Z, then AA and so on."""
     letters = ""
     while place >= 0:
         place, letter = divmod(place, 26)

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from prep.cli.terminal import quoted, say, say_json
+from prep.cli.terminal import is_terminal, quoted, say, say_json
 from prep.errors import MarketoError, OutcomeUnknownError, PrepError
 
 EXIT_INPUT: Final = 1
@@ -89,6 +90,8 @@ def end(error: BaseException, situation: Situation) -> int:
         return EXIT_USAGE
     explained = explain(error, situation)
     if explained.exit_code == EXIT_INTERRUPTED:
+        if is_terminal(sys.stderr):
+            say("", err=True)  # the terminal's own ^C stands there
         say(" ".join(filter(None, (f"{explained.message}.", explained.hint))), err=True)
     else:
         say(f"Error: {explained.message}", err=True)
@@ -126,7 +129,7 @@ def explain(error: BaseException, situation: Situation) -> Explained:
         case Declined():
             hint = f"{situation.resume} carries on." if situation.resume else ""
             return Explained(EXIT_INTERRUPTED, "declined", "Nothing was sent", hint)
-        case KeyboardInterrupt() | click.Abort():
+        case KeyboardInterrupt() | EOFError() | click.Abort():
             hint = f"{situation.resume} carries on." if situation.resume else ""
             return Explained(EXIT_INTERRUPTED, "interrupted", "Interrupted", hint)
         case click.UsageError():

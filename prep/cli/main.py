@@ -1,6 +1,7 @@
 """The `prep` command: finds its subcommands when they are asked for, and ends with their exit code."""
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -123,7 +124,13 @@ def run(arguments: list[str]) -> int:
     """
     situation = Situation(tuple(arguments))
     try:
-        code = group.main(arguments, prog_name="prep", standalone_mode=False, obj=situation)
+        if "_PREP_COMPLETE" in os.environ:  # the shell asks for completions, and gets them
+            group.main(arguments, prog_name="prep")
+        # Not click's own `main`, which would print an empty line when it is interrupted.
+        with group.make_context("prep", arguments, obj=situation) as context:
+            code = group.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 (a command line shows nobody a traceback)

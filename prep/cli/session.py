@@ -1,6 +1,7 @@
 """What commands share: progress, the client, the question before the first upload, the answer."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -88,9 +89,9 @@ def connect(folder: "RunFolder", target: str | None, *, allow_host: str | None) 
 
     with ExitStack() as stack:
         if target == SANDBOX:
-            client_id, client_secret = _SANDBOX_CREDENTIALS
-            sandbox = stack.enter_context(_stand_in(folder))
-            yield stack.enter_context(Marketo(sandbox.url, client_id, client_secret))
+            sandbox = _stand_in(folder)
+            stack.callback(sandbox.stop)
+            yield stack.enter_context(Marketo(sandbox.url, *_SANDBOX_CREDENTIALS))
             return
         client = stack.enter_context(_client(_credentials(allow_host)))
         if target is not None and client.host != target:
@@ -293,6 +294,8 @@ def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any])
         where = f"list {static_list}" if static_list else "no list"
         if destination.partition_name:
             where += f", partition {destination.partition_name}"
+        # Polars handles Ctrl-C such that reading from a terminal would go on as if nothing had been typed.
+        signal.siginterrupt(signal.SIGINT, True)  # noqa: FBT003 (its only argument)
         if not click.confirm(printable(f"Send {rows:,} rows to {destination.target}, {where}?"), err=True):
             raise Declined
 

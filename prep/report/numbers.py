@@ -138,7 +138,8 @@ def exit_code(
         return EXIT_UNKNOWN
     if is_stopped:
         return EXIT_STOPPED
-    if counts[Fate.SENT] or state in {State.SUBMITTING, State.WAITING}:
+    is_settled = state is not State.RECONCILED or not counts[Fate.READY]  # if not, prep was killed just before
+    if counts[Fate.SENT] or state in {State.SUBMITTING, State.WAITING} or not is_settled:
         return EXIT_RUNNING
     blemished = sum(counts[fate] for fate in (Fate.REJECTED, Fate.WARNED, Fate.FAILED))
     accepted = sum(counts[fate] for fate in (Fate.READY, Fate.IMPORTED, Fate.WARNED))

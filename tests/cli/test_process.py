@@ -151,6 +151,9 @@ def test_output_in_an_encoding_without_the_letters(program: Prep, here: Path):
     assert answered.json["mapping"][1]["source"] == "Straße"
 
 
+_PATIENCE_SECONDS = 60
+
+
 class Terminal:
     """A program on a terminal of its own."""
 
@@ -175,6 +178,9 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
     def _read(self) -> bool:
+        if not select.select([self._terminal], [], [], _PATIENCE_SECONDS)[0]:
+            os.kill(self._process, signal.SIGKILL)
+            pytest.fail(f"nothing more came after {self.shown!r}")
         with suppress(OSError):  # how Linux tells that the other side is closed
             if content := os.read(self._terminal, 65536):
                 self.shown += content.decode(errors="replace")

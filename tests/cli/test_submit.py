@@ -23,7 +23,7 @@ Why rows were rejected
 Next
   leads.prep/rejected.csv  every rejected row with its reasons; correct the source and run it again
 """
-SECOND_REFUSED = Fault(FaultKind.DAILY_QUOTA, at=2, place=Place.IMPORT)
+SECOND_REFUSED = Fault(kind=FaultKind.DAILY_QUOTA, at=2, place=Place.IMPORT)
 FINISHED = "This run was finished before: nothing was sent now.\n"
 
 

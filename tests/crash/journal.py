@@ -12,8 +12,9 @@ from prep.pipeline import Run, clean
 from prep.report import read_jobs
 from prep.sandbox import Outcome, Sandbox
 
+ROWS_OF_A_CHUNK = 12
 MAX_BYTES = 1000
-"""Smallest upload that prep makes: a dozen rows."""
+"""Smallest body that prep makes; so many of the rows below fit."""
 
 FIELDS = ("email", "firstName", "title", "annualRevenue", "dateOfBirth")
 
@@ -26,20 +27,15 @@ _TRUE_FATES = {
 }
 
 
-def write_leads(path: Path, rows: int, *, troubled: Callable[[int], bool] = lambda _: True) -> Path:
-    """Write a lead file; every fourth row fails in the sandbox of `prepare_instance`, every seventh is warned.
+def write_leads(path: Path, chunks: int, *, troubled: Callable[[int], bool] = lambda _: True) -> Path:
+    """Write a lead file that fills so many upload files, plus a row that is rejected and a duplicate.
 
-    Only those of which `troubled` is true do so. One row is rejected and one is a duplicate, so that there is something besides what is sent.
+    In the sandbox of `prepare_instance` every fourth row fails and every seventh is warned, in those
+    chunks (0 is the first) of which `troubled` is true.
     """
     lines = [
-        (
-            f"{'_' if number % 7 == 2 and troubled(number) else ''}lead{number:04}@example.com",
-            f"First  {number}",
-            f"Head of {number}" if number % 4 == 1 and troubled(number) else str(number),
-            f"{number}.50",
-            f"1970-01-{number % 28 + 1:02}",
-        )
-        for number in range(rows)
+        _lead(number, troubled=troubled(number // ROWS_OF_A_CHUNK))
+        for number in range(chunks * ROWS_OF_A_CHUNK)
     ]
     broken = ("not-an-address", "Nemo", "1", "1.50", "1970-01-01")
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -47,11 +43,21 @@ def write_leads(path: Path, rows: int, *, troubled: Callable[[int], bool] = lamb
     return path
 
 
-def clean_into_chunks(source: Path, folder: Path, *, chunks: int, file_format: str = "csv") -> Run:
-    """Clean a lead file into exactly so many upload files."""
+def _lead(number: int, *, troubled: bool) -> tuple[str, ...]:
+    """All leads are equally long. The two blanks are for servers that cut blanks."""
+    return (
+        f"{'_' if troubled and number % 7 == 2 else 'a'}lead{number:04}@example.com",
+        f"First  {number:04}",
+        f"Head {number:04}" if troubled and number % 4 == 1 else f"{number:09}",
+        f"{1000 + number}.50",
+        f"1970-01-{number % 28 + 1:02}",
+    )
+
+
+def clean_leads(source: Path, folder: Path, *, file_format: str = "csv") -> Run:
+    """Clean a file of `write_leads`."""
     run = clean(source, folder, max_bytes=MAX_BYTES, format=file_format)
-    found = len(run.report["chunks"])
-    assert found == chunks, f"{found} chunks and not {chunks}; choose another number of rows"
+    assert {chunk["rows"] for chunk in run.report["chunks"]} == {ROWS_OF_A_CHUNK}
     return run
 
 

@@ -23,19 +23,21 @@ class Steps:
     """Counts steps; the process dies at one of them.
 
     Args:
-        die_at: The number of that step, from 1; 0 is never.
+        die_at: The number of that step, from 1, or words in its name; 0 is never.
         last_words: Told what the step was.
     """
 
-    def __init__(self, die_at: int, last_words: Callable[[str], None]) -> None:
+    def __init__(self, die_at: int | str, last_words: Callable[[str], None]) -> None:
         self.count = 0
+        self.call = ""
         self._die_at = die_at
         self._last_words = last_words
 
     def pass_by(self, step: str) -> None:
         """Count a step, and die if it is the one."""
         self.count += 1
-        if self.count == self._die_at:
+        is_due = self._die_at in step if isinstance(self._die_at, str) else self._die_at == self.count
+        if is_due:
             self._last_words(step)
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -76,9 +78,10 @@ class Steps:
         steps, send = self, Transport.send
 
         def counted(self: Transport, call: Any, token: Any) -> Any:
-            steps.pass_by(f"http: {_name(call)}: before anything left")
+            steps.call = _name(call)
+            steps.pass_by(f"http: {steps.call}: before anything left")
             reply = send(self, call, token)
-            steps.pass_by(f"http: {_name(call)}: the reply was read")
+            steps.pass_by(f"http: {steps.call}: the reply was read")
             return reply
 
         return mock.patch.object(Transport, "send", counted)
@@ -87,9 +90,9 @@ class Steps:
         steps, getresponse = self, HTTPConnection.getresponse
 
         def counted(self: HTTPConnection) -> Any:
-            steps.pass_by("http: all of it left, the reply has not come")
+            steps.pass_by(f"http: {steps.call}: all of it left, the reply has not come")
             select.select([self.sock], [], [])
-            steps.pass_by("http: the reply has come and was not read")
+            steps.pass_by(f"http: {steps.call}: the reply has come and was not read")
             return getresponse(self)
 
         return mock.patch.object(HTTPConnection, "getresponse", counted)
@@ -101,7 +104,7 @@ class Steps:
             content = bytes(data)
             half = len(content) // 2
             sendall(self, content[:half], *flags)
-            steps.pass_by("http: half of a block left")
+            steps.pass_by(f"http: {steps.call}: half of a block left")
             sendall(self, content[half:], *flags)
 
         return mock.patch.object(socket.socket, "sendall", counted)

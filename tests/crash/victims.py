@@ -4,22 +4,30 @@ They are forked from a server that has imported prep but never used it, so that 
 milliseconds and is a process of its own for the kernel: with its own locks, sockets and open files.
 """
 
+import math
 import multiprocessing
-import os
 import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import prep.pipeline
 from prep.errors import PrepError
+from prep.folder import RunFolder
 from prep.marketo import Marketo
 from prep.sandbox import Sandbox
 from tests.crash.steps import Steps
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+ANY_MOMENT = "any moment"
+_LONGEST_SECONDS = 120.0
+"""Real seconds without a sign of life after which something hangs."""
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__, "pandera.polars"])
@@ -62,28 +70,34 @@ def send_run(pipe: "Connection[Any, Any]", steps: Steps, folder: Path, url: str,
     clock = VirtualClock(pipe, now)
     steps.install()
     with Marketo(
-        url, "id", "secret", clock=clock.now, now=clock.now, sleep=clock.sleep, jitter=random.Random(0)
+        url,
+        "id",
+        "secret",
+        clock=clock.now,
+        now=clock.now,
+        sleep=clock.sleep,
+        jitter=random.Random(0),  # noqa: S311
     ) as client:
         prep.pipeline.submit(folder, client, clock=clock.now, sleep=clock.sleep)
 
 
-def clean_run(_: "Connection[Any, Any]", steps: Steps, source: Path, folder: Path, max_bytes: int) -> None:
+def clean_run(_: "Connection[Any, Any]", steps: Steps, source: Path, folder: Path) -> None:
     """Clean a source into a folder, or carry on with it."""
     steps.install()
     if (folder / "manifest.json").exists():
         prep.pipeline.resume_cleaning(folder)
     else:
-        prep.pipeline.clean(source, folder, keep="merge", max_bytes=max_bytes)
+        prep.pipeline.clean(source, folder, keep="merge", max_bytes=10_000)
 
 
 def hold(pipe: "Connection[Any, Any]", _: Steps, folder: Path) -> None:
     """Work on a run folder and never finish."""
-    with prep.pipeline.Run(prep.pipeline.RunFolder(folder)).folder.lock():
+    with RunFolder(folder).lock():
         pipe.send(("holds",))
         pipe.recv()
 
 
-def _live(pipe: "Connection[Any, Any]", work: Callable[..., None], die_at: int, *arguments: Any) -> None:
+def _live(pipe: "Connection[Any, Any]", work: Callable[..., None], die_at: int | str, *arguments: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     steps = Steps(die_at, lambda step: pipe.send(("dies", step)))
     try:
@@ -100,7 +114,7 @@ def _live(pipe: "Connection[Any, Any]", work: Callable[..., None], die_at: int, 
 class Victim:
     """A process that works on a run folder and may be killed."""
 
-    def __init__(self, work: Callable[..., None], *arguments: Any, die_at: int = 0) -> None:
+    def __init__(self, work: Callable[..., None], *arguments: Any, die_at: int | str = 0) -> None:
         self._pipe, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_live, args=(theirs, work, die_at, *arguments), daemon=True)
         self._process.start()
@@ -111,26 +125,24 @@ class Victim:
         (said,) = self._pipe.recv()
         assert said == message
 
-    def kill(self) -> None:
-        """Kill it now, and return when it is dead."""
-        if self._process.pid is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
+    def kill(self) -> bool:
+        """Kill it now; return when it is dead, and whether it still lived."""
+        self._process.kill()
         self._process.join()
         self._pipe.close()
+        return self._process.exitcode == -signal.SIGKILL
 
-    def end(self, sandbox: Sandbox | None = None, *, kill_after: float | None = None) -> Ended:
+    def end(self, sandbox: Sandbox | None = None, *, kill_after: float = math.inf) -> Ended:
         """Serve the process the sandbox's time until it ends.
 
         Args:
             sandbox: Whose time passes when the process pauses.
             kill_after: Real seconds after which it is killed, wherever it is.
         """
-        deadline = None if kill_after is None else time.monotonic() + kill_after
-        ended = Ended("any moment" if kill_after is not None else "")
-        try:
-            while True:
-                if deadline is not None and not self._pipe.poll(max(0.0, deadline - time.monotonic())):
-                    break
+        ended = Ended()
+        deadline = time.monotonic() + kill_after
+        with suppress(EOFError, ConnectionError):
+            while self._pipe.poll(min(max(0.0, deadline - time.monotonic()), _LONGEST_SECONDS)):
                 match self._pipe.recv():
                     case "sleep", seconds if sandbox is not None:
                         sandbox.advance(seconds)
@@ -139,12 +151,13 @@ class Victim:
                         ended = Ended(step)
                     case "ends", error, steps:
                         ended = Ended("", error, steps)
-        except (EOFError, ConnectionError):
-            pass
-        if deadline is not None:
-            self.kill()
-            return ended
+                    case unheard:
+                        raise AssertionError(unheard)
+            was_killed = self.kill()
+            assert was_killed == (time.monotonic() >= deadline)
+            return Ended(ANY_MOMENT) if was_killed else ended
         self._process.join()
+        was_killed = self._process.exitcode == -signal.SIGKILL
+        assert was_killed == bool(ended.killed_at), self._process.exitcode
         self._pipe.close()
-        assert (self._process.exitcode == -signal.SIGKILL) == bool(ended.killed_at), self._process.exitcode
         return ended

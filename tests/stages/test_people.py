@@ -1,12 +1,14 @@
 import csv
 import io
+import re
 import zipfile
 from xml.etree import ElementTree as ET
 
 import polars as pl
 import pytest
 
-from prep.people import Table, defuse, fits_workbook, write_workbook
+from prep.people import Table, defuse
+from prep.workbook import fits_workbook, write_workbook
 
 FORMULAS = [
     *("=1+1", "=cmd|' /C calc'!A0", "@SUM(A1)", "+A1", "-A1", "-1+A1", "+1+cmd|'x'!A0", "-", "+", "+(1)"),
@@ -101,8 +103,6 @@ NAMESPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 def _unescaped(text: str) -> str:
     """Undo `_x000D_` as Excel does."""
-    import re  # noqa: PLC0415
-
     return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), text)
 
 
@@ -111,7 +111,11 @@ def sheet_of(content: bytes) -> tuple[list[list[str | None]], set[tuple[str | No
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         sheet = ET.fromstring(archive.read("xl/worksheets/sheet1.xml"))  # noqa: S314
         styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314
-    formats = [style.get("numFmtId") for style in styles.findall("m:cellXfs/m:xf", NAMESPACE)]
+    codes = {"49": "@"} | {
+        entry.attrib["numFmtId"]: entry.attrib["formatCode"]
+        for entry in styles.findall("m:numFmts/m:numFmt", NAMESPACE)
+    }
+    formats = [codes.get(style.attrib["numFmtId"]) for style in styles.findall("m:cellXfs/m:xf", NAMESPACE)]
     assert sheet.findall(".//m:f", NAMESPACE) == []
     assert sheet.findall(".//m:v", NAMESPACE) == []
     rows: list[list[str | None]] = []
@@ -132,8 +136,7 @@ def test_a_workbook_holds_text_only_and_gives_every_cell_back() -> None:
     write_workbook(file, ["=head", "number"], rows)
     (header, *cells), kinds = sheet_of(file.getvalue())
     assert header == ["'=head", "number"]
-    text_format = "49"
-    assert kinds == {("inlineStr", text_format)}
+    assert kinds == {("inlineStr", "@")}
     assert cells == [[defused(cell) or None, str(number)] for cell, number in rows.rows()]
 
 

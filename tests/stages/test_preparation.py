@@ -1,0 +1,280 @@
+"""The frame stages over several sources, in memory and on the disk."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prep.chunks import largest_line_bytes
+from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
+from prep.model import Chunk, Format
+from prep.pipeline import Prepared, clean, default_folder, prepare, read
+from prep.preparation import with_chunks
+
+Rows = list[tuple[Any, ...]]
+
+
+def write(folder: Path, **files: str) -> list[Path]:
+    paths = [folder / f"{name}.csv" for name in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        path.write_text(content)
+    return paths
+
+
+def ready(prepared: Prepared) -> Rows:
+    """Survivors with the stem of their source and their row."""
+    return [
+        (*row[:-3], Path(row[-3]).stem, row[-2])
+        for row in prepared.ready.rows()  # fields, _source, _row, _line
+    ]
+
+
+def test_sources_with_different_columns(tmp_path: Path) -> None:
+    paths = write(
+        tmp_path,
+        a="Email,First Name\nana@example.com,Ana\nbo@example.com,Bo\n",
+        b="City,Mail\nParis,Bo@example.com\nRome,cy@example.com\n",
+    )
+    prepared = prepare(paths, maps={"mail": "email"})
+    assert prepared.ready.columns == ["email", "firstName", "city", "_source", "_row", "_line"]
+    assert ready(prepared) == [
+        ("ana@example.com", "Ana", None, "a", 1),
+        ("Bo@example.com", None, "Paris", "b", 1),
+        ("cy@example.com", None, "Rome", "b", 2),
+    ]
+    assert prepared.duplicates.rows() == [
+        ("bo@example.com", "Bo", None, str(paths[0]), 2, 3, str(paths[1]), 1)
+    ]
+
+
+def test_merging_across_sources(tmp_path: Path) -> None:
+    paths = write(
+        tmp_path,
+        a="email,firstName,title\nana@example.com,Ana,Buyer\nana@example.com,,Chief\n",
+        b="email,city\nANA@example.com,Rome\n",
+    )
+    prepared = prepare(paths, keep="merge")
+    assert ready(prepared) == [("ANA@example.com", "Ana", "Chief", "Rome", "b", 1)]
+    run = clean(paths, tmp_path / "out.prep", keep="merge")
+    with run.folder.merged.open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["field", "value", "_source", "_row", "_kept_source", "_kept_row"],
+            ["email", "ana@example.com", str(paths[0]), "1", str(paths[1]), "1"],
+            ["title", "Buyer", str(paths[0]), "1", str(paths[1]), "1"],
+            ["email", "ana@example.com", str(paths[0]), "2", str(paths[1]), "1"],
+        ]
+
+
+def test_constants_fill_every_row_and_are_judged(tmp_path: Path) -> None:
+    paths = write(tmp_path, a="email\nana@example.com\n", b="email\nbo@example.com\n")
+    prepared = prepare(paths, constants={"country": " Spain ", "leadScore": "07"})
+    assert ready(prepared) == [
+        ("ana@example.com", "Spain", "7", "a", 1),
+        ("bo@example.com", "Spain", "7", "b", 1),
+    ]
+    refused = prepare(paths, constants={"leadScore": "many"})
+    assert refused.rejected["_reasons"].to_list() == [["leadScore:not_integer"]] * 2
+
+
+def test_a_column_that_meets_a_constant_is_refused_in_any_source(tmp_path: Path) -> None:
+    paths = write(tmp_path, a="email\nana@example.com\n", b="email,Country\nbo@example.com,Italy\n")
+    with pytest.raises(HeaderError, match="'Country' maps to 'country', and so does '--set country'"):
+        prepare(paths, constants={"country": "Spain"})
+
+
+def test_dropped_columns_stay_in_the_table_of_rejected_rows(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, a="email,Shoe size,,x,x\nnobody,44,c,d,e\nana@example.com,45,,,\n")
+    prepared = prepare(path, unknown="drop")
+    assert prepared.ready.columns == ["email", "_source", "_row", "_line"]
+    assert prepared.rejected.columns == [
+        *("email", "Shoe size", "", "x", "x_2", "_source", "_row", "_line", "_reasons", "_raw"),
+    ]
+    assert prepared.rejected.rows() == [
+        ("nobody", "44", "c", "d", "e", str(path), 1, 2, ["email:invalid_email"], None)
+    ]
+
+
+def test_names_that_are_taken_get_a_number(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, a="email,a,a,a_2,_row,_raw\nnobody,1,2,3,4,5\n")
+    assert read(path).columns == ["email", "a", "a_3", "a_2", "_row_2", "_raw", "_source", "_row", "_line"]
+    assert prepare(path, unknown="drop").rejected.columns == [
+        *("email", "a", "a_3", "a_2", "_row_2", "_raw_2", "_source", "_row", "_line", "_reasons", "_raw"),
+    ]
+
+
+def test_fields_may_have_the_names_of_our_own_columns(tmp_path: Path) -> None:
+    names = ["key", "rank", "row", "line", "field", "value", "index", "chunk", "fate", "carried"]
+    schema = tmp_path / "mine.toml"
+    schema.write_text('extends = "lead"\n' + "".join(f"[fields.{name}]\n" for name in names))
+    lines = [["email", *names], ["a@example.com", *names], ["A@example.com", *map(str.upper, names)]]
+    (path,) = write(tmp_path, a="".join(",".join(line) + "\n" for line in lines))
+    for keep, winner in (("last", 2), ("first", 1), ("merge", 2)):
+        prepared = prepare(path, schema, keep=keep)
+        assert [list(row[:-3]) for row in prepared.ready.rows()] == [lines[winner]]
+        run = clean(path, tmp_path / f"{keep}.prep", schema=schema, keep=keep)
+        sent = (run.path / "chunks" / "leads-0001.csv").read_text().splitlines()
+        assert sent == [",".join(lines[0]), ",".join(lines[winner])]
+        assert run.rows["key"].to_list() == ["a@example.com"] * 2
+
+
+def test_unreadable_rows_take_their_place(tmp_path: Path) -> None:
+    (path,) = write(
+        tmp_path,
+        a="email,title\n\na@example.com,x,extra\nnobody,y\nb@example.com\n"
+        'c@example.com,"never closed\nd@example.com,z\n',
+    )
+    prepared = prepare(path)
+    assert prepared.rejected.rows() == [
+        (None, None, str(path), 1, 3, ["unreadable_row"], "a@example.com,x,extra"),
+        ("nobody", "y", str(path), 2, 4, ["email:invalid_email"], None),
+        (None, None, str(path), 3, 5, ["unreadable_row"], "b@example.com"),
+        (None, None, str(path), 4, 6, ["unreadable_row"], 'c@example.com,"never closed'),
+    ]
+    assert ready(prepared) == [("d@example.com", "z", "a", 5)]
+    with pytest.raises(SourceError, match="3 records cannot be read, the first on line 3"):
+        read(path)
+
+
+def test_read_gives_cells_as_written(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, a='Email,x\n" A@Example.com ",\n"two\nlines",=1\n')
+    assert read(path).rows() == [
+        (" A@Example.com ", None, str(path), 1, 2),
+        ("two\nlines", "=1", str(path), 2, 3),
+    ]
+    assert read(path).schema == {
+        **dict.fromkeys(("Email", "x", "_source"), pl.String),
+        **dict.fromkeys(("_row", "_line"), pl.UInt32),
+    }
+
+
+def test_a_row_that_is_too_large_is_rejected_after_its_values_were_judged(tmp_path: Path) -> None:
+    long = "x" * 900
+    (path,) = write(
+        tmp_path, a=f"email,mktoPersonNotes\na@example.com,{long}\nnobody,{long}\nb@example.com,y\n"
+    )
+    prepared = prepare(path, max_bytes=1000)
+    assert prepared.rejected.select("_row", "_reasons").rows() == [
+        (1, ["too_large"]),
+        (2, ["email:invalid_email"]),
+    ]
+    assert ready(prepared) == [("b@example.com", "y", "a", 3)]
+
+
+@pytest.mark.parametrize(("mark", "size", "quotes"), [("x", 1, 0), ("é", 2, 0), ('"', 2, 2), ("\n", 1, 2)])
+def test_the_largest_row_is_taken_and_the_next_larger_one_is_not(
+    tmp_path: Path, mark: str, size: int, quotes: int
+) -> None:
+    """A quote is written twice, a letter with an accent takes two bytes, a line break needs quotes."""
+    room = (
+        largest_line_bytes(["email", "mktoPersonNotes"], Format.CSV, 1000)
+        - len("a@example.com,x.\n")
+        - quotes
+    )
+    found = []
+    for marks in (room // size, room // size + 1):
+        cell = f"x{mark * marks}.".replace('"', '""')
+        (path,) = write(tmp_path, a=f'email,mktoPersonNotes\na@example.com,"{cell}"\n')
+        found.append(prepare(path, max_bytes=1000).counts["ready"])
+    assert found == [1, 0]
+    run = clean(path, tmp_path / "out.prep", max_bytes=1000)
+    assert run.report["reasons"] == [{"code": "too_large", "field": None, "rows": 1}]
+
+
+def test_a_merge_that_would_be_too_large_is_not_made(tmp_path: Path) -> None:
+    notes, address = "n" * 400, "a" * 400
+    (path,) = write(
+        tmp_path,
+        a=f"email,mktoPersonNotes,address\na@example.com,{notes},\na@example.com,,{address}\n"
+        "b@example.com,x,\nb@example.com,,y\n",
+    )
+    run = clean(path, tmp_path / "out.prep", keep="merge", max_bytes=1000)
+    assert ready(prepare(path, keep="merge", max_bytes=1000)) == [
+        ("a@example.com", None, address, "a", 2),
+        ("b@example.com", "x", "y", "a", 4),
+    ]
+    with run.folder.merged.open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file))[1:] == [["mktoPersonNotes", notes, str(path), "1", str(path), "2"]]
+    assert run.counts["duplicate"] == 2
+
+
+@pytest.mark.parametrize(
+    ("lookup_field", "cells", "kept"),
+    [
+        ("email", ["a@example.com", " A@EXAMPLE.COM"], [2]),
+        ("id", ["7", "007", "7.0"], [3]),
+        ("sfdcContactId", ["00Q30000001AbcD", "00Q30000001abcD", " 00Q30000001AbcD"], [2, 3]),
+        ("externalKey", ["K1", "k1", "K1\u200b"], [2, 3]),
+        ("externalNumber", ["1", "01"], [2]),
+    ],
+)
+def test_keys_are_compared_as_their_field_asks(
+    tmp_path: Path, lookup_field: str, cells: list[str], kept: list[int]
+) -> None:
+    schema = tmp_path / "mine.toml"
+    schema.write_text('extends = "lead"\n[fields.externalKey]\n[fields.externalNumber]\ntype = "integer"\n')
+    (path,) = write(tmp_path, a="\n".join([f"{lookup_field},title", *(f"{cell},x" for cell in cells)]))
+    assert prepare(path, schema, lookup_field=lookup_field).ready["_row"].to_list() == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"keep": "newest"}, "bad_keep"),
+        ({"keep": "newest:title"}, "bad_keep"),
+        ({"keep": "newest:dateOfBirth"}, "bad_keep"),
+        ({"keep": "best"}, "bad_keep"),
+        ({"format": "xml"}, "bad_format"),
+        ({"dates": "ymd"}, "bad_dates"),
+        ({"unknown": "keep"}, "bad_unknown"),
+        ({"max_bytes": 999}, "bad_max_bytes"),
+        ({"max_bytes": 10 * 1024 * 1024 + 1}, "bad_max_bytes"),
+        ({"timezone": "Madrid"}, "bad_timezone"),
+        ({"lookup_field": "title"}, "bad_lookup_field"),
+        ({"maps": {"x": "title"}}, "unknown_column"),
+        ({"constants": {"nope": "x"}}, "unknown_field"),
+        ({"keeep": "first"}, "unknown_option"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(tmp_path: Path, options: dict[str, Any], code: str) -> None:
+    (path,) = write(tmp_path, a="email,title\na@example.com,x\n")
+    with pytest.raises(SettingsError) as caught:
+        prepare(path, **options)
+    assert caught.value.code == code
+
+
+def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    (path, empty) = write(tmp_path, a="email\na@example.com\n", b="email\n\n\n")
+    codes = []
+    for sources in ([], [path, path], [path, tmp_path / "." / "a.csv"], [tmp_path / "none.csv"], [empty]):
+        with pytest.raises(SourceError) as caught:
+            clean(sources, tmp_path / "out.prep")
+        codes.append(caught.value.code)
+    assert codes == ["no_source", "repeated_source", "repeated_source", "no_such_file", "no_rows"]
+    assert not (tmp_path / "out.prep").exists()
+    assert prepare([path, empty]).counts["read"] == 1
+
+
+def test_chunks_must_hold_the_rows_that_are_ready() -> None:
+    rows = pl.DataFrame({"fate": ["ready", "rejected", "ready"]})
+    chunk = Chunk("chunks/leads-0001.csv", 1, 1, "")
+    with pytest.raises(BalanceError, match="2 rows are ready, but the upload files hold 1"):
+        with_chunks(rows, [chunk])
+    with pytest.raises(BalanceError, match="2 rows are ready, but the upload files hold 0"):
+        with_chunks(rows, [])
+    both = with_chunks(rows, [chunk, Chunk("chunks/leads-0002.csv", 1, 1, "")])
+    assert both["chunk"].to_list() == ["chunks/leads-0001.csv", None, "chunks/leads-0002.csv"]
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"),
+    [
+        ("leads.csv", "leads.prep"),
+        ("/data/leads.2026.csv.txt", "leads.prep"),
+        (".hidden.csv", "hidden.prep"),
+        ("leads", "leads.prep"),
+    ],
+)
+def test_the_folder_is_named_for_the_first_source(source: str, folder: str) -> None:
+    assert str(default_folder(source)) == folder

@@ -1,0 +1,377 @@
+"""From clean to the last fate, against a Marketo over real HTTP: what arrives is what was sent."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prep.config import Destination
+from prep.errors import FolderError, MarketoError, TerminalError
+from prep.marketo import Marketo
+from prep.model import JobState
+from prep.pipeline import Run, clean, reconcile, submit
+from prep.sandbox import Behaviour, Sandbox
+
+LEADS = (
+    "email,First Name,title,numberOfEmployees,mktoPersonNotes\n"
+    "dora@example.com,Dora,Buyer,5,\n"
+    '=odd@example.com,=Odd,\'Chief,6,"two\nlines, a comma; and a ""quote"""\n'
+    "dora@example.com,Dora,Head,7,-5\n"
+    "nobody,No,Body,8,\n"
+    "big@example.com,Big,Boss,3000000000,\n"
+    "eve@example.com,Eve,,9,x\n"
+)
+POLL = (0.02, 0.1)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(job_seconds=0, behaviour=Behaviour(window_calls=10_000)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[Marketo]:
+    with Marketo(sandbox.url, "id", "secret") as connected:
+        yield connected
+
+
+@pytest.fixture
+def leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = Path("leads.csv")
+    path.write_text(LEADS)
+    return path
+
+
+@pytest.fixture
+def sent(leads: Path, client: Marketo) -> Run:
+    return submit(clean(leads), client, poll_seconds=POLL)
+
+
+def table(path: Path, delimiter: str = ",") -> list[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file, delimiter=delimiter, strict=True))
+
+
+def fates(run: Run) -> dict[int, str]:
+    return dict(run.rows.select("row", "fate").rows())
+
+
+def uploads(sandbox: Sandbox) -> list[bytes]:
+    return [sandbox.upload(job.batch_id) for job in sandbox.jobs()]
+
+
+TAIL = ["_source", "_row", "_line", "_chunk", "_batch_id", "_message", "_matched_by"]
+CHUNK = "chunks/leads-0001.csv"
+
+
+def test_fates(sent: Run) -> None:
+    assert fates(sent) == {
+        **{1: "duplicate", 2: "warned", 3: "imported", 4: "rejected", 5: "failed", 6: "imported"}
+    }
+    assert {name: number for name, number in sent.counts.items() if number} == {
+        **{"read": 6, "rejected": 1, "duplicate": 1, "imported": 2, "warned": 1, "failed": 1}
+    }
+    assert (sent.report["state"], sent.report["exit_code"]) == ("reconciled", 3)
+
+
+def test_failed_and_warned_rows_show_the_cells_of_the_source(sent: Run) -> None:
+    failed, warned = table(sent.folder.failed), table(sent.folder.warnings)
+    headers = ["email", "First Name", "title", "numberOfEmployees", "mktoPersonNotes"]
+    messages = dict(sent.rows.select("row", "message").rows())
+    assert failed == [
+        [*headers, *TAIL],
+        [
+            *("big@example.com", "Big", "Boss", "3000000000", "", "leads.csv", "5", "7", CHUNK, "1001"),
+            *(messages[5], "exact"),
+        ],
+    ]
+    assert warned == [
+        [*headers, *TAIL],
+        [
+            *("'=odd@example.com", "'=Odd", "''Chief", "6", 'two\nlines, a comma; and a "quote"'),
+            *("leads.csv", "2", "3", CHUNK, "1001", messages[2], "exact"),
+        ],
+    ]
+    assert messages[5]
+    assert messages[2] == "Invalid email address"
+
+
+def test_without_the_source_they_show_the_cells_that_were_sent(
+    sent: Run, client: Marketo, leads: Path
+) -> None:
+    before = table(sent.folder.failed), table(sent.folder.warnings)
+    leads.unlink()
+    again = reconcile(sent, client)
+    assert fates(again) == fates(sent)
+    for path, (_, row) in zip((again.folder.failed, again.folder.warnings), before, strict=True):
+        header, found = table(path)
+        assert header == ["email", "firstName", "title", "numberOfEmployees", "mktoPersonNotes", *TAIL]
+        assert found == row
+
+
+def test_kept_rows_have_their_final_fate(sent: Run) -> None:
+    assert table(sent.folder.duplicates) == [
+        [
+            *("email", "firstName", "title", "numberOfEmployees", "mktoPersonNotes"),
+            *("_source", "_row", "_line", "_kept_source", "_kept_row", "_kept_fate"),
+        ],
+        ["dora@example.com", "Dora", "Buyer", "5", "", "leads.csv", "1", "2", "leads.csv", "3", "imported"],
+    ]
+
+
+@pytest.mark.parametrize("spoiled", [None, b"", b"\xff\xfe", b"a;b\n1;2\n"])
+def test_a_table_that_somebody_removed_or_saved_anew_is_left_alone(
+    sent: Run, client: Marketo, spoiled: bytes | None
+) -> None:
+    if spoiled is None:
+        sent.folder.duplicates.unlink()
+    else:
+        sent.folder.duplicates.write_bytes(spoiled)
+    assert fates(reconcile(sent, client)) == fates(sent)
+    assert sent.folder.duplicates.exists() == (spoiled is not None)
+    assert spoiled is None or sent.folder.duplicates.read_bytes() == spoiled
+
+
+def test_settling_again_changes_nothing(sent: Run, client: Marketo) -> None:
+    names = ("rows.parquet", "failed.csv", "warnings.csv", "duplicates.csv", "report.json")
+    before = {name: (sent.path / name).read_bytes() for name in names}
+    reconcile(sent, client)
+    submit(sent, client, poll_seconds=POLL)
+    assert {name: (sent.path / name).read_bytes() for name in names} == before
+
+
+def parsed(content: bytes, delimiter: str) -> list[dict[str, str | None]]:
+    lines = csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter=delimiter, strict=True)
+    return [{name: cell or None for name, cell in line.items()} for line in lines]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "tsv", "ssv"])
+@pytest.mark.parametrize("max_bytes", [1_000, 10_000_000])
+def test_marketo_holds_what_the_chunks_hold(
+    tmp_path: Path, sandbox: Sandbox, client: Marketo, file_format: str, max_bytes: int
+) -> None:
+    cells = ["plain", 'a "b", c; d\te', "two\nlines", "ünï 日本 😀", "'=1+1", "x" * 200, "trailing \\"]
+    path = tmp_path / "leads.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(["email", "firstName", "mktoPersonNotes"])
+        writer.writerows([f"person{n}@example.com", cells[n % 7], cells[n * 3 % 7]] for n in range(40))
+    run = submit(
+        clean(path, tmp_path / "x.prep", format=file_format, max_bytes=max_bytes), client, poll_seconds=POLL
+    )
+    assert run.counts["imported"] == 40
+    delimiter = {"csv": ",", "tsv": "\t", "ssv": ";"}[file_format]
+    chunks = [run.folder.read_chunk(chunk) for chunk in run.folder.manifest().results.chunks]
+    assert (len(chunks) > 1) is (max_bytes == 1_000)
+    assert uploads(sandbox) == chunks
+    expected = [row for chunk in chunks for row in parsed(chunk, delimiter)]
+    assert len(expected) == 40
+    stored = {lead["email"]: lead for lead in sandbox.leads()}
+    for row in expected:
+        assert {name: stored[row["email"]].get(name) for name in row} == row
+
+
+def test_a_second_submit_sends_nothing(sent: Run, sandbox: Sandbox, client: Marketo) -> None:
+    before = len(sandbox.requests())
+    again = submit(sent.path, client, poll_seconds=POLL)
+    assert [request.place for request in sandbox.requests()[before:]] == []
+    assert len(sandbox.jobs()) == 1
+    assert fates(again) == fates(sent)
+
+
+def test_a_run_without_ready_rows_sends_nothing(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
+    leads.write_text("email\nnobody\n")
+    run = submit(clean(leads), client, poll_seconds=POLL)
+    assert (run.counts["rejected"], run.report["exit_code"], sandbox.requests()) == (1, 3, [])
+
+
+def test_no_wait_leaves_rows_sent_until_asked_again(leads: Path) -> None:
+    with (
+        Sandbox(job_seconds=60, time_scale=0) as sandbox,
+        Marketo(sandbox.url, "id", "secret") as client,
+    ):
+        run = submit(clean(leads), client, wait=False, poll_seconds=POLL)
+        assert run.counts["sent"] == 4
+        assert (run.report["state"], run.report["exit_code"]) == ("waiting", 5)
+        assert table(run.folder.duplicates)[1][-1] == "sent"
+        assert table(run.folder.failed)[1:] == []
+        sandbox.advance(120)
+        run = submit(run, client, poll_seconds=POLL)
+        assert run.counts["sent"] == 0
+        assert table(run.folder.duplicates)[1][-1] == "imported"
+        assert len(sandbox.jobs()) == 1
+
+
+def test_a_source_that_changed_is_refused_before_anything_is_sent(
+    leads: Path, sandbox: Sandbox, client: Marketo
+) -> None:
+    run = clean(leads)
+    leads.write_text(LEADS + "zoe@example.com,,,,\n")
+    for call in (submit, reconcile):
+        with pytest.raises(FolderError, match=r"leads\.csv: changed since it was cleaned"):
+            call(run, client)
+    assert sandbox.requests() == []
+
+
+def test_a_source_that_changes_while_jobs_run_does_not_hide_the_fates(
+    leads: Path, sandbox: Sandbox, client: Marketo
+) -> None:
+    run = clean(leads)
+
+    def change(_: object) -> None:
+        leads.write_text(LEADS + "zoe@example.com,,,,\n")
+
+    with pytest.raises(FolderError, match="changed since it was cleaned"):
+        submit(run, client, poll_seconds=POLL, progress=change)
+    assert run.counts["imported"] == 2
+    assert '"state": "reconciled"' in run.folder.report.read_text()
+    assert len(sandbox.jobs()) == 1
+
+
+def test_a_chunk_that_changed_is_not_sent(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
+    run = clean(leads)
+    (run.path / CHUNK).write_text("email\nzoe@example.com\n")
+    with pytest.raises(FolderError, match="changed since it was written"):
+        submit(run, client, poll_seconds=POLL)
+    assert sandbox.jobs() == []
+    assert run.counts["ready"] == 4
+
+
+def test_an_unfinished_clean_is_neither_sent_nor_marked(
+    leads: Path, sandbox: Sandbox, client: Marketo
+) -> None:
+    run = clean(leads)
+    text = run.folder.manifest_file.read_text()
+    start = text.index('"cleaned": {')
+    unfinished = text[:start] + '"cleaned": null, "was": {' + text[start + len('"cleaned": {') :]
+    run.folder.manifest_file.write_text(unfinished)
+    with pytest.raises(FolderError, match="cleaning was interrupted"):
+        submit(run, client)
+    assert run.folder.manifest_file.read_text() == unfinished
+    assert (run.folder.ledger.exists(), sandbox.requests()) == (False, [])
+
+
+def test_a_run_belongs_to_one_target(sent: Run, client: Marketo, sandbox: Sandbox) -> None:
+    with Sandbox(job_seconds=0) as second, Marketo(second.url, "id", "secret") as other:
+        for call in (submit, reconcile):
+            with pytest.raises(FolderError) as caught:
+                call(sent, other)
+            assert caught.value.code == "other_target"
+            assert caught.value.message == f"the run belongs to {client.host}, list none, partition none"
+        assert second.requests() == []
+    for wanted in (
+        Destination(client.host, list_id=1001),
+        Destination(client.host, partition_name="Europe"),
+        Destination("x.mktorest.com"),
+    ):
+        with pytest.raises(FolderError) as caught:
+            submit(sent, client, wanted)
+        assert caught.value.code == "other_target"
+    assert len(sandbox.jobs()) == 1
+
+
+def test_rows_for_the_sandbox_never_go_to_an_instance(leads: Path) -> None:
+    run = clean(leads, destination=Destination("sandbox"))
+    with Marketo("https://123-abc-456.mktorest.com", "id", "secret") as client:
+        with pytest.raises(FolderError) as caught:
+            submit(run, client)
+        assert caught.value.code == "other_target"
+
+
+def test_a_sandbox_may_have_another_port_each_time(leads: Path, tmp_path: Path) -> None:
+    run = clean(leads, destination=Destination("sandbox"))
+    for _ in range(2):
+        with (
+            Sandbox(tmp_path / "sandbox.sqlite", job_seconds=0) as sandbox,
+            Marketo(sandbox.url, "id", "secret") as client,
+        ):
+            run = submit(run, client, poll_seconds=POLL)
+            assert len(sandbox.jobs()) == 1
+    assert run.report["target"] == "sandbox"
+
+
+def test_a_list_by_name_is_looked_up_once(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
+    wanted = Destination(client.host, list_name="Newsletter")
+    run = submit(clean(leads, destination=wanted), client, wanted, poll_seconds=POLL)
+    assert run.folder.manifest().destination == Destination(client.host, 1002, "Newsletter")
+    assert len(sandbox.members(1002)) == 3
+    run = clean(leads, destination=wanted)
+    submit(run, client, wanted, poll_seconds=POLL)
+    submit(run, client, poll_seconds=POLL)
+    assert len(sandbox.jobs()) == 1
+
+
+def test_a_list_that_is_not_there_leaves_rows_ready(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
+    run = clean(leads)
+    with pytest.raises(TerminalError, match="Marketo has no static lists called 'Nope'"):
+        submit(run, client, Destination(client.host, list_name="Nope"), poll_seconds=POLL)
+    assert (run.counts["ready"], sandbox.jobs()) == (4, [])
+    assert run.folder.manifest().destination is None
+
+
+def test_a_refused_upload_leaves_rows_ready(leads: Path, sandbox: Sandbox) -> None:
+    run = clean(leads)
+    with Marketo(sandbox.url, "id", "wrong") as client, pytest.raises(MarketoError):
+        submit(run, client, poll_seconds=POLL)
+    assert run.counts["ready"] == 4
+    with Marketo(sandbox.url, "id", "secret") as client:
+        assert submit(run, client, poll_seconds=POLL).counts["ready"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "unknown", "state"),
+    [("lost-reply:1", 4, "unknown"), ("file-short:1", 4, "unknown"), ("job-failed:1", 0, "reconciled")],
+)
+def test_what_nobody_can_tell_is_unknown(leads: Path, fault: str, unknown: int, state: str) -> None:
+    with Sandbox(job_seconds=0, faults=[fault]) as sandbox, Marketo(sandbox.url, "id", "secret") as client:
+        run = submit(clean(leads), client, poll_seconds=POLL)
+        assert (run.counts["unknown"], run.report["state"]) == (unknown, state)
+        assert run.counts["read"] == 6
+        assert len(sandbox.jobs()) == 1
+        again = submit(run, client, poll_seconds=POLL)
+        assert (fates(again), len(sandbox.jobs())) == (fates(run), 1)
+
+
+def test_the_client_is_given_back_as_it_was(leads: Path, sandbox: Sandbox) -> None:
+    heard: list[Any] = []
+    with Marketo(sandbox.url, "id", "secret", on_exchange=heard.append) as client:
+        run = submit(clean(leads), client, poll_seconds=POLL)
+        assert heard == []
+        reconcile(run, client)
+        client.lists(name="Newsletter")
+    assert len(heard) == 1
+
+
+def test_every_exchange_is_in_the_ledger(sent: Run, sandbox: Sandbox, client: Marketo) -> None:
+    from prep.ledger import Ledger  # noqa: PLC0415
+
+    reconcile(sent, client)
+    with Ledger(sent.folder.ledger) as ledger:
+        noted = [exchange.path for exchange in ledger.exchanges()]
+        assert [job.state for job in ledger.jobs()] == [JobState.RECONCILED]
+    asked = [request.path for request in sandbox.requests()]
+    assert noted == asked
+
+
+def test_several_sources_with_their_own_columns(tmp_path: Path, client: Marketo) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text("email;numberOfEmployees;x\nana@example.com;3000000000;1\n")
+    second.write_text("x,Employees,Mail\n2,3000000001,bo@example.com\n3,5,cy@example.com\n")
+    run = submit(
+        clean([first, second], tmp_path / "o.prep", maps={"Mail": "email"}, unknown="drop"),
+        client,
+        poll_seconds=POLL,
+    )
+    header, *rows = table(run.folder.failed, ";")
+    assert header[:-7] == ["email", "numberOfEmployees", "x", "Employees", "Mail"]
+    assert [row[:8] for row in rows] == [
+        ["ana@example.com", "3000000000", "1", "", "", str(first), "1", "2"],
+        ["", "", "2", "3000000001", "bo@example.com", str(second), "1", "2"],
+    ]
+    assert pl.read_parquet(run.folder.rows)["fate"].to_list() == ["failed", "failed", "imported"]
