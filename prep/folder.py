@@ -319,8 +319,8 @@ class RunFolder:
             if not path.name.endswith(".tmp") and path.name != "spill":
                 path.replace(self.path / path.name)
         durable.sync_directory(self.path)
-        self.write_manifest(manifest)
         shutil.rmtree(self.work, ignore_errors=True)
+        self.write_manifest(manifest)
 
     def read_chunk(self, chunk: Chunk) -> bytes:
         """Read an upload file back.

@@ -32,6 +32,7 @@ def command(**chosen: Any) -> int:
     from prep.pipeline import clean
     from prep.report import build_report, describe_check
 
+    session.begin()
     limit = chosen["max_rejected"]
     with (
         tempfile.TemporaryDirectory(prefix="prep-check-") as temporary,

@@ -37,6 +37,7 @@ def command(**chosen: Any) -> None:
     from prep.schema import load_schema
     from prep.sources import open_source
 
+    session.begin()
     schema = load_schema(chosen["schema"])
     settings = make_settings(options.clean_options(chosen))
     sources = [open_source(path) for path in chosen["files"]]

@@ -10,6 +10,8 @@ from prep.errors import SettingsError
 
 _NUMBER: Final = re.compile(r"[0-9]+")
 _SHARE: Final = re.compile(r"[0-9]+(\.[0-9]+)?%")
+_WHOLE: Final = 100
+"""Percent."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Limit:
         Raises:
             SettingsError: The text is neither.
         """
-        is_share = _SHARE.fullmatch(text) is not None and Fraction(text.removesuffix("%")) <= 100  # noqa: PLR2004
+        is_share = _SHARE.fullmatch(text) is not None and Fraction(text.removesuffix("%")) <= _WHOLE
         if not is_share and _NUMBER.fullmatch(text) is None:
             raise SettingsError(
                 f"--max-rejected does not know {text!r}",
@@ -37,7 +39,7 @@ class Limit:
     def is_exceeded(self, counts: Mapping[str, int]) -> bool:
         """Whether a run with these counts has too many rejected rows."""
         number = Fraction(self.text.removesuffix("%"))
-        bound = number * counts["read"] / 100 if self.text.endswith("%") else number
+        bound = number * counts["read"] / _WHOLE if self.text.endswith("%") else number
         return counts["rejected"] > bound
 
     def refusal(self, counts: Mapping[str, int]) -> str:

@@ -113,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if "PREP_DEBUG" not in os.environ:
+        sys.unraisablehook = lambda _: None  # complaints of objects that a full disk left half-closed
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -34,8 +34,8 @@ def command(**chosen: Any) -> int:
     """
     from prep.pipeline import clean, default_folder
 
-    destination = session.choose_destination(chosen)
     session.begin(chosen["out"] or default_folder(str(chosen["files"][0])))
+    destination = session.choose_destination(chosen)
     limit = chosen["max_rejected"]
     # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
     # was looked at and the list was found.

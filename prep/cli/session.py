@@ -294,8 +294,6 @@ def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any])
         where = f"list {static_list}" if static_list else "no list"
         if destination.partition_name:
             where += f", partition {destination.partition_name}"
-        # Polars handles Ctrl-C such that reading from a terminal would go on as if nothing had been typed.
-        signal.siginterrupt(signal.SIGINT, True)  # noqa: FBT003 (its only argument)
         if not click.confirm(printable(f"Send {rows:,} rows to {destination.target}, {where}?"), err=True):
             raise Declined
 
@@ -341,8 +339,13 @@ def answer(
     return code
 
 
-def begin(folder: Path) -> None:
-    """Note the folder that a command works on."""
+def begin(folder: Path | None = None) -> None:
+    """Say that work begins, after polars was imported; note the run folder that is worked on.
+
+    Polars handles Ctrl-C in such a way that the system takes up a read again which it interrupted: nobody
+    would get out of the question, or out of a pipe that nothing comes from.
+    """
+    signal.siginterrupt(signal.SIGINT, True)
     situation().folder = folder
 
 

@@ -122,7 +122,7 @@ def _assumed(rows: pl.DataFrame, jobs: Sequence[Job]) -> int:
 
 
 def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:
-    """Whether sending began, chunks are left to send, and no job is running: Marketo refused, most likely."""
+    """Whether sending began, chunks are left to send, and no job is running: most likely it was refused."""
     states = {job.state for job in jobs}
     return manifest.goal == "run" and JobState.PLANNED in states and states <= _AT_REST
 
@@ -138,7 +138,9 @@ def exit_code(
         return EXIT_UNKNOWN
     if is_stopped:
         return EXIT_STOPPED
-    is_settled = state is not State.RECONCILED or not counts[Fate.READY]  # if not, prep was killed just before
+    is_settled = (
+        state is not State.RECONCILED or not counts[Fate.READY]
+    )  # if not, prep was killed just before
     if counts[Fate.SENT] or state in {State.SUBMITTING, State.WAITING} or not is_settled:
         return EXIT_RUNNING
     blemished = sum(counts[fate] for fate in (Fate.REJECTED, Fate.WARNED, Fate.FAILED))

@@ -86,6 +86,9 @@ def program() -> Prep:
     return call
 
 
+SECRET = "secret"
+"""Of the sandbox; opens nothing."""
+
 PROGRAM = (sys.executable, "-m", "prep")
 
 
@@ -97,7 +100,7 @@ def marketo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, url: str, secret: str = "secret") -> None:
+def connect(monkeypatch: pytest.MonkeyPatch, url: str, secret: str = SECRET) -> None:
     monkeypatch.setenv("MARKETO_ENDPOINT", url)
     monkeypatch.setenv("MARKETO_CLIENT_ID", "id")
     monkeypatch.setenv("MARKETO_CLIENT_SECRET", secret)

@@ -33,7 +33,7 @@ FILES = [
 ]
 
 
-def test_clean(prep: Prep, leads: Path):
+def test_clean(prep: Prep, leads: Path) -> None:
     ended = prep("clean", "leads.csv")
 
     assert (ended.code, ended.out, ended.err) == (3, SUMMARY, "")
@@ -43,7 +43,7 @@ def test_clean(prep: Prep, leads: Path):
     )
 
 
-def test_clean_of_a_file_where_nothing_is_wrong(prep: Prep, here: Path):
+def test_clean_of_a_file_where_nothing_is_wrong(prep: Prep, here: Path) -> None:
     written(here / "good.csv", CLEAN)
 
     ended = prep("clean", "good.csv")
@@ -59,7 +59,7 @@ def test_clean_of_a_file_where_nothing_is_wrong(prep: Prep, here: Path):
     )
 
 
-def test_clean_again_says_the_same(prep: Prep, leads: Path):
+def test_clean_again_says_the_same(prep: Prep, leads: Path) -> None:
     prep("clean", leads)
     manifest = (leads.parent / "leads.prep/manifest.json").read_bytes()
 
@@ -68,7 +68,7 @@ def test_clean_again_says_the_same(prep: Prep, leads: Path):
 
 
 @pytest.mark.parametrize("command", ["clean", "report", "resume"])
-def test_json_is_the_report_and_all_else_goes_to_stderr(prep: Prep, leads: Path, command: str):
+def test_json_is_the_report_and_all_else_goes_to_stderr(prep: Prep, leads: Path, command: str) -> None:
     prep("clean", "leads.csv")
 
     ended = prep(command, "leads.csv" if command == "clean" else "leads.prep", "--json")
@@ -90,13 +90,13 @@ def test_json_is_the_report_and_all_else_goes_to_stderr(prep: Prep, leads: Path,
     }
 
 
-def test_quiet_says_nothing_and_quiet_json_only_that(prep: Prep, leads: Path):
+def test_quiet_says_nothing_and_quiet_json_only_that(prep: Prep, leads: Path) -> None:
     assert prep("clean", leads, "--quiet") == type(prep("--version"))(3, "", "")
     ended = prep("clean", leads, "-q", "--json")
     assert (ended.err, ended.json["exit_code"]) == ("", 3)
 
 
-def test_allow_rejects(prep: Prep, leads: Path, here: Path):
+def test_allow_rejects(prep: Prep, leads: Path, here: Path) -> None:
     assert prep("clean", leads, "--allow-rejects").code == 0
     assert prep("report", "leads.prep").code == 3
     assert prep("report", "leads.prep", "--allow-rejects").code == 0
@@ -110,7 +110,7 @@ def test_allow_rejects(prep: Prep, leads: Path, here: Path):
     [("0", True), ("1", False), ("24.9%", True), ("25%", False), ("0%", True), ("100%", False)],
 )
 @pytest.mark.parametrize("command", ["clean", "check"])
-def test_max_rejected(prep: Prep, leads: Path, command: str, limit: str, stops: bool):  # noqa: FBT001
+def test_max_rejected(prep: Prep, leads: Path, command: str, limit: str, stops: bool) -> None:  # noqa: FBT001
     ended = prep(command, leads, "--max-rejected", limit, "--allow-rejects")
 
     assert ended.code == (3 if stops else 0)
@@ -138,7 +138,9 @@ Next
 """
 
 
-def test_check_leaves_nothing_behind(prep: Prep, leads: Path, here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_check_leaves_nothing_behind(
+    prep: Prep, leads: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (here / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(here / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -149,7 +151,7 @@ def test_check_leaves_nothing_behind(prep: Prep, leads: Path, here: Path, monkey
     assert names(here) == ["leads.csv", "tmp"]
 
 
-def test_check_json(prep: Prep, leads: Path):
+def test_check_json(prep: Prep, leads: Path) -> None:
     checked = prep("check", "leads.csv", "--json").json
     cleaned = prep("clean", "leads.csv", "--json").json
 
@@ -159,7 +161,7 @@ def test_check_json(prep: Prep, leads: Path):
     assert checked["mapping"][0] == {"source": "email", "field": "email", "how": "exact"}
 
 
-def test_check_shows_the_ten_commonest_problems_with_their_first_rows(prep: Prep, here: Path):
+def test_check_shows_the_ten_commonest_problems_with_their_first_rows(prep: Prep, here: Path) -> None:
     columns = "email,numberOfEmployees,unsubscribed,dateOfBirth,website,annualRevenue,leadScore,doNotCall"
     columns += ",mktoAcquisitionDate,mktoIsPartner,urgency,priority,rating"
     bad = "x,x,x,x,no url,x,x,x,x,x,x,x," + "r" * 300
@@ -174,19 +176,21 @@ def test_check_shows_the_ten_commonest_problems_with_their_first_rows(prep: Prep
     assert shown[10].startswith("  … and ")
 
 
-def test_check_names_the_file_of_each_row_where_there_are_several(prep: Prep, leads: Path, here: Path):
+def test_check_names_the_file_of_each_row_where_there_are_several(
+    prep: Prep, leads: Path, here: Path
+) -> None:
     written(here / "more.csv", "email\nx\n")
 
     assert "): leads.csv row 2, more.csv row 1\n" in prep("check", "leads.csv", "more.csv").out
 
 
-def test_nothing_wrong_is_said_too(prep: Prep, here: Path):
+def test_nothing_wrong_is_said_too(prep: Prep, here: Path) -> None:
     written(here / "good.csv", CLEAN)
 
     assert "\nNo problems\n" in prep("check", "good.csv").out
 
 
-def test_headers(prep: Prep, here: Path):
+def test_headers(prep: Prep, here: Path) -> None:
     written(here / "list.csv", "E-mail;Vorname;Zzz\na@example.com;A;z\n")
 
     ended = prep(
@@ -203,7 +207,7 @@ def test_headers(prep: Prep, here: Path):
     )
 
 
-def test_headers_json_also_when_nothing_maps_to_the_lookup_field(prep: Prep, here: Path):
+def test_headers_json_also_when_nothing_maps_to_the_lookup_field(prep: Prep, here: Path) -> None:
     written(here / "list.csv", "Frst Name,Zzz\nA,z\n")
 
     ended = prep("headers", "list.csv", "--json")
@@ -221,7 +225,7 @@ def test_headers_json_also_when_nothing_maps_to_the_lookup_field(prep: Prep, her
     assert ended.err.count("Error:") == 1
 
 
-def test_headers_json(prep: Prep, leads: Path):
+def test_headers_json(prep: Prep, leads: Path) -> None:
     ended = prep("headers", "leads.csv", "--json")
 
     assert (ended.code, ended.json["exit_code"]) == (0, 0)
@@ -229,14 +233,16 @@ def test_headers_json(prep: Prep, leads: Path):
     assert ended.json["sources"][0]["columns"] == ["email", "firstName", "company"]
 
 
-def test_resume_of_a_run_that_was_only_cleaned_sends_nothing_and_names_submit(prep: Prep, leads: Path):
+def test_resume_of_a_run_that_was_only_cleaned_sends_nothing_and_names_submit(
+    prep: Prep, leads: Path
+) -> None:
     prep("clean", "leads.csv")
 
     assert prep("resume", "leads.prep").out == SUMMARY
     assert "ledger.sqlite" not in names(leads.parent / "leads.prep")
 
 
-def test_reconcile_of_a_run_that_was_not_sent(prep: Prep, leads: Path):
+def test_reconcile_of_a_run_that_was_not_sent(prep: Prep, leads: Path) -> None:
     prep("clean", "leads.csv")
 
     assert prep("reconcile", "leads.prep").error == (
@@ -248,7 +254,7 @@ def test_reconcile_of_a_run_that_was_not_sent(prep: Prep, leads: Path):
 ESCAPE = "\x1b[31mred\x1b[0m\x07\u202e\x9b2J"
 
 
-def test_nothing_in_a_file_reaches_the_terminal_as_an_escape(prep: Prep, here: Path):
+def test_nothing_in_a_file_reaches_the_terminal_as_an_escape(prep: Prep, here: Path) -> None:
     written(here / f"a{ESCAPE}.csv", f"email,{ESCAPE},firstName\na@example.com,x,y\n")
     written(here / f"b{ESCAPE}.csv", f"email,firstName\n{ESCAPE},{ESCAPE}\nc@example.com,d\n")
     written(
@@ -283,7 +289,7 @@ def test_nothing_in_a_file_reaches_the_terminal_as_an_escape(prep: Prep, here: P
         assert all(character.isprintable() or character == "\n" for character in shown), line
 
 
-def test_json_stays_one_line_whatever_the_file_holds(prep: Prep, here: Path):
+def test_json_stays_one_line_whatever_the_file_holds(prep: Prep, here: Path) -> None:
     name = "u\u2028v\x85w"
     written(here / "list.csv", f"email,{name}\na@example.com,1\n")
 
@@ -292,7 +298,7 @@ def test_json_stays_one_line_whatever_the_file_holds(prep: Prep, here: Path):
     assert ended.json["mapping"][1]["source"] == name
 
 
-def test_a_second_prep_is_kept_out(prep: Prep, leads: Path):
+def test_a_second_prep_is_kept_out(prep: Prep, leads: Path) -> None:
     prep("clean", "leads.csv")
     with (leads.parent / "leads.prep/.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -306,7 +312,7 @@ def test_a_second_prep_is_kept_out(prep: Prep, leads: Path):
 LIMITED = ("prlimit", "--fsize=4000")
 
 
-def test_no_space(program: Prep, prep: Prep, leads: Path):
+def test_no_space(program: Prep, prep: Prep, leads: Path) -> None:
     leads.write_text(LEADS + "".join(f"p{number}@example.com,P,Q\n" for number in range(400)))
 
     full = program("clean", "leads.csv", "--json", before=LIMITED)
@@ -317,7 +323,7 @@ def test_no_space(program: Prep, prep: Prep, leads: Path):
     assert prep("clean", "leads.csv").code == 3
 
 
-def test_no_space_for_a_check(program: Prep, leads: Path):
+def test_no_space_for_a_check(program: Prep, leads: Path) -> None:
     leads.write_text(LEADS + "".join(f"p{number}@example.com,P,Q\n" for number in range(400)))
 
     full = program("check", "leads.csv", "--json", before=LIMITED)
@@ -326,7 +332,9 @@ def test_no_space_for_a_check(program: Prep, leads: Path):
     assert names(leads.parent) == ["leads.csv"]
 
 
-def test_a_defect_is_one_line_without_values(prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_defect_is_one_line_without_values(
+    prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing causes one on purpose: a module that is missing stands for it."""
     monkeypatch.setattr("prep.cli.check.tempfile", None)
 
@@ -340,7 +348,7 @@ def test_a_defect_is_one_line_without_values(prep: Prep, leads: Path, monkeypatc
     assert "Traceback" in prep("check", leads).err
 
 
-def test_a_folder_that_vanishes(prep: Prep, here: Path):
+def test_a_folder_that_vanishes(prep: Prep, here: Path) -> None:
     (here / "gone").mkdir()
     os.chdir(here / "gone")
     (here / "gone").rmdir()

@@ -10,42 +10,41 @@ import pytest
 
 from .conftest import Prep, written
 
-COMMANDS = (
-    "run check clean submit status resume reconcile report headers schema sandbox doctor "
-    "schema-list schema-show schema-check"
-).split()
+TOP = ["run", "check", "clean", "submit", "status", "resume", "reconcile", "report"]
+TOP += ["headers", "schema", "sandbox", "doctor"]
+COMMANDS = [*TOP, "schema-list", "schema-show", "schema-check"]
 HEAVY = ("polars", "pandera", "requests", "rich", "uvicorn", "starlette", "sqlite3", "rapidfuzz")
 
 
-def test_version(prep: Prep):
+def test_version(prep: Prep) -> None:
     assert prep("--version") == type(prep("--version"))(0, f"prep {version('leadprep')}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_a_worked_example(prep: Prep, command: str):
+def test_every_command_has_help_with_a_worked_example(prep: Prep, command: str) -> None:
     ended = prep(*command.split("-"), "--help")
 
     assert (ended.code, ended.err) == (0, "")
     assert f"\n    prep {command.replace('-', ' ')}" in ended.out.partition("Example")[2]
 
 
-def test_help_lists_every_command_and_every_exit_code(prep: Prep):
+def test_help_lists_every_command_and_every_exit_code(prep: Prep) -> None:
     shown = prep("--help").out
 
-    for command in COMMANDS[:12]:
+    for command in TOP:
         assert f"\n  {command} " in shown
     for code in (0, 1, 2, 3, 4, 5, 6, 130):
         assert f"\n    {code:<3}  " in shown
 
 
 @pytest.mark.parametrize("planned", ["retry", "review", "preview", "purge"])
-def test_commands_that_do_not_exist_yet_are_not_mentioned(prep: Prep, planned: str):
+def test_commands_that_do_not_exist_yet_are_not_mentioned(prep: Prep, planned: str) -> None:
     assert f"prep {planned}" not in "".join(prep(*name.split("-"), "--help").out for name in COMMANDS)
     assert prep(planned).code == 2
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("run", "--help"), ("run", "--bogus")])
-def test_asking_for_help_imports_nothing_heavy(arguments: tuple[str, ...]):
+def test_asking_for_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     code = (
         "import json, sys\n"
         "from prep.cli.main import run\n"
@@ -57,14 +56,14 @@ def test_asking_for_help_imports_nothing_heavy(arguments: tuple[str, ...]):
     assert json.loads(ended.stdout.splitlines()[-1]) == []
 
 
-def test_help_is_there_although_prep_toml_is_wrong(prep: Prep, here: Path):
+def test_help_is_there_although_prep_toml_is_wrong(prep: Prep, here: Path) -> None:
     written(here / "prep.toml", "nonsense = 1")
 
     assert prep("run", "--help").code == 0
     assert prep("status", "x.prep").code == 1
 
 
-def test_no_command_at_all_shows_the_help(prep: Prep):
+def test_no_command_at_all_shows_the_help(prep: Prep) -> None:
     ended = prep()
 
     assert (ended.code, ended.out) == (2, "")

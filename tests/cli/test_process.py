@@ -50,7 +50,7 @@ def interrupted(slow: Sandbox, number: signal.Signals, *options: str) -> Ended:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_with_its_state_kept(
     prep: Prep, here: Path, slow: Sandbox, number: signal.Signals
-):
+) -> None:
     written(here / "l.csv", CLEAN)
 
     assert interrupted(slow, number) == Ended(130, "", "Interrupted. prep resume l.prep carries on.\n")
@@ -61,7 +61,7 @@ def test_a_signal_ends_the_run_with_its_state_kept(
     assert sum(request.place == "import" for request in slow.requests()) == 1
 
 
-def test_an_interrupted_run_answers_in_json_too(here: Path, slow: Sandbox):
+def test_an_interrupted_run_answers_in_json_too(here: Path, slow: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
 
     ended = interrupted(slow, signal.SIGINT, "--json")
@@ -70,7 +70,7 @@ def test_an_interrupted_run_answers_in_json_too(here: Path, slow: Sandbox):
     assert ended.json["counts"]["sent"] == 2
 
 
-def test_an_interrupt_before_there_is_a_folder(prep: Prep, here: Path):
+def test_an_interrupt_before_there_is_a_folder(prep: Prep, here: Path) -> None:
     """A named pipe that nobody writes to: prep waits for it."""
     os.mkfifo(here / "l.csv")
     process = subprocess.Popen([*PROGRAM, "clean", "l.csv"], stderr=subprocess.PIPE, text=True)
@@ -86,7 +86,7 @@ def test_an_interrupt_before_there_is_a_folder(prep: Prep, here: Path):
 @pytest.mark.parametrize(
     "command", ["report leads.prep", "report leads.prep --json", "schema show lead", "report nothing --json"]
 )
-def test_a_broken_pipe_is_silent(prep: Prep, leads: Path, command: str):
+def test_a_broken_pipe_is_silent(prep: Prep, leads: Path, command: str) -> None:
     prep("clean", leads)
     reading, writing = os.pipe()
     os.close(reading)  # whoever should read is gone before the first line
@@ -102,17 +102,17 @@ def test_a_broken_pipe_is_silent(prep: Prep, leads: Path, command: str):
     assert "Exception ignored" not in ended.stderr
 
 
-def test_a_run_goes_on_although_nobody_reads_what_it_says(leads: Path):
+def test_a_run_goes_on_although_nobody_reads_what_it_says(leads: Path) -> None:
     shell = f"{sys.executable} -m prep run leads.csv --sandbox 2>&1 | head -0"
 
-    ended = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+    ended = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
 
     assert (ended.stdout, ended.stderr) == ("", "")
     report = json.loads((leads.parent / "leads.prep/report.json").read_text())
     assert report["counts"]["imported"] == 2
 
 
-def test_a_full_stdout_is_one_line(prep: Prep, leads: Path):
+def test_a_full_stdout_is_one_line(prep: Prep, leads: Path) -> None:
     prep("clean", leads)
     with open("/dev/full", "w") as full:  # noqa: PTH123
         ended = subprocess.run(
@@ -121,16 +121,17 @@ def test_a_full_stdout_is_one_line(prep: Prep, leads: Path):
 
     assert ended.returncode == 1
     assert ended.stderr == (
-        "Error: leads.prep: No space left on device\nHint: Free some space, then run the same command again.\n"
+        "Error: leads.prep: No space left on device\n"
+        "Hint: Free some space, then run the same command again.\n"
     )
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_do_no_harm(prep: Prep, leads: Path, closed: str):
+def test_closed_streams_do_no_harm(prep: Prep, leads: Path, closed: str) -> None:
     prep("clean", leads)
     ended = subprocess.run(
         f"{sys.executable} -m prep report leads.prep {closed}",
-        shell=True,  # noqa: S602
+        shell=True,
         capture_output=True,
         text=True,
         check=False,
@@ -139,7 +140,7 @@ def test_closed_streams_do_no_harm(prep: Prep, leads: Path, closed: str):
     assert ended.stderr == ""
 
 
-def test_output_in_an_encoding_without_the_letters(program: Prep, here: Path):
+def test_output_in_an_encoding_without_the_letters(program: Prep, here: Path) -> None:
     written(here / "Größe.csv", "email,Straße\na@example.com,x\n")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
@@ -197,7 +198,7 @@ def on_terminal(*arguments: str, **environment: str) -> Iterator[Terminal]:
 QUESTION = "Send 2 rows to {host}, list Newsletter, partition Europe? [y/N]: "
 
 
-def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: Sandbox):
+def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
     host = marketo.url.removeprefix("http://")
     line = ("run", "l.csv", "--list", "Newsletter", "--partition-name", "Europe")
@@ -226,11 +227,11 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
 
     with on_terminal("submit", "l.prep") as terminal:  # it was asked once
         assert terminal.end() == 0
-    assert "?" not in terminal.shown
+    assert "[y/N]" not in terminal.shown
 
 
 @pytest.mark.parametrize("unasked", [("--yes",), ("--sandbox",)])
-def test_who_is_not_asked(here: Path, marketo: Sandbox, unasked: tuple[str, ...]):
+def test_who_is_not_asked(here: Path, marketo: Sandbox, unasked: tuple[str, ...]) -> None:
     written(here / "l.csv", CLEAN)
 
     with on_terminal("run", "l.csv", *unasked) as terminal:
@@ -240,7 +241,7 @@ def test_who_is_not_asked(here: Path, marketo: Sandbox, unasked: tuple[str, ...]
     assert marketo.url
 
 
-def test_progress_is_for_terminals_and_keeps_no_color(leads: Path, program: Prep):
+def test_progress_is_for_terminals_and_keeps_no_color(leads: Path, program: Prep) -> None:
     with on_terminal("run", "leads.csv", "--sandbox") as terminal:
         assert terminal.end() == 3
     assert "validate" in terminal.shown
@@ -272,7 +273,7 @@ def served(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 def test_run_against_the_sandbox_as_a_process(
     program: Prep, prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     written(here / "leads.csv", LEADS)
     with served("--state", "state.sqlite") as (url, server):
         assert url.startswith("http://127.0.0.1:")
@@ -294,7 +295,9 @@ def test_run_against_the_sandbox_as_a_process(
         assert len(sandbox.leads()) == 8
 
 
-def test_the_sandbox_lists_its_faults_and_has_them(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_sandbox_lists_its_faults_and_has_them(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown = prep("sandbox", "--faults")
     assert shown.code == 0
     assert "lost-reply        queued, but the connection closes without a reply\n" in shown.out
@@ -304,7 +307,7 @@ def test_the_sandbox_lists_its_faults_and_has_them(prep: Prep, here: Path, monke
         assert prep("run", "l.csv").code == 6
 
 
-def test_a_sandbox_that_cannot_keep_its_state(prep: Prep, here: Path):
+def test_a_sandbox_that_cannot_keep_its_state(prep: Prep, here: Path) -> None:
     ended = prep("sandbox", "--port", 0, "--state", "none/state.sqlite")
     assert ended.error[0] == 1
     assert ended.err.count("\n") == 2

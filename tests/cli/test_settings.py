@@ -14,7 +14,7 @@ DATED = "email,dateOfBirth\na@example.com,03/04/2001\na@example.com,05/06/2002\n
 
 def test_flag_before_environment_before_file_before_default(
     prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     written(here / "d.csv", DATED)
 
     assert prep("clean", "d.csv", "-o", "none.prep").code == 3  # by default no day and month are guessed
@@ -28,7 +28,7 @@ def test_flag_before_environment_before_file_before_default(
     assert (here / "flag.prep/chunks/leads-0001.csv").read_text().endswith("a@example.com,2002-06-05\n")
 
 
-def test_a_file_with_everything(prep: Prep, here: Path):
+def test_a_file_with_everything(prep: Prep, here: Path) -> None:
     written(here / "l.csv", "Work mail;Zzz\na@example.com;1\n")
     written(
         here / "prep.toml",
@@ -84,7 +84,9 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_FILES)
-def test_what_is_wrong_with_prep_toml(prep: Prep, leads: Path, here: Path, content: str, message: str):
+def test_what_is_wrong_with_prep_toml(
+    prep: Prep, leads: Path, here: Path, content: str, message: str
+) -> None:
     written(here / "prep.toml", content)
 
     ended = prep("clean", "leads.csv")
@@ -98,7 +100,7 @@ def test_what_is_wrong_with_prep_toml(prep: Prep, leads: Path, here: Path, conte
 
 def test_what_is_wrong_with_the_environment_is_a_setting_and_not_usage(
     prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("PREP_KEEP", "frist")
     assert prep("clean", leads).error == (
         1,
@@ -111,7 +113,9 @@ def test_what_is_wrong_with_the_environment_is_a_setting_and_not_usage(
     assert (ended.code, ended.json["error"]["code"]) == (1, "bad_setting")
 
 
-def test_the_nearer_of_list_and_list_id_counts(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_nearer_of_list_and_list_id_counts(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(here / "l.csv", CLEAN)
     written(here / "prep.toml", 'list = "Newsletter"')
 
@@ -127,7 +131,7 @@ SANDBOX_HINT = "or try everything without an account: --sandbox."
 
 
 @pytest.mark.parametrize("missing", ["MARKETO_ENDPOINT", "MARKETO_CLIENT_ID", "MARKETO_CLIENT_SECRET"])
-def test_missing_credentials(prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch, missing: str):
+def test_missing_credentials(prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     connect(monkeypatch, "https://123-abc-456.mktorest.com")
     monkeypatch.setenv(missing, " ")
 
@@ -158,14 +162,16 @@ ENDPOINTS = [
 @pytest.mark.parametrize(("endpoint", "message"), ENDPOINTS)
 def test_endpoints_that_are_not_talked_to(
     prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, message: str
-):
+) -> None:
     connect(monkeypatch, endpoint)
 
     assert prep("run", leads).error == (1, f"Error: {message}\nHint: {ENDPOINT_HINT}\n")
     assert names(leads.parent) == ["leads.csv"]
 
 
-def test_looking_too_often_is_for_this_machine_only(prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch):
+def test_looking_too_often_is_for_this_machine_only(
+    prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connect(monkeypatch, "https://123-abc-456.mktorest.com")
 
     assert prep("run", leads).error == (
@@ -175,7 +181,9 @@ def test_looking_too_often_is_for_this_machine_only(prep: Prep, leads: Path, mon
     )
 
 
-def test_credentials_in_files(prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_credentials_in_files(
+    prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(here / "l.csv", CLEAN)
     for name in ("ENDPOINT", "CLIENT_ID", "CLIENT_SECRET"):
         monkeypatch.delenv(f"MARKETO_{name}")
@@ -199,7 +207,9 @@ def test_credentials_in_files(prep: Prep, here: Path, marketo: Sandbox, monkeypa
     assert prep("run", "l.csv").code == 0
 
 
-def test_credentials_in_prep_toml(prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_credentials_in_prep_toml(
+    prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(here / "l.csv", CLEAN)
     for name in ("ENDPOINT", "CLIENT_ID", "CLIENT_SECRET"):
         monkeypatch.delenv(f"MARKETO_{name}")
@@ -219,7 +229,7 @@ CANARY = "canary-5f1c93ab"
 
 def test_wrong_credentials_are_refused_and_shown_nowhere(
     prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     written(here / "l.csv", CLEAN)
     connect(monkeypatch, marketo.url, CANARY)
 
@@ -238,12 +248,12 @@ def test_wrong_credentials_are_refused_and_shown_nowhere(
     assert len(marketo.leads()) == 8
 
 
-def test_there_is_no_option_for_a_secret(prep: Prep, leads: Path):
+def test_there_is_no_option_for_a_secret(prep: Prep, leads: Path) -> None:
     for flag in ("--client-secret", "--secret", "--password", "--token", "--client-id"):
         assert prep("run", leads, flag, "x").code == 2
 
 
-def test_nobody_answers(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_nobody_answers(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses between the attempts are taken out: nobody waits for them here."""
     written(here / "l.csv", CLEAN)
     monkeypatch.setattr("prep.marketo.throttle._BASE_SECONDS", 0.0)
@@ -260,7 +270,7 @@ def test_nobody_answers(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch)
         assert prep("report", "l.prep").code == 4
 
 
-def test_doctor(prep: Prep, marketo: Sandbox):
+def test_doctor(prep: Prep, marketo: Sandbox) -> None:
     ended = prep("doctor", "--json")
 
     assert (ended.code, ended.json["exit_code"]) == (0, 0)
@@ -277,7 +287,7 @@ def test_doctor(prep: Prep, marketo: Sandbox):
     assert {request.place for request in marketo.requests()} == {"identity", "other"}
 
 
-def test_doctor_names_what_is_wrong(prep: Prep, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_doctor_names_what_is_wrong(prep: Prep, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKETO_CLIENT_SECRET", CANARY)
     ended = prep("doctor", "--json")
     assert (ended.code, ended.json["findings"][-1]["name"]) == (4, "credentials")
@@ -292,12 +302,12 @@ def test_doctor_names_what_is_wrong(prep: Prep, marketo: Sandbox, monkeypatch: p
     )
 
 
-def test_doctor_in_the_sandbox_leaves_nothing_behind(prep: Prep, here: Path):
+def test_doctor_in_the_sandbox_leaves_nothing_behind(prep: Prep, here: Path) -> None:
     assert prep("doctor", "--sandbox").code == 0
     assert names(here) == []
 
 
-def test_schema_commands(prep: Prep, here: Path):
+def test_schema_commands(prep: Prep, here: Path) -> None:
     assert prep("schema", "list", "--json").json["schemas"][0]["name"] == "lead"
     shown = prep("schema", "show", "lead")
     assert "* email                            email " in shown.out

@@ -39,7 +39,7 @@ def stored(folder: str) -> object:
     return json.loads((Path(folder) / "report.json").read_text())
 
 
-def test_run_in_the_sandbox(prep: Prep, leads: Path):
+def test_run_in_the_sandbox(prep: Prep, leads: Path) -> None:
     ended = prep("run", "leads.csv", "--sandbox")
 
     assert (ended.code, ended.err) == (3, "")
@@ -47,7 +47,7 @@ def test_run_in_the_sandbox(prep: Prep, leads: Path):
     assert names(leads.parent)[0] == "leads.csv"
 
 
-def test_run_again_sends_nothing_and_says_so(prep: Prep, leads: Path, marketo: Sandbox):
+def test_run_again_sends_nothing_and_says_so(prep: Prep, leads: Path, marketo: Sandbox) -> None:
     first = prep("run", "leads.csv")
     asked = len(marketo.requests())
     texts = [prep("run", "leads.csv").out, prep("submit", "leads.prep").out, prep("resume", "leads.prep").out]
@@ -58,7 +58,7 @@ def test_run_again_sends_nothing_and_says_so(prep: Prep, leads: Path, marketo: S
     assert uploads(marketo) == 1
 
 
-def test_run_json_is_the_report(prep: Prep, leads: Path, marketo: Sandbox):
+def test_run_json_is_the_report(prep: Prep, leads: Path, marketo: Sandbox) -> None:
     ended = prep("run", "leads.csv", "--json")
 
     assert ended.code == 3
@@ -68,7 +68,7 @@ def test_run_json_is_the_report(prep: Prep, leads: Path, marketo: Sandbox):
     assert ended.err == SUMMARY.format(target=host(marketo), note="")
 
 
-def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox):
+def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
     prep("clean", "l.csv")
     assert marketo.requests() == []
@@ -90,7 +90,7 @@ def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox):
 
 def test_a_folder_belongs_to_one_target(
     prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     written(here / "l.csv", CLEAN)
     prep("run", "l.csv")
 
@@ -119,7 +119,7 @@ def test_a_folder_belongs_to_one_target(
     assert uploads(marketo) == 1
 
 
-def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox):
+def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
 
     wrong = prep("run", "l.csv", "--list", "Nwsletter", "--json")
@@ -141,7 +141,7 @@ def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox):
     assert len(marketo.members(1002)) == 2
 
 
-def test_every_row_rejected(prep: Prep, here: Path, marketo: Sandbox):
+def test_every_row_rejected(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "bad.csv", "email,firstName\nnobody,A\n,B\n")
 
     ended = prep("run", "bad.csv", "--allow-rejects")
@@ -156,7 +156,7 @@ def test_every_row_rejected(prep: Prep, here: Path, marketo: Sandbox):
     assert {"manifest.json", "rejected.csv", "rows.parquet", "report.json"} <= set(names(here / "bad.prep"))
 
 
-def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo: Sandbox):
+def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo: Sandbox) -> None:
     ended = prep("run", "leads.csv", "--max-rejected", "10%", "--json")
 
     said = "Nothing is sent: 1 of 4 rows were rejected, more than --max-rejected 10% allows."
@@ -174,7 +174,7 @@ def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo:
 @pytest.mark.parametrize("leave", [("--no-wait",), ("--timeout", "0")])
 def test_leaving_early_and_carrying_on(
     prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch, leave: tuple[str, ...]
-):
+) -> None:
     written(here / "l.csv", CLEAN)
     with Sandbox(job_seconds=60, time_scale=0) as marketo:
         connect(monkeypatch, marketo.url)
@@ -202,7 +202,7 @@ def test_leaving_early_and_carrying_on(
         assert prep("status", "l.prep", "--json").json["exit_code"] == 0
 
 
-def test_the_sandbox_of_a_folder_goes_on_where_it_was_left(prep: Prep, leads: Path):
+def test_the_sandbox_of_a_folder_goes_on_where_it_was_left(prep: Prep, leads: Path) -> None:
     assert prep("run", "leads.csv", "--sandbox", "--no-wait").code == 5
     assert prep("resume", "leads.prep").out == SUMMARY.format(target="the local sandbox", note="")
 
@@ -213,7 +213,7 @@ def many(here: Path) -> None:
     written(here / "many.csv", f"email,company\n{rows}")
 
 
-def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many(here)
     with Sandbox(job_seconds=0, faults=[SECOND_REFUSED]) as marketo:
         connect(monkeypatch, marketo.url)
@@ -235,7 +235,7 @@ def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: py
         assert report.out.endswith("Next\n  prep resume many.prep  carries on\n")
 
 
-def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(here / "l.csv", CLEAN)
     with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as marketo:
         connect(monkeypatch, marketo.url)
@@ -248,7 +248,8 @@ def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPa
             "2 rows read",
             "          2  unknown     nobody can tell; see below",
             "",
-            "Outcome unknown: look in Marketo whether these rows arrived; they are not sent again by themselves",
+            "Outcome unknown: look in Marketo whether these rows arrived; "
+            "they are not sent again by themselves",
             ended.out.splitlines()[5],
         ]
         assert ended.out.splitlines()[5].startswith("  chunks/leads-0001.csv: ")
@@ -259,7 +260,7 @@ def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPa
 
 def test_status_of_several_folders_ends_with_the_gravest(
     prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     written(here / "clean.csv", CLEAN)
     many(here)
     prep("clean", "clean.csv")
@@ -285,7 +286,7 @@ def test_status_of_several_folders_ends_with_the_gravest(
     assert code("four", "six", "five") == 6
 
 
-def test_warned_and_failed_rows(prep: Prep, here: Path):
+def test_warned_and_failed_rows(prep: Prep, here: Path) -> None:
     leads = "email,firstName\nshared.mailbox@example.com,A\n_b@example.com,B\nc@example.com,C\n"
     written(here / "l.csv", leads)
 
@@ -306,7 +307,7 @@ def test_warned_and_failed_rows(prep: Prep, here: Path):
     assert prep("run", "l.csv", "--sandbox", "--allow-rejects").code == 0
 
 
-def test_a_damaged_ledger_stops_before_anything_is_sent(prep: Prep, here: Path, marketo: Sandbox):
+def test_a_damaged_ledger_stops_before_anything_is_sent(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
     prep("run", "l.csv")
     asked = len(marketo.requests())
@@ -321,7 +322,7 @@ def test_a_damaged_ledger_stops_before_anything_is_sent(prep: Prep, here: Path, 
     assert len(marketo.requests()) == asked
 
 
-def test_a_changed_chunk_and_a_changed_source(prep: Prep, here: Path, marketo: Sandbox):
+def test_a_changed_chunk_and_a_changed_source(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
     prep("clean", "l.csv")
     shutil.copytree(here / "l.prep", here / "copy.prep")
@@ -337,7 +338,7 @@ def test_a_changed_chunk_and_a_changed_source(prep: Prep, here: Path, marketo: S
 
 def test_a_full_disk_while_sending_is_no_promise_that_nothing_was_sent(
     program: Prep, prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     rows = "".join(
         f"person-{number * 7919 % 100003}@example.com,{number * 104729}\n" for number in range(9000)
     )
@@ -355,7 +356,7 @@ def test_a_full_disk_while_sending_is_no_promise_that_nothing_was_sent(
         assert len(marketo.leads()) == 9006
 
 
-def test_an_interrupted_clean_is_carried_on_up_to_its_goal(prep: Prep, leads: Path, marketo: Sandbox):
+def test_an_interrupted_clean_is_carried_on_up_to_its_goal(prep: Prep, leads: Path, marketo: Sandbox) -> None:
     """The state that a crash leaves: the manifest has its name, nothing else has."""
     prep("run", "leads.csv", "--no-wait", "--timeout", 0)
     folder = leads.parent / "leads.prep"
@@ -375,7 +376,7 @@ def test_an_interrupted_clean_is_carried_on_up_to_its_goal(prep: Prep, leads: Pa
     assert prep("resume", "leads.prep").out == SUMMARY.format(target=host(marketo), note="")
 
 
-def test_a_sandbox_file_that_is_damaged(prep: Prep, leads: Path):
+def test_a_sandbox_file_that_is_damaged(prep: Prep, leads: Path) -> None:
     prep("run", "leads.csv", "--sandbox", "--no-wait")
     (leads.parent / "leads.prep/sandbox.sqlite").write_bytes(b"no database" * 1000)
 

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.crash.cleaning import Cleaning
 from tests.crash.ordeal import Death, Story, endure, make_template, workshop
 
 
@@ -30,6 +31,7 @@ def main() -> int:
         every = 1 if chosen.all else chosen.every
         stepped = list(_tell(_by_step(template, folder, chosen.from_step, every)))
         wanted = 300 if chosen.all else chosen.kills
+        cleaned, different = _clean(folder, every, wanted // 5, random.Random(chosen.seed))  # noqa: S311
         seldom = list(_tell(_by_chance(template, folder, wanted, random.Random(chosen.seed))))  # noqa: S311
     _say(f"\n{'':40}{'each step':>12}{'by chance':>12}")
     for name, value in _table(stepped).items():
@@ -37,8 +39,9 @@ def main() -> int:
     _say(f"\nfirst kills: {sum(bool(story.kills) for story in stepped)} moments")
     for kind, number in sorted(Counter(story.kills[0] for story in stepped if story.kills).items()):
         _say(f"  {number:5,}  {kind}")
+    _say(f"\ncleaning: {cleaned} processes killed, {len(different)} files differ {different or ''}")
     _say(f"\n{time.monotonic() - started:,.0f} s")
-    return sum(len(story.complaints) for story in (*stepped, *seldom))
+    return len(different) + sum(len(story.complaints) for story in (*stepped, *seldom))
 
 
 def _by_step(template: Path, folder: Path, first: int, every: int) -> Iterator[Story]:
@@ -60,6 +63,15 @@ def _by_chance(template: Path, folder: Path, kills: int, chance: random.Random) 
         deaths = [Death(seconds=chance.uniform(0, 0.7 * longest)) for _ in range(min(4, kills))]
         yield (story := _endure(template, folder, deaths, with_batch_ids=chance.random() < 0.5))
         kills -= len(story.kills)
+
+
+def _clean(folder: Path, every: int, kills: int, chance: random.Random) -> tuple[int, list[str]]:
+    """Kill cleaning at its steps, then again while recovering, and by chance."""
+    cleaning = Cleaning(folder)
+    deaths = [[Death(step), Death(1 + step * 5 % cleaning.steps)] for step in range(1, cleaning.steps + 1, every)]
+    deaths += [[Death(seconds=chance.uniform(0, 0.6))] for _ in range(kills)]
+    endured = [cleaning.endure(each) for each in deaths]
+    return sum(killed for killed, _ in endured), sorted({name for _, names in endured for name in names})
 
 
 def _endure(template: Path, folder: Path, deaths: list[Death], *, with_batch_ids: bool) -> Story:

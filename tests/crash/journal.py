@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from prep.model import Fate, Format, Job, JobState
 from prep.pipeline import Run, clean
 from prep.report import read_jobs
 from prep.sandbox import Outcome, Sandbox
+from prep.settlement import ASSUMED
 
 ROWS_OF_A_CHUNK = 12
 MAX_BYTES = 1000
@@ -78,6 +79,7 @@ class Verdict:
         false_failures: Rows that the journal took and that are called failed.
         misjudged: Rows with any other fate than the journal's, ready, sent and unknown left aside.
         unknown: Rows called unknown.
+        assumed: Rows called imported on a person's word, and said to be; the journal may differ.
         unfinished: Rows called ready or sent.
     """
 
@@ -88,6 +90,7 @@ class Verdict:
     false_failures: int
     misjudged: int
     unknown: int
+    assumed: int
     unfinished: int
 
     @property
@@ -102,27 +105,21 @@ def batches_of(sandbox: Sandbox, content: bytes) -> list[int]:
     return [job.batch_id for job in sandbox.jobs() if sandbox.upload(job.batch_id) == content]
 
 
-def judge(run: Run, sandbox: Sandbox, assumed: Iterable[str] = ()) -> Verdict:
-    """Hold a run against the sandbox's journal.
-
-    Args:
-        run: The run.
-        sandbox: Where it was sent.
-        assumed: Chunks that a person called landed without a batch id; their rows are imported by that word.
-    """
+def judge(run: Run, sandbox: Sandbox) -> Verdict:
+    """Hold a run against the journal of the sandbox where it was sent."""
     truth = _true_fates(sandbox)
     by_chunk = {job.chunk: job for job in read_jobs(run.folder)}
-    word_counts = set(assumed)
     tally: Counter[str] = Counter()
     sent = run.rows.drop_nulls("chunk")
-    for key, chunk, told in sent.select("key", "chunk", "fate").iter_rows():
+    for key, chunk, told, message in sent.select("key", "chunk", "fate", "message").iter_rows():
         happened = truth[key]
         open_fate = told in {Fate.READY, Fate.SENT, Fate.UNKNOWN}
         tally["twice"] += len(happened) > 1
         tally["lost"] += not happened and by_chunk[chunk].state is JobState.RECONCILED
         tally["unknown"] += told == Fate.UNKNOWN
         tally["unfinished"] += told in {Fate.READY, Fate.SENT}
-        if open_fate or not happened or chunk in word_counts:
+        tally["assumed"] += message == ASSUMED
+        if open_fate or not happened or message == ASSUMED:
             continue
         tally["false_successes"] += happened[-1] is Fate.FAILED and told != Fate.FAILED
         tally["false_failures"] += happened[-1] is not Fate.FAILED and told == Fate.FAILED

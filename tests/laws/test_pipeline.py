@@ -207,7 +207,7 @@ def test_rejected_rows_show_the_cells_of_the_source(separator: str, cells: list[
         with run.folder.rejected.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file, delimiter=separator))
         shown = [line["firstName"] for line in lines if not line["_raw"]]
-        undone = [cell[1:] if cell.startswith("'") else cell for cell in shown]
+        undone = [cell.removeprefix("'") for cell in shown]
         assert undone == [cell or "" for cell in readable["firstName"]]
         expected = [cell for cell in cells if "\0" not in cell]
         assert [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in expected] == undone

@@ -165,7 +165,7 @@ def test_one_full_chunk_at_the_default_limit() -> None:
 
 def test_a_boundary_never_occurs_in_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
     boundaries = iter(["a" * 32, "b" * 32, "c" * 32])
-    monkeypatch.setattr(multipart.secrets, "token_hex", lambda _: next(boundaries))
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(boundaries))
     content = f"email\n{'a' * 32}\n{'b' * 40}\n".encode()
     body, content_type = multipart.encode("leads-0001.csv", content)
     assert content_type == f"multipart/form-data; boundary={'c' * 32}"

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from prep import cleaning
 from prep.config import CleanOptions, Destination
 from prep.errors import FolderError, HeaderError, SourceError
+from prep.folder import digest_file
 from prep.pipeline import Run, clean, prepare, resume_cleaning
 
 LEADS = (
@@ -21,7 +21,8 @@ LEADS = (
     "corta;fila\r\n"
     '"dora@example.com";"D;o""ra";7;"dos\nlíneas"\r\n'
 )
-OPTIONS: CleanOptions = {"maps": {"Notas": "mktoPersonNotes"}}
+MAPS = {"Notas": "mktoPersonNotes"}
+OPTIONS: CleanOptions = {"maps": MAPS}
 
 
 @pytest.fixture
@@ -85,7 +86,10 @@ def test_the_report(run: Run) -> None:
     report = json.loads(read_bytes(run, "report.json"))
     assert report == json.loads(json.dumps(run.report))
     assert {name: number for name, number in report["counts"].items() if number} == {
-        **{"read": 6, "rejected": 3, "duplicate": 1, "ready": 2},
+        "read": 6,
+        "rejected": 3,
+        "duplicate": 1,
+        "ready": 2,
     }
     assert report["reasons"] == [
         {"code": "unreadable_row", "field": None, "rows": 1},
@@ -139,9 +143,9 @@ def test_all_rows_rejected_is_a_complete_run(leads: Path) -> None:
 
 @pytest.mark.parametrize("format_name", ["csv", "tsv", "ssv"])
 def test_the_same_run_again_changes_nothing(leads: Path, format_name: str) -> None:
-    first = clean(leads, format=format_name, **OPTIONS)
+    first = clean(leads, format=format_name, maps=MAPS)
     before = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
-    second = clean(leads, format=format_name, **OPTIONS)
+    second = clean(leads, format=format_name, maps=MAPS)
     assert {path: path.read_bytes() for path in second.path.rglob("*") if path.is_file()} == before
     assert f"chunks/leads-0001.{format_name}" == second.report["chunks"][0]["file"]
 
@@ -159,8 +163,9 @@ def test_the_same_run_again_changes_nothing(leads: Path, format_name: str) -> No
 )
 def test_other_settings_are_refused(run: Run, leads: Path, options: CleanOptions, difference: str) -> None:
     before = run.folder.manifest_file.read_bytes()
+    changed: CleanOptions = {"maps": MAPS, **options}
     with pytest.raises(FolderError) as caught:
-        clean(leads, **{**OPTIONS, **options})
+        clean(leads, **changed)
     assert (caught.value.code, caught.value.message) == ("other_run", f"leads.prep: was made {difference}")
     assert run.folder.manifest_file.read_bytes() == before
 
@@ -223,22 +228,21 @@ def test_a_source_that_changes_while_it_is_read_leaves_no_folder(
     leads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The digest in the manifest must be that of the rows; a writer that appends meanwhile is noticed."""
-    digest = cleaning.digest_file
 
     def digest_then_append(path: str | Path) -> str:
-        found = digest(path)
+        found = digest_file(path)
         with Path(path).open("ab") as file:
             file.write(b"eva@example.com;;;\r\n")
         return found
 
-    monkeypatch.setattr(cleaning, "digest_file", digest_then_append)
+    monkeypatch.setattr("prep.cleaning.digest_file", digest_then_append)
     with pytest.raises(SourceError, match=r"leads\.csv: changed while it was read"):
         clean(leads, **OPTIONS)
     assert [path.name for path in Path().iterdir()] == ["leads.csv"]
 
 
 def test_rubbish_far_down_leaves_no_folder(leads: Path) -> None:
-    leads.write_bytes("email,firstName\n".encode() + "a@example.com,Añà\n".encode("latin-1") * 300_000)
+    leads.write_bytes(b"email,firstName\n" + "a@example.com,Añà\n".encode("latin-1") * 300_000)
     with pytest.raises(SourceError, match="not UTF-8"):
         clean(leads)
     assert [path.name for path in Path().iterdir()] == ["leads.csv"]
@@ -270,9 +274,10 @@ def test_an_interrupted_clean_can_be_resumed_from_its_folder(
         raise KeyboardInterrupt
 
     for name in ("_judge", "decide", "_write_chunks", "fates"):
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patched:
             patched.setattr(cleaning, name, interrupt)
-            clean(leads, "again.prep", **OPTIONS)
+            with pytest.raises(KeyboardInterrupt):
+                clean(leads, "again.prep", **OPTIONS)
         assert {path.name for path in Path("again.prep").iterdir()} <= {".lock", ".work", "manifest.json"}
     resumed = resume_cleaning("again.prep")
     assert resumed.rows.equals(whole.rows)

@@ -96,7 +96,7 @@ def test_a_manifest_that_is_no_json_object_is_refused(run: Run, content: bytes) 
 @pytest.mark.parametrize(
     ("make", "code"),
     [
-        (lambda path: None, "no_folder"),
+        (lambda path: path.exists(), "no_folder"),
         (lambda path: path.write_text("x"), "no_folder"),
         (lambda path: path.mkdir(), "not_a_run_folder"),
     ],

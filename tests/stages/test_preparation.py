@@ -173,9 +173,10 @@ def test_the_largest_row_is_taken_and_the_next_larger_one_is_not(
         - quotes
     )
     found = []
+    path = tmp_path / "a.csv"
     for marks in (room // size, room // size + 1):
         cell = f"x{mark * marks}.".replace('"', '""')
-        (path,) = write(tmp_path, a=f'email,mktoPersonNotes\na@example.com,"{cell}"\n')
+        path.write_text(f'email,mktoPersonNotes\na@example.com,"{cell}"\n')
         found.append(prepare(path, max_bytes=1000).counts["ready"])
     assert found == [1, 0]
     run = clean(path, tmp_path / "out.prep", max_bytes=1000)

@@ -72,10 +72,20 @@ CHUNK = "chunks/leads-0001.csv"
 
 def test_fates(sent: Run) -> None:
     assert fates(sent) == {
-        **{1: "duplicate", 2: "warned", 3: "imported", 4: "rejected", 5: "failed", 6: "imported"}
+        1: "duplicate",
+        2: "warned",
+        3: "imported",
+        4: "rejected",
+        5: "failed",
+        6: "imported",
     }
     assert {name: number for name, number in sent.counts.items() if number} == {
-        **{"read": 6, "rejected": 1, "duplicate": 1, "imported": 2, "warned": 1, "failed": 1}
+        "read": 6,
+        "rejected": 1,
+        "duplicate": 1,
+        "imported": 2,
+        "warned": 1,
+        "failed": 1,
     }
     assert (sent.report["state"], sent.report["exit_code"]) == ("reconciled", 3)
 
