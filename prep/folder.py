@@ -291,9 +291,10 @@ class RunFolder:
         """Replace the manifest, durably and all at once."""
         durable.write(self.manifest_file, _json_bytes(manifest.to_json()))
 
-    def write_report(self, report: Mapping[str, Any]) -> None:
-        """Replace `report.json`."""
+    def write_report(self, report: Mapping[str, Any], page: str) -> None:
+        """Replace `report.json`, and `report.html`, which says the same to people."""
         durable.write(self.report, _json_bytes(report))
+        durable.write(self.page, page.encode())
 
     def begin(self, manifest: Manifest) -> None:
         """Note what is going to be done, and clear away what an interrupted attempt left."""

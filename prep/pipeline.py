@@ -31,7 +31,7 @@ from prep.preparation import (
     occurrences,
     survivors,
 )
-from prep.report import build_report, read_jobs
+from prep.report import build_report, read_jobs, write_report
 from prep.schema import DEFAULT_NAME, Schema, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.sources import open_source, read_batches
@@ -199,7 +199,7 @@ def _clean(folder: RunFolder, plan: Plan, destination: Destination | None, progr
     folder.create()
     with folder.lock():
         clean_into(folder, plan, destination, progress)
-        folder.write_report(build_report(folder))
+        write_report(folder, build_report(folder))
     return Run(folder)
 
 
@@ -323,7 +323,7 @@ def _settle(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
     try:
         settle_rows(folder, manifest, jobs)
     finally:
-        folder.write_report(build_report(folder))
+        write_report(folder, build_report(folder))
 
 
 def _folder(run: Run | str | Path) -> RunFolder:
@@ -399,7 +399,7 @@ def reconcile(run: Run | str | Path, client: Marketo) -> Run:
                         keep_files(folder, job, *fetch_files(client, job))
                 _settle(folder, manifest, ledger.jobs())
         else:
-            folder.write_report(build_report(folder))
+            write_report(folder, build_report(folder))
     return Run(folder)
 
 

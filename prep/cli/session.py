@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -240,7 +241,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
 def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
     """Find out how far sending came before it failed, for the last words of the command."""
     from prep.model import JobState
-    from prep.report import read_jobs
+    from prep.report import read_jobs, write_report
 
     now = situation()
     now.has_begun = True
@@ -249,7 +250,7 @@ def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
         now.has_begun = jobs != tuple(before) and any(job.state is not JobState.PLANNED for job in jobs)
         now.resumes = run.folder.manifest().destination is not None
         now.facts.update(run.report)
-        now.keep = run.folder.write_report
+        now.keep = partial(write_report, run.folder)
 
 
 def is_finished(run: "Run") -> bool:
@@ -323,14 +324,14 @@ def answer(
     Returns:
         The exit code.
     """
-    from prep.report import build_report, summarise
+    from prep.report import build_report, summarise, write_report
 
     report = build_report(run.folder, allow_rejects=chosen.get("allow_rejects", False))
     if exit_code is not None:
         report["exit_code"] = exit_code
     elif waited and report["exit_code"] == _EXIT_STOPPED:
         report["exit_code"] = _EXIT_RUNNING
-    run.folder.write_report(report)
+    write_report(run.folder, report)
     if not chosen.get("quiet"):
         say(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
     if chosen["as_json"]:

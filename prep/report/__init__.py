@@ -1,6 +1,11 @@
 """Numbers that close, for machines and for people."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from prep.folder import RunFolder
 from prep.report.numbers import build_report, exit_code, find_state, read_jobs
+from prep.report.page import render_page
 from prep.report.text import describe_check, describe_mapping, summarise
 
 __all__ = [
@@ -10,5 +15,12 @@ __all__ = [
     "exit_code",
     "find_state",
     "read_jobs",
+    "render_page",
     "summarise",
+    "write_report",
 ]
+
+
+def write_report(folder: RunFolder, report: Mapping[str, Any]) -> None:
+    """Write a run's report into its folder, for machines and for people."""
+    folder.write_report(report, render_page(report, folder=str(folder.path)))

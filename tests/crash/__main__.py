@@ -68,7 +68,9 @@ def _by_chance(template: Path, folder: Path, kills: int, chance: random.Random) 
 def _clean(folder: Path, every: int, kills: int, chance: random.Random) -> tuple[int, list[str]]:
     """Kill cleaning at its steps, then again while recovering, and by chance."""
     cleaning = Cleaning(folder)
-    deaths = [[Death(step), Death(1 + step * 5 % cleaning.steps)] for step in range(1, cleaning.steps + 1, every)]
+    deaths = [
+        [Death(step), Death(1 + step * 5 % cleaning.steps)] for step in range(1, cleaning.steps + 1, every)
+    ]
     deaths += [[Death(seconds=chance.uniform(0, 0.6))] for _ in range(kills)]
     endured = [cleaning.endure(each) for each in deaths]
     return sum(killed for killed, _ in endured), sorted({name for _, names in endured for name in names})

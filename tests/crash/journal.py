@@ -77,6 +77,7 @@ class Verdict:
         twice: Rows that the journal has more than once.
         false_successes: Rows that failed in the journal and are called imported or warned.
         false_failures: Rows that the journal took and that are called failed.
+        unnoticed: Rows with a warning in the journal that are called imported; they were.
         misjudged: Rows with any other fate than the journal's, ready, sent and unknown left aside.
         unknown: Rows called unknown.
         assumed: Rows called imported on a person's word, and said to be; the journal may differ.
@@ -88,6 +89,7 @@ class Verdict:
     twice: int
     false_successes: int
     false_failures: int
+    unnoticed: int
     misjudged: int
     unknown: int
     assumed: int
@@ -123,7 +125,9 @@ def judge(run: Run, sandbox: Sandbox) -> Verdict:
             continue
         tally["false_successes"] += happened[-1] is Fate.FAILED and told != Fate.FAILED
         tally["false_failures"] += happened[-1] is not Fate.FAILED and told == Fate.FAILED
-        tally["misjudged"] += told != happened[-1]
+        unnoticed = happened[-1] is Fate.WARNED and told == Fate.IMPORTED
+        tally["unnoticed"] += unnoticed
+        tally["misjudged"] += told != happened[-1] and not unnoticed
     counts = {name: tally[name] for name in Verdict.__annotations__ if name != "rows"}
     return Verdict(rows=sent.height, **counts)
 

@@ -118,7 +118,10 @@ class _Ordeal:
         declared = unknown_chunks(read_jobs(self._run.folder))
         story.declared = len(declared)
         self._require(set(declared) == self._left_intended, f"unknown are {declared}, not all others")
-        self._require(story.before.unknown == ROWS_OF_A_CHUNK * len(declared), "unknown rows are not those of the chunks")
+        self._require(
+            story.before.unknown == ROWS_OF_A_CHUNK * len(declared),
+            "unknown rows are not those of the chunks",
+        )
         self._require(self._run.report["exit_code"] == (6 if declared else 3), "exit code before settling")
         assumed = self._settle(declared, with_batch_ids=with_batch_ids)
         if declared:
@@ -174,7 +177,9 @@ class _Ordeal:
         for verdict in self._story.verdicts:
             self._require(verdict.is_true, f"{verdict}")
         if after := self._story.after:
-            self._require(after.unknown == after.unfinished == 0, "rows are left without an outcome")
+            self._require(
+                after.unknown == after.unfinished == after.unnoticed == 0, "rows are left without an outcome"
+            )
         left = [*self._run.path.rglob("*.tmp"), *self._run.path.rglob("*.new")]
         self._require(not left, f"left behind: {left}")
 

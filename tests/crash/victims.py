@@ -97,7 +97,9 @@ def hold(pipe: "Connection[Any, Any]", _: Steps, folder: Path) -> None:
         pipe.recv()
 
 
-def _live(pipe: "Connection[Any, Any]", work: Callable[..., None], die_at: int | str, *arguments: Any) -> None:
+def _live(
+    pipe: "Connection[Any, Any]", work: Callable[..., None], die_at: int | str, *arguments: Any
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     steps = Steps(die_at, lambda step: pipe.send(("dies", step)))
     try:

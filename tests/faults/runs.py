@@ -87,7 +87,7 @@ def sending(
     """A copy of a cleaned run, and a sandbox in which time passes only in pauses."""
     shutil.copytree(template, folder)
     try:
-        with Sandbox(time_scale=0, job_seconds=20, faults=faults, behaviour=behaviour) as sandbox:
+        with Sandbox(time_scale=0, job_seconds=4, faults=faults, behaviour=behaviour) as sandbox:
             prepare_instance(sandbox)
             yield Attempt(Run(RunFolder(folder)), sandbox)
     finally:

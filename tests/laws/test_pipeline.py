@@ -113,7 +113,7 @@ def test_dedupe_keeps_one_row_of_each_key_and_is_idempotent(
 
 
 @given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from(POLICIES))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: bool, keep: str) -> None:  # noqa: FBT001
     with folder_with(write_leads(rows, broken=broken)) as (folder, paths):
         run = clean(paths, folder / "out.prep", keep=keep)
@@ -137,7 +137,7 @@ def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: boo
 
 
 @given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from(POLICIES), cut=st.integers(0, 14))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_prepare_and_clean_agree_whatever_the_batches(
     rows: list[tuple[str, ...]],
     broken: bool,  # noqa: FBT001
@@ -181,7 +181,7 @@ def test_two_runs_give_identical_chunks(rows: list[tuple[str, ...]], file_format
 
 
 @given(rows=LEADS, keep=st.sampled_from(POLICIES))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep: str) -> None:
     with folder_with(write_leads(rows)) as (folder, paths):
         run = clean(paths, folder / "a.prep", keep=keep)
@@ -194,7 +194,7 @@ def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep
 
 @pytest.mark.parametrize("separator", [",", ";"])
 @given(cells=st.lists(NASTY_CELLS, min_size=1, max_size=6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_rejected_rows_show_the_cells_of_the_source(separator: str, cells: list[str]) -> None:
     rows = [("no address", cell, "a note", "") for cell in cells]
     text = io.StringIO(newline="")

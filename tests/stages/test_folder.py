@@ -49,7 +49,7 @@ def test_a_run_folder_and_who_may_read_it(run: Run) -> None:
     assert modes == dict.fromkeys(
         [
             *("chunks/leads-0001.csv", "duplicates.csv", "manifest.json", "rejected.csv", "rejected.xlsx"),
-            *("report.json", "rows.parquet"),
+            *("report.html", "report.json", "rows.parquet"),
         ],
         0o600,
     )
@@ -237,7 +237,7 @@ def test_rows_are_written_with_all_their_columns(run: Run) -> None:
 def test_a_write_that_fails_leaves_the_file_as_it_was(run: Run) -> None:
     before = run.folder.report.read_bytes()
     with pytest.raises(TypeError):
-        run.folder.write_report({"x": object()})
+        run.folder.write_report({"x": object()}, "")
     with pytest.raises(pl.exceptions.PolarsError):
         run.folder.write_rows(pl.DataFrame({"row": ["no number"]}))
     assert run.folder.report.read_bytes() == before

@@ -148,6 +148,13 @@ def test_a_table_that_somebody_removed_or_saved_anew_is_left_alone(
     assert spoiled is None or sent.folder.duplicates.read_bytes() == spoiled
 
 
+def test_a_line_that_somebody_altered_is_not_lost(sent: Run, client: Marketo) -> None:
+    text = sent.folder.duplicates.read_text(encoding="utf-8")
+    sent.folder.duplicates.write_text(text.replace(",3,imported", ",99,imported"), encoding="utf-8")
+    reconcile(sent, client)
+    assert table(sent.folder.duplicates)[1][-3:] == ["leads.csv", "99", ""]
+
+
 def test_settling_again_changes_nothing(sent: Run, client: Marketo) -> None:
     names = ("rows.parquet", "failed.csv", "warnings.csv", "duplicates.csv", "report.json")
     before = {name: (sent.path / name).read_bytes() for name in names}

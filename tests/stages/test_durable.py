@@ -1,0 +1,38 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from prep import durable
+
+
+@pytest.mark.parametrize("before", [None, b"old"])
+@pytest.mark.parametrize("error", [OSError, ValueError, KeyboardInterrupt, SystemExit])
+def test_a_file_that_was_not_finished_never_gets_its_name(
+    tmp_path: Path, before: bytes | None, error: type[BaseException]
+) -> None:
+    path = tmp_path / "table.csv"
+    if before is not None:
+        path.write_bytes(before)
+    replacing = durable.replacing(path)
+    replacing.__enter__().write(b"half")
+    with pytest.raises(error):
+        replacing.__exit__(error, error(), None)
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == (
+        [] if before is None else [("table.csv", before)]
+    )
+
+
+def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"much longer than the new one")
+    (tmp_path / "table.csv.tmp").write_bytes(b"left by a crash, and longer still than anything here")
+    with durable.replacing(path) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"much longer than the new one"
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("table.csv", b"new")]
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    durable.write(tmp_path / "x", b"")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
