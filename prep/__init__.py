@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from prep.marketo import Marketo
     from prep.model import Fate, Reason
-    from prep.pipeline import Prepared, Run, clean, prepare, read, reconcile, submit
+    from prep.pipeline import Prepared, Run, clean, prepare, purge, read, reconcile, settle, submit
     from prep.sandbox import Sandbox
     from prep.schema import Field, Schema, load_schema
 
@@ -54,8 +54,10 @@ _HOMES: Final = {
     "clean": "prep.pipeline",
     "load_schema": "prep.schema",
     "prepare": "prep.pipeline",
+    "purge": "prep.pipeline",
     "read": "prep.pipeline",
     "reconcile": "prep.pipeline",
+    "settle": "prep.pipeline",
     "submit": "prep.pipeline",
 }
 """Each public name and the module that it lives in."""
@@ -86,8 +88,10 @@ __all__ = [
     "clean",
     "load_schema",
     "prepare",
+    "purge",
     "read",
     "reconcile",
+    "settle",
     "submit",
 ]
 

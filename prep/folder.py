@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Final, Self
@@ -86,6 +86,7 @@ class Manifest:
         cleaned: None until cleaning is complete.
         destination: Where the rows are to go; None for a run that only cleans.
         has_ledger: Whether sending began. From then on a missing ledger is an error.
+        is_purged: Whether the rows' data was deleted.
     """
 
     run_id: str
@@ -98,6 +99,7 @@ class Manifest:
     cleaned: Cleaned | None = None
     destination: Destination | None = None
     has_ledger: bool = False
+    is_purged: bool = False
 
     @property
     def results(self) -> Cleaned:
@@ -134,6 +136,7 @@ class Manifest:
             parent_run_id=raw["parent_run_id"],
             destination=Destination(**raw["destination"]) if raw["destination"] else None,
             has_ledger=raw["has_ledger"],
+            is_purged=raw.get("is_purged", False),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),
@@ -169,6 +172,7 @@ class RunFolder:
         self.report = self.path / "report.json"
         self.page = self.path / "report.html"
         self.sandbox = self.path / "sandbox.sqlite"
+        self.spool = self.path / "source"
         self.work = self.path / ".work"
 
     @classmethod
@@ -302,6 +306,25 @@ class RunFolder:
         shutil.rmtree(self.work, ignore_errors=True)
         for path in (self.work, self.work / "chunks"):
             path.mkdir(mode=durable.FOLDER_MODE)
+
+    def forget(self) -> None:
+        """Delete everything that holds a person's data; counts, row numbers and batch ids stay."""
+        self.write_manifest(replace(self.manifest(), is_purged=True))
+        for path in (self.chunks, self.received, self.spool):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (
+            self.rejected,
+            self.rejected_workbook,
+            self.duplicates,
+            self.merged,
+            self.failed,
+            self.warnings,
+            self.sandbox,
+            self.sandbox.with_name(f"{self.sandbox.name}-wal"),
+            self.sandbox.with_name(f"{self.sandbox.name}-shm"),
+        ):
+            path.unlink(missing_ok=True)
+        self.write_rows(self.read_rows().with_columns(key=None, message=None))
 
     def discard(self) -> None:
         """Remove a folder in which nothing was finished."""

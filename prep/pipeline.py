@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Any, Final, Literal, Unpack
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -19,7 +19,7 @@ from prep.jobs import fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
 from prep.marketo import Marketo
-from prep.model import Job, JobState, JobStatus
+from prep.model import Fate, Job, JobState, JobStatus
 from prep.preparation import (
     IDENTITY,
     Plan,
@@ -327,7 +327,20 @@ def _settle(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
 
 
 def _folder(run: Run | str | Path) -> RunFolder:
-    return run.folder if isinstance(run, Run) else RunFolder.open(run)
+    """The folder of a run that can still be worked on.
+
+    Raises:
+        FolderError: There is none, or its data was deleted.
+    """
+    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    if folder.manifest().is_purged:
+        raise FolderError(
+            f"{folder.path}: its data was deleted with prep purge",
+            code="purged",
+            hint=f"prep report {folder.path} still shows its numbers.",
+            source=str(folder.path),
+        )
+    return folder
 
 
 def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None) -> Destination:
@@ -403,13 +416,72 @@ def reconcile(run: Run | str | Path, client: Marketo) -> Run:
     return Run(folder)
 
 
+def settle(
+    run: Run | str | Path, chunk: str, decision: Literal["landed", "lost"], *, batch_id: int | None = None
+) -> Run:
+    """Settle a chunk whose outcome is unknown, as a person decided who looked in Marketo.
+
+    Args:
+        run: A run, or its folder.
+        chunk: The upload file, such as `leads-0001.csv`.
+        decision: `landed`: Marketo has the rows. With a batch id, known or given, the next `submit` fetches
+            what can be had of it; without one the rows count as imported, with message `assumed landed`.
+            `lost`: Marketo does not have them; they are ready again and the next `submit` sends them once.
+        batch_id: Marketo's id of the import, if it is not known yet.
+
+    Raises:
+        FolderError: The chunk is not one of the run's, or its outcome is not unknown.
+    """
+    folder = _folder(run)
+    with folder.lock():
+        manifest = folder.manifest()
+        files = [known.file for known in manifest.results.chunks]
+        file = next((known for known in files if known == chunk or Path(known).name == chunk), None)
+        if file is None:
+            raise FolderError(
+                f"{folder.path}: has no chunk {chunk!r}",
+                code="no_such_chunk",
+                hint=f"prep status {folder.path} lists them.",
+                source=str(folder.path),
+            )
+        with open_ledger(folder, manifest) as ledger:
+            ledger.settle(file, decision, batch_id=batch_id)
+            _settle(folder, manifest, ledger.jobs())
+    return Run(folder)
+
+
+def purge(run: Run | str | Path) -> Run:
+    """Delete the personal data of a finished run; its counts, ids and the report stay.
+
+    Upload files, tables, received files, the local sandbox's leads, and the keys and messages in
+    `rows.parquet` go. The sources themselves are not touched.
+
+    Raises:
+        FolderError: Rows of the run are still to be sent, under way or unknown.
+    """
+    folder = _folder(run)
+    with folder.lock():
+        report = build_report(folder)
+        open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
+        if open_fates:
+            raise FolderError(
+                f"{folder.path}: still has rows that are {', '.join(open_fates)}",
+                code="not_finished",
+                hint=f"prep status {folder.path} tells more. To give the run up, delete the folder.",
+                source=str(folder.path),
+            )
+        folder.forget()
+        write_report(folder, report)
+    return Run(folder)
+
+
 def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
     """Finish a run folder whose cleaning was interrupted; one that is clean is only opened.
 
     Raises:
         InputError: The sources, the schema or the folder are not what they were.
     """
-    run = Run(RunFolder.open(path))
+    run = Run(_folder(path))
     manifest = run.folder.manifest()
     if manifest.cleaned is not None:
         return run

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "resume": "carry on from wherever a run stopped",
     "reconcile": "join Marketo's failures and warnings to the rows again",
     "report": "the numbers of a run, as text or JSON",
+    "purge": "delete the personal data of a finished run, keep its numbers",
     "headers": "how each column maps, and why",
     "schema": "list, show and check schemas",
     "sandbox": "a local stand-in for Marketo, as a server",

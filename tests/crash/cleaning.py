@@ -29,7 +29,7 @@ class Cleaning:
         self._whole = _contents(place / "whole")
 
     def endure(self, deaths: Iterable[Death]) -> tuple[int, list[str]]:
-        """Clean and be killed as often as wanted, then carry on; return the kills and the files that differ."""
+        """Clean, be killed, carry on; return how often it was killed and the files that differ."""
         folder = self._place / "killed"
         shutil.rmtree(folder, ignore_errors=True)
         kills = sum(bool(self._clean(folder, death).killed_at) for death in deaths)

@@ -82,12 +82,17 @@ class Attempt:
 
 @contextmanager
 def sending(
-    template: Path, folder: Path, *, faults: Sequence[Fault] = (), behaviour: Behaviour | None = None
+    template: Path,
+    folder: Path,
+    *,
+    faults: Sequence[Fault] = (),
+    behaviour: Behaviour | None = None,
+    job_seconds: float = 4,
 ) -> Iterator[Attempt]:
     """A copy of a cleaned run, and a sandbox in which time passes only in pauses."""
     shutil.copytree(template, folder)
     try:
-        with Sandbox(time_scale=0, job_seconds=4, faults=faults, behaviour=behaviour) as sandbox:
+        with Sandbox(time_scale=0, job_seconds=job_seconds, faults=faults, behaviour=behaviour) as sandbox:
             prepare_instance(sandbox)
             yield Attempt(Run(RunFolder(folder)), sandbox)
     finally:

@@ -133,7 +133,7 @@ def test_all_rows_rejected_is_a_complete_run(leads: Path) -> None:
             "manifest.json",
             "rejected.csv",
             "rejected.xlsx",
-            "report.json",
+            *("report.html", "report.json"),
         ),
         "rows.parquet",
     ]

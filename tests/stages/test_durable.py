@@ -6,6 +6,12 @@ import pytest
 from prep import durable
 
 
+def write_half(path: Path, error: type[BaseException]) -> None:
+    with durable.replacing(path) as file:
+        file.write(b"half")
+        raise error
+
+
 @pytest.mark.parametrize("before", [None, b"old"])
 @pytest.mark.parametrize("error", [OSError, ValueError, KeyboardInterrupt, SystemExit])
 def test_a_file_that_was_not_finished_never_gets_its_name(
@@ -14,10 +20,8 @@ def test_a_file_that_was_not_finished_never_gets_its_name(
     path = tmp_path / "table.csv"
     if before is not None:
         path.write_bytes(before)
-    replacing = durable.replacing(path)
-    replacing.__enter__().write(b"half")
     with pytest.raises(error):
-        replacing.__exit__(error, error(), None)
+        write_half(path, error)
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == (
         [] if before is None else [("table.csv", before)]
     )

@@ -1,0 +1,33 @@
+"""`prep purge`."""
+
+from typing import Any
+
+import click
+
+from prep.cli import options, session
+from prep.cli.terminal import is_terminal
+
+
+@click.command("purge", context_settings=options.CONTEXT)
+@options.folder
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.answering
+def command(**chosen: Any) -> int:
+    """Delete the personal data of a finished run; counts, row numbers and batch ids stay.
+
+    Upload files, rejected.csv and the other tables, Marketo's files and the local sandbox go. The source
+    files are not touched, and nothing is deleted in Marketo.
+
+    \b
+    Example:
+      prep purge leads.prep
+    """
+    import sys
+
+    from prep.pipeline import purge
+
+    session.begin(chosen["folder"])
+    run = session.open_run(chosen["folder"])
+    if not chosen["yes"] and is_terminal(sys.stdin):
+        click.confirm(f"Delete all rows of {run.path}?", abort=True, err=True)
+    return session.answer(purge(run), chosen)
