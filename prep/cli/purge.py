@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from prep.cli import options, session
-from prep.cli.terminal import is_terminal
+from prep.cli.terminal import is_terminal, say
 
 
 @click.command("purge", context_settings=options.CONTEXT)
@@ -30,4 +30,7 @@ def command(**chosen: Any) -> int:
     run = session.open_run(chosen["folder"])
     if not chosen["yes"] and is_terminal(sys.stdin):
         click.confirm(f"Delete all rows of {run.path}?", abort=True, err=True)
-    return session.answer(purge(run), chosen)
+    code = session.answer(purge(run), {**chosen, "quiet": True})
+    if not chosen["quiet"]:
+        say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])
+    return code

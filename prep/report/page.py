@@ -356,8 +356,8 @@ def _steps_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
     counts, state = report["counts"], report["state"]
     if state == "unknown":
         yield Step(
-            f"prep status {typed}",
-            "names the uploads whose outcome is unknown: look in Marketo whether their rows arrived; "
+            f"prep resume {typed} --assume landed|lost CHUNK",
+            "settles an upload whose outcome is unknown, once you looked in Marketo whether its rows arrived; "
             "none is sent again by itself",
         )
     if state in {"submitting", "waiting"} or (state == "unknown" and counts[Fate.READY] + counts[Fate.SENT]):

@@ -188,6 +188,10 @@ def _next(steps: Iterator[tuple[str, str]]) -> Iterator[str]:
 def _steps(report: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
     counts, state = report["counts"], report["state"]
     ready, typed = counts[Fate.READY], _typed(folder)
+    for chunk in report["chunks"]:
+        if chunk["state"] == "unknown":
+            name = chunk["file"].rpartition("/")[2]
+            yield f"prep resume {typed} --assume landed|lost {name}", "settles it, once you looked in Marketo"
     if state in {"submitting", "waiting"} or (state == "unknown" and (ready or counts[Fate.SENT])):
         yield f"prep resume {typed}", "carries on"
     if state == "clean" and ready:

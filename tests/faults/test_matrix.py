@@ -40,7 +40,7 @@ CASES = list(product(FAULTS, VARIANTS))
 def test_every_fault_with_every_failure_file(
     templates: dict[str, Path], kind: FaultKind, variant: FaultKind | None, file_format: str
 ) -> None:
-    faults = [Fault(kind=kind, at=2, seconds=0.01)]
+    faults = [Fault(kind=kind, at=1 if kind.place is Place.IMPORT else 2, seconds=0.01)]
     if variant:
         faults.append(Fault(kind=variant))
     template = templates[file_format]

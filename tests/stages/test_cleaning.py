@@ -133,7 +133,8 @@ def test_all_rows_rejected_is_a_complete_run(leads: Path) -> None:
             "manifest.json",
             "rejected.csv",
             "rejected.xlsx",
-            *("report.html", "report.json"),
+            "report.html",
+            "report.json",
         ),
         "rows.parquet",
     ]
