@@ -144,9 +144,9 @@ class _DiskSpill:
         return (pl.read_ipc(file) for file in self._files)
 
     def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
 
 class _Stopwatch:

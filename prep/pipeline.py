@@ -226,6 +226,12 @@ def _refuse_repeats(paths: Sequence[str | Path]) -> None:
         raise SourceError("no source was given", code="no_source", hint="Name at least one lead file.")
     seen: set[Path] = set()
     for path in paths:
+        if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+            raise SourceError(
+                f"{str(path)!a}: the name is not valid text",
+                code="bad_name",
+                hint="Rename the file.",
+            )
         if (real := Path(path).resolve()) in seen:
             raise SourceError(
                 f"{path}: given twice",

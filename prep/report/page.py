@@ -67,6 +67,7 @@ _RULES: Final = {
     "spaces": "unusual spaces made plain ones",
     "timezone": "zone written out",
     "title": "first letters made capital",
+    "null": "the word NULL made blank",
     "trim": "space at the ends taken off",
     "upper": "in capital letters",
 }
@@ -357,8 +358,8 @@ def _steps_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
     if state == "unknown":
         yield Step(
             f"prep resume {typed} --assume landed|lost CHUNK",
-            "settles an upload whose outcome is unknown, once you looked in Marketo whether its rows arrived; "
-            "none is sent again by itself",
+            "settles an upload whose outcome is unknown, once you looked in Marketo whether its "
+            "rows arrived; none is sent again by itself",
         )
     if state in {"submitting", "waiting"} or (state == "unknown" and counts[Fate.READY] + counts[Fate.SENT]):
         yield Step(f"prep resume {typed}", "carries on from where it stopped; nothing is sent twice")

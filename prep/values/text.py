@@ -33,6 +33,10 @@ _BLANK: Final = (
 )
 """Everything that `trim` removes, before and after the other rules made plain spaces of it."""
 
+_NULL: Final = "NULL"
+"""What a database export writes for a blank. Marketo would take the word as an order to clear the field.
+https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-wins/import-a-list-of-people"""
+
 _ENDS: Final = r"^[ \t\n]+|[ \t\n]+$"
 
 _COMPOSABLE: Final = (
@@ -60,10 +64,11 @@ _RULES: Final = (
     replacing("trim", (_ENDS, "")),
     NFC,
     Rule("blank", lambda cell: cell == "", lambda cells: cells.replace("", None)),
+    Rule("null", lambda cell: cell == _NULL, lambda cells: cells.replace(_NULL, None)),
 )
 
 _SUSPICIOUS: Final = contains(
-    f"[{_INVISIBLE}{_JOINERS}]", _LINE_BREAK, _WIDE_SPACE, _SEPARATOR, _ENDS, _COMPOSABLE, "^$"
+    f"[{_INVISIBLE}{_JOINERS}]", _LINE_BREAK, _WIDE_SPACE, _SEPARATOR, _ENDS, _COMPOSABLE, f"^(?:{_NULL})?$"
 )
 
 
@@ -73,7 +78,7 @@ def is_suspicious(cell: pl.Expr) -> pl.Expr:
 
 
 def text_rules(type_name: str) -> tuple[Rule, ...]:
-    """The rules for a value of any type, in order: `control`, `spaces`, `trim`, `nfc`, `blank`.
+    """The rules for a value of any type, in order: `control`, `spaces`, `trim`, `nfc`, `blank`, `null`.
 
     Joiners inside a string or text are part of it; in an address, a number or a date they are dirt.
     """

@@ -329,13 +329,17 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             _in_state("unknown", unknown=7, imported=3) | {"exit_code": 6},
             "Outcome unknown",
             "Nobody can tell what became of 7 of 10 rows.",
-            ["prep status leads.prep", "prep report leads.prep --json"],
+            ["prep resume leads.prep --assume landed|lost CHUNK", "prep report leads.prep --json"],
         ),
         (
             _in_state("unknown", unknown=7, ready=3) | {"exit_code": 6},
             "Outcome unknown",
             "Nobody can tell what became of 7 of 10 rows.",
-            ["prep status leads.prep", "prep resume leads.prep", "prep report leads.prep --json"],
+            [
+                "prep resume leads.prep --assume landed|lost CHUNK",
+                "prep resume leads.prep",
+                "prep report leads.prep --json",
+            ],
         ),
     ],
 )

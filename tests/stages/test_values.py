@@ -57,7 +57,7 @@ WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
 ARABIC_FIVE = "\u0665"
 
 TEXT = [
-    *stay("string", "Anna", "Anna Müller-Łukasz 株式会社 Пушкин", "one\n\ttwo", "NULL", "n/a", "Anna  Bo"),
+    *stay("string", "Anna", "Anna Müller-Łukasz 株式会社 Пушкин", "one\n\ttwo", "Null", "n/a", "Anna  Bo"),
     Case("string", "An\x00na\x1b\x7f\x9f", "Anna", "control"),
     Case("string", "\ufeffAnna\u200b \u2060Bo\u00ad\u180e", "Anna Bo", "control"),
     Case("string", "\u202eAnna\u202c \u2066\u05d0\u2069\u200e\u200f\u061c", "Anna \u05d0", "control"),
@@ -78,6 +78,8 @@ TEXT = [
     Case("string", "\u212b \u1112\u1161\u11ab", "\u00c5 \ud55c", "nfc"),
     *stay("string", "\ufb01", "\uff12", "™"),
     *become("string", None, "blank", ""),
+    *become("string", None, "null", "NULL"),
+    *become("integer", None, "null", "NULL"),
     *become("string", None, "trim blank", " ", " \n\t "),
     *become("string", None, "control blank", "\u200b\u200d", "\x00"),
     *become("string", None, "control spaces trim blank", "\u00a0\u200b"),
