@@ -2,12 +2,17 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
-from prep.schema import Schema, fold
+import polars as pl
+
+from prep.errors import SchemaError
+from prep.schema import Schema, fold, load_schema
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,48 @@ class Advice:
     remedy: str
     rule: str = ""
 
+    @property
+    def text(self) -> str:
+        """Cause and remedy in one line, with the line for the schema if there is one."""
+        rule = (
+            f"; prep rejects such rows with {self.rule} for the field in a schema of your own"
+            if self.rule
+            else ""
+        )
+        return f"{self.cause}: {self.remedy}{rule}"
+
 
 _UNKNOWN = Advice(
     "unknown", None, "not in prep's table of messages", "look the words up in Marketo's documentation"
 )
+
+
+def known_schema(named: Mapping[str, str]) -> Schema:
+    """The schema that a manifest names, or the packaged one where its file is gone: names suffice here."""
+    try:
+        return load_schema(named["origin"])
+    except SchemaError:
+        return load_schema()
+
+
+def summarise_messages(rows: pl.DataFrame, schema: Schema) -> list[dict[str, Any]]:
+    """What Marketo said, without its words, which can hold values.
+
+    Args:
+        rows: The table of fates; needs `fate`, `message` and `matched_by`.
+        schema: Knows the fields that messages name.
+
+    Returns:
+        `fate`, `code`, `field`, `rows`, `cause`, `remedy` and `rule` of each kind, the commonest first.
+    """
+    told = rows.filter(pl.col("matched_by").is_not_null()).group_by("fate", "message").len()
+    kinds: Counter[tuple[str, Advice]] = Counter()
+    for fate, message, count in told.rows():
+        kinds[fate, advise(message or "", schema)] += count
+    ordered = sorted(
+        kinds.items(), key=lambda item: (-item[1], item[0][0], item[0][1].code, item[0][1].field or "")
+    )
+    return [{"fate": fate, **asdict(advice), "rows": count} for (fate, advice), count in ordered]
 
 
 def advise(message: str, schema: Schema) -> Advice:

@@ -152,9 +152,7 @@ def suggest(name: str, schema: Schema) -> str | None:
     from rapidfuzz import fuzz, process  # noqa: PLC0415 (only needed when something is wrong)
 
     candidates = {**schema.folded_aliases, **schema.folded_names}
-    best = process.extractOne(
-        fold(name), list(candidates), scorer=fuzz.ratio, score_cutoff=_SUGGESTION_SCORE
-    )
+    best = process.extractOne(fold(name), list(candidates), scorer=fuzz.ratio, score_cutoff=_SUGGESTION_SCORE)
     return candidates[best[0]] if best else None
 
 

@@ -307,19 +307,29 @@ class Ledger:
     def settle(self, chunk: str, decision: Literal["landed", "lost"], *, batch_id: int | None = None) -> None:
         """Carry out a person's decision on an unknown chunk.
 
-        `lost` makes it ready to be sent again. `landed` counts it as imported: with a batch id, a
-        known one or the one given here, Marketo is asked once more for what can be had; without one
-        the job is complete as it stands.
+        `lost` makes it ready to be sent again. `landed` without any batch id makes the job complete as it
+        stands. With an id that was not known before, the job is like any other and can become unknown again,
+        because the person said where it is and not what became of it. With the id that was known,
+        Marketo is asked once more for what can be had, and the rest is as the person said.
         """
-        known_id = batch_id or self.job(chunk).batch_id
+        known = self.job(chunk).batch_id
+        asked_again = batch_id in {None, known}
+        known_id = batch_id or known
         blank = dict.fromkeys(("status", "processed", "failed", "warned", "queued_at"))
         if decision == "lost":
             self._move("settle", chunk, JobState.PLANNED, **blank, batch_id=None, message="", assumed=False)
         elif known_id is None:
             self._move("settle", chunk, JobState.COMPLETE, **blank, message=ASSUMED, assumed=True)
         else:
+            message = ASSUMED if asked_again else ""
             self._move(
-                "settle", chunk, JobState.QUEUED, **blank, batch_id=known_id, message=ASSUMED, assumed=True
+                "settle",
+                chunk,
+                JobState.QUEUED,
+                **blank,
+                batch_id=known_id,
+                message=message,
+                assumed=asked_again,
             )
 
     def presumed(self, chunk: str) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from prep import durable
+from prep.advice import advise, known_schema
 from prep.cleaning import people_delimiter
 from prep.errors import FolderError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
@@ -23,7 +24,7 @@ ASSUMED: Final = "assumed landed"
 
 _NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
 _OUTCOME_COLUMNS: Final = {"batch_id": pl.Int64, "message": pl.String, "matched_by": pl.String}
-_OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by")
+_OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice")
 
 
 def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
@@ -187,7 +188,7 @@ def _write_outcomes(
         pl.col("batch_id").alias("_batch_id"),
         pl.col("message").alias("_message"),
         pl.col("matched_by").alias("_matched_by"),
-    )
+    ).join(_explained(rows["message"], manifest), on="_message", how="left", maintain_order="left")
     at_hand = all(Path(source.path).is_file() for source in manifest.sources)
     columns, frames = (
         _source_cells(manifest, told) if at_hand else _sent_cells(folder, manifest, told, rows["chunk"])
@@ -196,6 +197,20 @@ def _write_outcomes(
         table = Table(file, [*columns, *_OUTCOME_TAIL], delimiter=delimiter)
         for frame in frames:
             table.append(frame)
+
+
+def _explained(messages: pl.Series, manifest: Manifest) -> pl.DataFrame:
+    """`_message` with `_field` and `_advice`, a line for each distinct message."""
+    known = messages.drop_nulls().unique().to_list()
+    found = [advise(message, known_schema(manifest.schema)) for message in known]
+    return pl.DataFrame(
+        {
+            "_message": known,
+            "_field": [advice.field for advice in found],
+            "_advice": [advice.text for advice in found],
+        },
+        schema=dict.fromkeys(("_message", "_field", "_advice"), pl.String),
+    )
 
 
 def _source_cells(manifest: Manifest, told: pl.DataFrame) -> tuple[list[str], Iterator[pl.DataFrame]]:

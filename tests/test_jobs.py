@@ -333,8 +333,23 @@ def test_landed_with_a_batch_id_fetches_what_can_be_had(run: Run) -> None:
     assert run.go()
 
     ((job, failures, _),) = run.finished
-    assert (job.assumed, job.processed, job.failed) == (True, 1, 1)
+    assert (job.assumed, job.processed, job.failed) == (False, 1, 1)
     assert len(failures.splitlines()) == 2
+
+
+def test_landed_with_a_batch_id_that_marketo_does_not_know_is_unknown_until_said_again(run: Run) -> None:
+    run.plan_leads(1)
+    run.ledger.intend("chunks/leads-0001.csv")
+    run.go()
+    run.ledger.settle("chunks/leads-0001.csv", "landed", batch_id=999_999)
+
+    assert run.go()
+    assert run.states == ["unknown"]
+    run.ledger.settle("chunks/leads-0001.csv", "landed")
+
+    assert run.go()
+    ((job, _, _),) = run.finished
+    assert (job.assumed, job.message, run.states) == (True, "assumed landed", ["reconciled"])
 
 
 def test_landed_with_an_expired_batch_id_counts_as_it_stands(run: Run) -> None:

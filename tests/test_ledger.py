@@ -160,6 +160,15 @@ def test_landed_asks_marketo_again_where_a_batch_id_is_known(ledger: Ledger) -> 
     assert ledger.job(ONE).state is JobState.COMPLETE
 
 
+def test_landed_with_another_batch_id_is_a_job_like_any_other(ledger: Ledger) -> None:
+    for step in ("intend", "queued", "unknown"):
+        STEPS[step](ledger)
+    ledger.settle(ONE, "landed", batch_id=3405)
+
+    job = ledger.job(ONE)
+    assert (job.state, job.batch_id, job.assumed, job.message) == (JobState.QUEUED, 3405, False, "")
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [

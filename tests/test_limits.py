@@ -5,23 +5,17 @@ from prep.sandbox import Behaviour
 
 
 def test_client_and_sandbox_agree_on_marketos_numbers() -> None:
-    behaviour = Behaviour()
-    assert (
-        limits.MAX_BODY_BYTES,
-        limits.JOBS_QUEUED,
-        limits.JOBS_RUNNING,
-        limits.BATCH_ID_DAYS,
-        limits.CALLS_PER_WINDOW,
-        limits.CALL_WINDOW_SECONDS,
-        limits.CALLS_CONCURRENT,
-        limits.TOKEN_SECONDS,
-    ) == (
-        behaviour.max_body_bytes,
-        behaviour.queue_jobs,
-        behaviour.running_jobs,
-        behaviour.batch_days,
-        behaviour.window_calls,
-        behaviour.window_seconds,
-        behaviour.concurrent_calls,
-        behaviour.token_seconds,
-    )
+    sandbox = Behaviour()
+    pairs = {
+        "body": (limits.MAX_BODY_BYTES, sandbox.max_body_bytes),
+        "queue": (limits.JOBS_QUEUED, sandbox.queue_jobs),
+        "running": (limits.JOBS_RUNNING, sandbox.running_jobs),
+        "batch id": (limits.BATCH_ID_DAYS, sandbox.batch_days),
+        "calls": (limits.CALLS_PER_WINDOW, sandbox.window_calls),
+        "window": (limits.CALL_WINDOW_SECONDS, sandbox.window_seconds),
+        "concurrent": (limits.CALLS_CONCURRENT, sandbox.concurrent_calls),
+        "token": (limits.TOKEN_SECONDS, sandbox.token_seconds),
+    }
+    assert {name: ours for name, (ours, _) in pairs.items()} == {
+        name: its for name, (_, its) in pairs.items()
+    }

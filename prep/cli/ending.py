@@ -64,7 +64,7 @@ class Situation:
 
 
 class Declined(click.Abort):
-    """The answer to the question before the first upload was no."""
+    """The answer to a question was no; the text says what was therefore not done."""
 
 
 class BadValue(click.BadParameter):
@@ -127,8 +127,7 @@ def explain(error: BaseException, situation: Situation) -> Explained:
     """Put any exception into words."""
     match error:
         case Declined():
-            hint = f"{situation.resume} carries on." if situation.resume else ""
-            return Explained(EXIT_INTERRUPTED, "declined", "Nothing was sent", hint)
+            return Explained(EXIT_INTERRUPTED, "declined", str(error))
         case KeyboardInterrupt() | EOFError() | click.Abort():
             hint = f"{situation.resume} carries on." if situation.resume else ""
             return Explained(EXIT_INTERRUPTED, "interrupted", "Interrupted", hint)

@@ -1,11 +1,13 @@
 """`prep purge`."""
 
+import sys
 from typing import Any
 
 import click
 
 from prep.cli import options, session
-from prep.cli.terminal import is_terminal, say
+from prep.cli.ending import Declined
+from prep.cli.terminal import is_terminal, printable, say
 
 
 @click.command("purge", context_settings=options.CONTEXT)
@@ -22,14 +24,13 @@ def command(**chosen: Any) -> int:
     Example:
       prep purge leads.prep
     """
-    import sys
-
     from prep.pipeline import purge
 
     session.begin(chosen["folder"])
     run = session.open_run(chosen["folder"])
-    if not chosen["yes"] and is_terminal(sys.stdin):
-        click.confirm(f"Delete all rows of {run.path}?", abort=True, err=True)
+    if not chosen["yes"] and is_terminal(sys.stdin, sys.stdout, sys.stderr):
+        if not click.confirm(printable(f"Delete all rows of {run.path}?"), err=True):
+            raise Declined("Nothing was deleted")
     code = session.answer(purge(run), {**chosen, "quiet": True})
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])

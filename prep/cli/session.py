@@ -296,7 +296,7 @@ def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any])
         if destination.partition_name:
             where += f", partition {destination.partition_name}"
         if not click.confirm(printable(f"Send {rows:,} rows to {destination.target}, {where}?"), err=True):
-            raise Declined
+            raise Declined(f"Nothing was sent; prep resume {quoted(run.path)} carries on")
 
 
 def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from prep.advice import known_schema, summarise_messages
 from prep.errors import MarketoError, OutcomeUnknownError
 from prep.folder import Manifest, RunFolder, count_fates
 from prep.ledger import Ledger
@@ -86,6 +87,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "list_id": manifest.destination.list_id if manifest.destination else None,
         "list_name": manifest.destination.list_name if manifest.destination else None,
         "partition_name": manifest.destination.partition_name if manifest.destination else None,
+        "messages": summarise_messages(rows, known_schema(manifest.schema)) if jobs else [],
     }
 
 

@@ -43,6 +43,7 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         *_noted(note),
         *_counts(report, _FATES),
         *_reasons(report),
+        *_messages(report),
         *_unknown(report),
         *_next(_steps(report, folder)),
     ]
@@ -124,6 +125,17 @@ def _reasons(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {reason['rows']:>9,}  {_named(reason)} ({Reason(reason['code']).meaning})"
     if len(reasons) > _TOP_REASONS:
         yield f"  … and {len(reasons) - _TOP_REASONS} more kinds, in report.json"
+
+
+def _messages(report: Mapping[str, Any]) -> Iterator[str]:
+    if not report["messages"]:
+        return
+    yield ""
+    yield "What Marketo said of rows"
+    for kind in report["messages"][:_TOP_REASONS]:
+        yield f"  {kind['rows']:>9,}  {_named(kind)} ({kind['cause']}): {kind['remedy']}"
+    if len(report["messages"]) > _TOP_REASONS:
+        yield f"  … and {len(report['messages']) - _TOP_REASONS} more kinds, in report.json"
 
 
 def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str]:

@@ -90,6 +90,17 @@ def test_json_is_the_report_and_all_else_goes_to_stderr(prep: Prep, leads: Path,
     }
 
 
+@pytest.mark.parametrize("options", [("--allow-rejects",), ("--allow-rejects", "--max-rejected", "0")])
+def test_the_report_file_has_the_exit_code_that_the_command_had(
+    prep: Prep, leads: Path, options: tuple[str, ...]
+) -> None:
+    ended = prep("clean", "leads.csv", *options, "--json")
+
+    assert ended.code == (3 if "--max-rejected" in options else 0)
+    assert ended.json == json.loads((leads.parent / "leads.prep/report.json").read_text())
+    assert ended.json["exit_code"] == ended.code
+
+
 def test_quiet_says_nothing_and_quiet_json_only_that(prep: Prep, leads: Path) -> None:
     assert prep("clean", leads, "--quiet") == type(prep("--version"))(3, "", "")
     ended = prep("clean", leads, "-q", "--json")

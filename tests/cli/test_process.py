@@ -208,7 +208,7 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
         assert marketo.requests() == []
         terminal.type("n\n")
         assert terminal.end() == 130
-    assert "Nothing was sent. prep resume l.prep carries on." in terminal.shown
+    assert "Nothing was sent; prep resume l.prep carries on." in terminal.shown
     assert f"2 rows in 1 file(s) for {host}: at least 2 API calls" in terminal.shown
     assert marketo.requests() == []
 
@@ -228,6 +228,22 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
     with on_terminal("submit", "l.prep") as terminal:  # it was asked once
         assert terminal.end() == 0
     assert "[y/N]" not in terminal.shown
+
+
+def test_the_question_before_a_run_is_purged(prep: Prep, here: Path) -> None:
+    written(here / "l.csv", CLEAN)
+    prep("run", "l.csv", "--sandbox")
+    before = names(here)
+
+    with on_terminal("purge", "l.prep") as terminal:
+        terminal.read_until("Delete all rows of l.prep? [y/N]: ")
+        terminal.type("n\n")
+        assert terminal.end() == 130
+    assert terminal.shown.endswith("Nothing was deleted.\r\n")
+    assert names(here) == before
+
+    assert prep("purge", "l.prep", "--json").json["counts"]["imported"] == 2  # nobody is there to be asked
+    assert names(here) != before
 
 
 @pytest.mark.parametrize("unasked", [("--yes",), ("--sandbox",)])

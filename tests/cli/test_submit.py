@@ -235,6 +235,20 @@ def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: py
         assert report.out.endswith("Next\n  prep resume many.prep  carries on\n")
 
 
+def test_a_queue_that_others_fill_is_no_refusal(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["queue-full:1"]) as marketo:
+        connect(monkeypatch, marketo.url)
+
+        ended = prep("run", "l.csv", "--no-wait", "--json")
+
+        assert (ended.code, ended.json["counts"]["ready"]) == (5, 2)
+        assert ended.json == stored("l.prep")
+        assert prep("resume", "l.prep").code == 0
+
+
 def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(here / "l.csv", CLEAN)
     with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as marketo:
@@ -293,12 +307,16 @@ def test_warned_and_failed_rows(prep: Prep, here: Path) -> None:
     ended = prep("run", "l.csv", "--sandbox")
 
     assert ended.code == 3
-    assert ended.out == (
+    numbers, _, said = ended.out.partition("\nWhat Marketo said of rows\n")
+    assert numbers == (
         "l.prep: sent to the local sandbox; finished\n"
         "3 rows read\n"
         "          1  imported    taken by Marketo\n"
         "          1  warned      taken by Marketo, with a warning\n"
         "          1  failed      refused by Marketo\n"
+    )
+    assert said.count("\n          1  ") + said.startswith("          1  ") == 2
+    assert said.endswith(
         "\n"
         "Next\n"
         "  l.prep/failed.csv    what Marketo said of each row that it refused\n"

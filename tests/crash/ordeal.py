@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prep.folder import RunFolder
-from prep.ledger import Ledger
 from prep.model import Fate, JobState
-from prep.pipeline import Run
+from prep.pipeline import Run, settle
 from prep.report import read_jobs
 from prep.sandbox import Sandbox
 from tests.crash.journal import (
@@ -155,17 +154,16 @@ class _Ordeal:
     def _settle(self, declared: Sequence[str], *, with_batch_ids: bool) -> int:
         """Decide as somebody who looks into Marketo; return how many chunks are taken on trust."""
         assumed = 0
-        with Ledger(self._run.folder.ledger) as ledger:
-            for chunk in declared:
-                batches = batches_of(self._sandbox, (self._run.path / chunk).read_bytes())
-                self._story.landed += bool(batches)
-                if not batches:
-                    ledger.settle(chunk, "lost")
-                elif with_batch_ids:
-                    ledger.settle(chunk, "landed", batch_id=batches[0])
-                else:
-                    ledger.settle(chunk, "landed")
-                    assumed += 1
+        for chunk in declared:
+            batches = batches_of(self._sandbox, (self._run.path / chunk).read_bytes())
+            self._story.landed += bool(batches)
+            if not batches:
+                settle(self._run, chunk, "lost")
+            elif with_batch_ids:
+                settle(self._run, chunk, "landed", batch_id=batches[0])
+            else:
+                settle(self._run, chunk, "landed")
+                assumed += 1
         return assumed
 
     def _finish(self) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from prep.errors import MarketoError
 from prep.folder import RunFolder
 from prep.jobs import are_settled
-from prep.ledger import Ledger
 from prep.marketo import Marketo
 from prep.model import Job, JobState
-from prep.pipeline import Run, submit
+from prep.pipeline import Run, settle, submit
 from prep.report import read_jobs
 from prep.sandbox import Behaviour, Fault, Sandbox
 from tests.crash.journal import Verdict, batches_of, clean_leads, judge, prepare_instance, write_leads
@@ -57,12 +56,11 @@ class Attempt:
 
     def settle(self) -> None:
         """Decide about uploads without an answer as somebody who looks into Marketo, and carry on."""
-        with Ledger(self.run.folder.ledger) as ledger:
-            for job in self.jobs:
-                if job.state is JobState.UNKNOWN and job.batch_id is None:
-                    content = (self.run.path / job.chunk).read_bytes()
-                    landed = next(iter(batches_of(self.sandbox, content)), None)
-                    ledger.settle(job.chunk, "landed" if landed else "lost", batch_id=landed)
+        for job in self.jobs:
+            if job.state is JobState.UNKNOWN and job.batch_id is None:
+                content = (self.run.path / job.chunk).read_bytes()
+                landed = next(iter(batches_of(self.sandbox, content)), None)
+                settle(self.run, job.chunk, "landed" if landed else "lost", batch_id=landed)
         self.submit()
 
     @property

@@ -4,11 +4,11 @@ import itertools
 import logging
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,14 +20,14 @@ from prep.marketo import Marketo
 from prep.pipeline import Run, submit
 from prep.sandbox import Behaviour, Fault, FaultKind, Sandbox
 from prep.sandbox.faults import Phase, Place
-from tests.crash.journal import clean_leads, prepare_instance, write_leads
+from tests.crash.journal import prepare_instance
 
 CANARY = "tweety7canary"
 SECRET = f"{CANARY}-secret"
 SETTLED = {0, 3, 6}
 
 PROGRAM = """
-import http.client, logging, sys
+import logging, sys
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 from prep.cli import main
 main()
@@ -35,16 +35,15 @@ main()
 
 
 @pytest.fixture
-def marked_tokens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def marked_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = itertools.count()
     marked = SimpleNamespace(uuid4=lambda: f"{CANARY}-token-{next(numbers)}")
     monkeypatch.setattr("prep.sandbox.state.uuid", marked)
-    yield
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return clean_leads(write_leads(tmp_path / "leads.csv", 4), tmp_path / "leads.prep").path
+def folder(templates: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(templates["csv"], tmp_path / "leads.prep"))
 
 
 def _assert_absent(folder: Path) -> None:
@@ -60,7 +59,7 @@ def _assert_absent(folder: Path) -> None:
 def test_a_run_with_faults_in_a_process_of_its_own(folder: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(SECRET)
-    faults = ("token-invalid:3", "token-expired:9", "broken-json:2", "http-502:3", "system-error", "file-502")
+    faults = ("system-error", "token-invalid:2", "token-expired:4", "broken-json:5", "file-502")
     with Sandbox(client_secret=SECRET, job_seconds=0, faults=faults) as sandbox:
         prepare_instance(sandbox)
         environment = {

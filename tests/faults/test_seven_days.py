@@ -2,11 +2,12 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from prep.cli.main import run as run_command
-from prep.ledger import Ledger
+from prep.pipeline import settle
 from tests.crash.journal import ROWS_OF_A_CHUNK
 from tests.faults.runs import Attempt, sending
 
@@ -62,15 +63,16 @@ def test_within_seven_days_nothing_is(templates: dict[str, Path], folder: Path) 
 
 
 @pytest.mark.parametrize("decision", ["landed", "lost"])
-def test_a_person_settles_what_expired(templates: dict[str, Path], folder: Path, decision: str) -> None:
+def test_a_person_settles_what_expired(
+    templates: dict[str, Path], folder: Path, decision: Literal["landed", "lost"]
+) -> None:
     """Nobody can ask any more: what the person says counts, right or wrong, and is marked."""
     with sending(templates["csv"], folder) as attempt:
         attempt.submit(wait=False)
         attempt.sandbox.advance(8 * DAY)
         attempt.submit()
-        with Ledger(attempt.run.folder.ledger) as ledger:
-            for job in ledger.jobs():
-                ledger.settle(job.chunk, "landed" if decision == "landed" else "lost")
+        for job in attempt.jobs:
+            settle(attempt.run, job.chunk, decision)
 
         attempt.submit()
 

@@ -252,7 +252,7 @@ def _with_one_twice(lines: list[Row], data: st.DataObject) -> list[Row]:
     return [*lines, data.draw(st.sampled_from(lines))] if lines else lines
 
 
-def _with_a_stranger(lines: list[Row], data: st.DataObject) -> list[Row]:  # noqa: ARG001  # one signature for all
+def _with_a_stranger(lines: list[Row], data: st.DataObject) -> list[Row]:  # one signature for all
     return [*lines, ("stranger",) * len(lines[0])] if lines else lines
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prep.advice import advise
 from prep.config import Destination
 from prep.errors import FolderError, MarketoError, TerminalError
 from prep.marketo import Marketo
 from prep.model import JobState
 from prep.pipeline import Run, clean, reconcile, submit
 from prep.sandbox import Behaviour, Sandbox
+from prep.schema import load_schema
 
 LEADS = (
     "email,First Name,title,numberOfEmployees,mktoPersonNotes\n"
@@ -66,8 +68,13 @@ def uploads(sandbox: Sandbox) -> list[bytes]:
     return [sandbox.upload(job.batch_id) for job in sandbox.jobs()]
 
 
-TAIL = ["_source", "_row", "_line", "_chunk", "_batch_id", "_message", "_matched_by"]
+TAIL = ["_source", "_row", "_line", "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice"]
 CHUNK = "chunks/leads-0001.csv"
+
+
+def explained(message: str) -> tuple[str, str]:
+    advice = advise(message, load_schema())
+    return advice.field or "", advice.text
 
 
 def test_fates(sent: Run) -> None:
@@ -98,14 +105,14 @@ def test_failed_and_warned_rows_show_the_cells_of_the_source(sent: Run) -> None:
         [*headers, *TAIL],
         [
             *("big@example.com", "Big", "Boss", "3000000000", "", "leads.csv", "5", "7", CHUNK, "1001"),
-            *(messages[5], "exact"),
+            *(messages[5], "exact", *explained(messages[5])),
         ],
     ]
     assert warned == [
         [*headers, *TAIL],
         [
             *("'=odd@example.com", "'=Odd", "''Chief", "6", 'two\nlines, a comma; and a "quote"'),
-            *("leads.csv", "2", "3", CHUNK, "1001", messages[2], "exact"),
+            *("leads.csv", "2", "3", CHUNK, "1001", messages[2], "exact", *explained(messages[2])),
         ],
     ]
     assert messages[5]
@@ -386,7 +393,7 @@ def test_several_sources_with_their_own_columns(tmp_path: Path, client: Marketo)
         poll_seconds=POLL,
     )
     header, *rows = table(run.folder.failed, ";")
-    assert header[:-7] == ["email", "numberOfEmployees", "x", "Employees", "Mail"]
+    assert header[: -len(TAIL)] == ["email", "numberOfEmployees", "x", "Employees", "Mail"]
     assert [row[:8] for row in rows] == [
         ["ana@example.com", "3000000000", "1", "", "", str(first), "1", "2"],
         ["", "", "2", "3000000001", "bo@example.com", str(second), "1", "2"],
