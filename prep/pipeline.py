@@ -490,9 +490,9 @@ def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
     run = Run(_folder(path))
     manifest = run.folder.manifest()
     if manifest.cleaned is not None:
-        if not run.folder.report.exists():  # cleaning was done, but prep was killed before it said so
+        if not run.folder.page.exists():  # cleaning was done, but prep was killed before it said so
             with run.folder.lock():
-                run.folder.write_report(build_report(run.folder))
+                write_report(run.folder, build_report(run.folder))
         return run
     settings = CleanSettings.from_json(manifest.settings)
     plan = _plan([source.path for source in manifest.sources], manifest.schema["origin"], settings)

@@ -28,9 +28,9 @@ def command(**chosen: Any) -> int:
 
     session.begin(chosen["folder"])
     run = session.open_run(chosen["folder"])
-    if not chosen["yes"] and is_terminal(sys.stdin, sys.stdout, sys.stderr):
-        if not click.confirm(printable(f"Delete all rows of {run.path}?"), err=True):
-            raise Declined("Nothing was deleted")
+    is_asked = not chosen["yes"] and is_terminal(sys.stdin, sys.stdout, sys.stderr)
+    if is_asked and not click.confirm(printable(f"Delete all rows of {run.path}?"), err=True):
+        raise Declined("Nothing was deleted")
     code = session.answer(purge(run), {**chosen, "quiet": True})
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])

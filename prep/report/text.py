@@ -133,7 +133,7 @@ def _messages(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "What Marketo said of rows"
     for kind in report["messages"][:_TOP_REASONS]:
-        yield f"  {kind['rows']:>9,}  {_named(kind)} ({kind['cause']}): {kind['remedy']}"
+        yield f"  {kind['rows']:>9,}  {kind['fate']}, {_named(kind)}: {kind['remedy']}"
     if len(report["messages"]) > _TOP_REASONS:
         yield f"  … and {len(report['messages']) - _TOP_REASONS} more kinds, in report.json"
 

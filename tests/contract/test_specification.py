@@ -10,6 +10,8 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +20,11 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis import Case
+from schemathesis import Case as AnyCase
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.transport import Response
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -28,8 +33,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from prep.sandbox import Behaviour, Sandbox
+from prep.sandbox.instance import PARTITIONS, STATIC_LISTS, standard_fields
 
 Specification = dict[str, Any]
+Case = AnyCase[Any]
 Operation = APIOperation[Any, Any, Any, Any]
 
 TOKEN: Final = "/identity/oauth/token"
@@ -55,7 +62,7 @@ OPERATIONS: Final = (
     ("GET", LIST),
     ("GET", "/rest/v1/stats/usage.json"),
 )
-EXAMPLES: Final = 15
+EXAMPLES: Final = 30
 """Requests made of each operation, each way."""
 
 LIMITLESS: Final = Behaviour(
@@ -147,13 +154,28 @@ def let_a_new_job_have_no_count(specification: Specification, _: str) -> None:
         response["schema"] = {"$ref": "#/definitions/AnswerToImport"}
 
 
+def let_usage_be_of_a_day(specification: Specification, _: str) -> None:
+    # `date` is a date-time; Adobe's own page shows a day. (Not in section 6 of our notes.)
+    # https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/usage
+    if usage := specification["definitions"].get("UsageData"):
+        assert usage["properties"]["date"]["format"] == "date-time"
+        usage["properties"]["date"]["format"] = "date"
+
+
 PATCHES: Final[tuple[Callable[[Specification, str], None], ...]] = (
     demand_the_token,
     let_the_answer_be_result_or_errors,
     describe_refusals_by_http,
     let_row_files_be_files,
     let_a_new_job_have_no_count,
+    let_usage_be_of_a_day,
 )
+
+UNDESCRIBED: Final = {
+    "StaticList": ("workspaceId",),  # in recorded replies (section 2.3 of our notes)
+    "ResponseOfStaticList": ("moreResult",),  # described for leads only, and sent by the sandbox with both
+}
+"""Members that are sent though the specification does not name them; it does not forbid them either."""
 
 
 def leave_out_the_rest(specification: Specification) -> None:
@@ -177,6 +199,7 @@ def close_objects(specification: Specification) -> None:
     """Let the answers have no members but the described ones; leads alone may have any field."""
     for name, definition in specification["definitions"].items():
         if name != "Lead" and "properties" in definition:
+            definition["properties"] |= {extra: {} for extra in UNDESCRIBED.get(name, ())}
             definition["additionalProperties"] = False
 
 
@@ -202,7 +225,7 @@ class Service:
         assert statuses == {"Queued", "Importing", "Complete", "Failed"}
 
     def operation(self, method: str, path: str, *, narrowed: bool = False) -> Operation:
-        """Return an operation of the patched specification, its parameters narrowed to what there is or not."""
+        """Return a patched operation, its parameters narrowed to what there is or not."""
         name = "swagger-identity.json" if path == TOKEN else "swagger-mapi.json"
         specification: Specification = json.loads((self._folder / name).read_text(encoding="utf-8"))
         leave_out_the_rest(specification)
@@ -214,8 +237,8 @@ class Service:
         loaded: Operation = schemathesis.openapi.from_dict(specification)[path][method]
         return loaded
 
-    def check(self, case: Case) -> requests.Response:
-        """Send a request and hold the answer against the specification.
+    def check(self, case: Case) -> Response:
+        """Send a request, hold the answer against the specification and return it.
 
         The host that the specification names is a developer's own machine.
         """
@@ -224,10 +247,7 @@ class Service:
         if not response.headers["content-type"][0].startswith("text/csv"):
             checks.append(response_schema_conformance)
         case.validate_response(response, checks=checks)
-        reply = requests.Response()
-        reply.status_code, reply._content = response.status_code, response.content
-        reply.headers.update({name: values[0] for name, values in response.headers.items()})
-        return reply
+        return response
 
     def _narrow(self, operation: dict[str, Any]) -> None:
         known = self._known(operation["operationId"])
@@ -240,20 +260,19 @@ class Service:
                     parameter["enum"] = values
 
     def _known(self, operation_id: str) -> dict[str, list[Any]]:
-        fields = list(self.sandbox._state.fields.values())
-        lookups = [field.rest_name for field in fields if field.is_lookup]
-        lists = self.sandbox._state.lists()
+        lookups = [field.rest_name for field in standard_fields() if field.is_lookup]
+        list_ids = [static_list.id for static_list in STATIC_LISTS]
         return {
             "client_id": ["id"],
             "client_secret": ["secret"],
             "lookupField": lookups,
             "filterType": lookups,
             "filterValues": ["ada.winter@example.com", "shared.mailbox@example.com", "1000", "1001", "-7"],
-            "fields": [field.rest_name for field in fields],
-            "partitionName": [partition.name for partition in self.sandbox._state.partitions()],
-            "listId": [static_list.id for static_list in lists],
-            "id": [static_list.id for static_list in lists],
-            "name": [static_list.name for static_list in lists],
+            "fields": [field.rest_name for field in standard_fields()],
+            "partitionName": [partition.name for partition in PARTITIONS],
+            "listId": list_ids,
+            "id": list_ids,
+            "name": [static_list.name for static_list in STATIC_LISTS],
             "programName": ["Trade Fair 2026"],
             "workspaceName": ["Default"],
             "batchSize": [1, 2, 300],
@@ -278,18 +297,35 @@ def _operations(specification: Specification) -> Iterator[tuple[str, str, dict[s
             yield path, method, operation
 
 
+@contextmanager
+def running(folder: Path, behaviour: Behaviour = LIMITLESS) -> Iterator[Service]:
+    with Sandbox(behaviour=behaviour, time_scale=0, job_seconds=1) as sandbox, requests.Session() as session:
+        session.trust_env = False
+        yield Service(sandbox, session, folder)
+
+
 @pytest.fixture(scope="module")
 def service(openapi: Path) -> Iterator[Service]:
-    with Sandbox(behaviour=LIMITLESS, time_scale=0, job_seconds=1) as sandbox, requests.Session() as session:
-        session.trust_env = False
-        yield Service(sandbox, session, openapi)
+    with running(openapi) as service:
+        yield service
 
 
-def hold(operation: Operation, check: Callable[[Case], None]) -> None:
+some_requests = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+def hold(
+    operation: Operation,
+    check: Callable[[Case], object],
+    mode: GenerationMode = GenerationMode.POSITIVE,
+) -> None:
     """Check so many requests of an operation."""
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy())
+    @some_requests
+    @given(case=operation.as_strategy(mode))
     def every(case: Case) -> None:
         check(case)
 
@@ -303,7 +339,14 @@ def hold(operation: Operation, check: Callable[[Case], None]) -> None:
 def test_whatever_the_specification_allows_is_answered_as_it_says(
     service: Service, method: str, path: str
 ) -> None:
-    hold(service.operation(method, path), lambda case: service.check(case) and None)
+    hold(service.operation(method, path), service.check)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_whatever_the_specification_forbids_is_answered_as_it_says(
+    service: Service, method: str, path: str
+) -> None:
+    hold(service.operation(method, path), service.check, GenerationMode.NEGATIVE)
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in OPERATIONS if one != ("POST", IMPORT)])
@@ -311,11 +354,67 @@ def test_what_the_instance_holds_is_shown_as_the_specification_says(
     service: Service, method: str, path: str
 ) -> None:
     def check(case: Case) -> None:
-        reply = service.check(case)
-        assert reply.status_code == 200
+        response = service.check(case)
+        assert response.status_code == 200
         if path in (FAILURES, WARNINGS):
-            assert reply.headers["content-type"] == "text/csv;charset=UTF-8"
+            assert response.headers["content-type"] == ["text/csv;charset=UTF-8"]
         elif path != TOKEN:
-            assert reply.json()["success"] is True
+            assert response.json()["success"] is True
 
     hold(service.operation(method, path, narrowed=True), check)
+
+
+COLUMNS: Final = ("email", "firstName", "leadScore", "dateOfBirth", "unsubscribed", "id", "no such field")
+CELLS: Final = st.sampled_from(
+    ("", "ann@example.com", "ben@example.com", "not an address", "7", "2026-02-30", "true", 'a "b", c;\td\ne')
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[list[str]]:
+    header = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True))
+    width = len(header)
+    return [header, *draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=5))]
+
+
+def test_an_import_is_answered_as_the_specification_says_from_upload_to_row_files(openapi: Path) -> None:
+    with running(openapi) as service:
+        upload = service.operation("POST", IMPORT, narrowed=True)
+        asked = {path: service.operation("GET", path) for path in (STATUS, FAILURES, WARNINGS)}
+
+        @some_requests
+        @given(case=upload.as_strategy(), table=tables())
+        def every(case: Case, table: list[list[str]]) -> None:
+            delimiter = {"csv": ",", "tsv": "\t", "ssv": ";"}[case.query["format"]]
+            uploaded: Any = {"file": written(table, delimiter)}
+            case.body = uploaded
+            new = service.check(case).json()
+            assert (new["success"], new["result"][0]["status"]) == (True, "Queued")
+            service.sandbox.advance(5)
+            answers = {}
+            for path, operation in asked.items():
+                follow_up = operation.Case(
+                    path_parameters={"batchId": new["result"][0]["batchId"]}, headers=case.headers
+                )
+                answers[path] = service.check(follow_up)
+            (job,) = answers[STATUS].json()["result"]
+            assert job["status"] == "Complete"
+            assert job["numOfLeadsProcessed"] + job["numOfRowsFailed"] == len(table) - 1
+            for path, count in ((FAILURES, "numOfRowsFailed"), (WARNINGS, "numOfRowsWithWarning")):
+                text = io.StringIO(answers[path].content.decode(), newline="")
+                records = list(csv.reader(text, delimiter=delimiter, strict=True))
+                assert len(records[1:]) == job[count]
+
+        every()
+
+
+def test_a_contradiction_would_be_noticed(openapi: Path) -> None:
+    # One recorded reply had its error code as a number, where the specification says text.
+    with running(openapi, replace(LIMITLESS, numeric_codes=True)) as service, pytest.raises(FailureGroup):
+        hold(service.operation("GET", STATUS), service.check)
+
+
+def written(table: list[list[str]], delimiter: str) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter).writerows(table)
+    return text.getvalue().encode()

@@ -9,7 +9,7 @@ from tests.crash.journal import write_leads
 from tests.crash.ordeal import Death
 from tests.crash.victims import Ended, Victim, clean_run
 
-_OWN = {"manifest.json", "report.json", ".lock"}
+_OWN = {"manifest.json", "report.json", "report.html", ".lock"}
 """What holds a run's own id and seconds."""
 
 
