@@ -6,6 +6,7 @@ python -m tests.crash --all          every step and 300 random kills
 
 import argparse
 import random
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -36,9 +37,12 @@ def main() -> int:
     _say(f"\n{'':40}{'each step':>12}{'by chance':>12}")
     for name, value in _table(stepped).items():
         _say(f"{name:40}{value:12,}{_table(seldom)[name]:12,}")
-    _say(f"\nfirst kills: {sum(bool(story.kills) for story in stepped)} moments")
-    for kind, number in sorted(Counter(story.kills[0] for story in stepped if story.kills).items()):
-        _say(f"  {number:5,}  {kind}")
+    first = Counter(
+        re.sub(r"file: (\w+) \S+", r"file: \1 it", story.kills[0]) for story in stepped if story.kills
+    )
+    _say(f"\nmoments of the first kill: {first.total()}")
+    for moment, number in sorted(first.items()):
+        _say(f"  {number:5,}  {moment}")
     _say(f"\ncleaning: {cleaned} processes killed, {len(different)} files differ {different or ''}")
     _say(f"\n{time.monotonic() - started:,.0f} s")
     return len(different) + sum(len(story.complaints) for story in (*stepped, *seldom))

@@ -4,11 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cli.main import group
+from prep.schema import NORMALISERS, Field, load_schema
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -92,3 +95,18 @@ def test_the_readme_names_every_command_and_no_other() -> None:
 def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_page_on_schemas_names_every_key_and_word() -> None:
+    page = (PROJECT / "docs/schemas.md").read_text(encoding="utf-8")
+    keys = {field.name for field in fields(Field)} - {"name"}
+    assert keys - set(re.findall(r"`(\w+)`", page)) == set()
+    assert {*TYPE_CHECKS, *NAMED_CHECKS, *NORMALISERS} - set(re.findall(r"`(\w+)`", page)) == set()
+
+
+def test_the_schema_that_the_page_shows_loads(tmp_path: Path) -> None:
+    (example,) = _blocks(PROJECT / "docs/schemas.md", "toml")
+    (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+    schema = load_schema(tmp_path / "mine.toml")
+    assert "eventCode" in schema.lookup_fields
+    assert schema.fields["leadStatus"].allowed == ("New", "Open", "Closed")
