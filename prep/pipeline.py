@@ -32,6 +32,7 @@ from prep.preparation import (
     survivors,
 )
 from prep.report import build_report, read_jobs, write_report
+from prep.returned import adopt
 from prep.schema import DEFAULT_NAME, Schema, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.sources import open_source, read_batches
@@ -213,7 +214,7 @@ def _plan(sources: Sources, schema: Schema | str | Path, settings: CleanSettings
     resolved = schema if isinstance(schema, Schema) else load_schema(schema)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     _refuse_repeats(paths)
-    return make_plan([open_source(path) for path in paths], resolved, settings)
+    return make_plan([adopt(open_source(path)) for path in paths], resolved, settings)
 
 
 def _refuse_repeats(paths: Sequence[str | Path]) -> None:
