@@ -168,8 +168,8 @@ class Judged:
     """One batch after the first pass. The heights of `valid` and `rejected` add up to its records.
 
     Attributes:
-        valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_record`, `_source`,
-            `_row`, `_line`, `_key`, `_rank` and the plan's fields, normalised; in source order.
+        valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_record`,
+            `_source`, `_row`, `_line`, `_key`, `_rank` and the plan's fields, normalised; in source order.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
         changes: How many cells each rule changed, by field and rule.
