@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from prep.marketo import Marketo
     from prep.model import Fate, Reason
-    from prep.pipeline import Prepared, Run, clean, prepare, purge, read, reconcile, settle, submit
+    from prep.pipeline import Prepared, Run, clean, prepare, purge, read, reconcile, retry, settle, submit
     from prep.sandbox import Sandbox
     from prep.schema import Field, Schema, load_schema
 
@@ -57,6 +57,7 @@ _HOMES: Final = {
     "purge": "prep.pipeline",
     "read": "prep.pipeline",
     "reconcile": "prep.pipeline",
+    "retry": "prep.pipeline",
     "settle": "prep.pipeline",
     "submit": "prep.pipeline",
 }
@@ -91,6 +92,7 @@ __all__ = [
     "purge",
     "read",
     "reconcile",
+    "retry",
     "settle",
     "submit",
 ]

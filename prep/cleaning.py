@@ -43,7 +43,14 @@ _DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
 _MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
 
 
-def clean_into(folder: RunFolder, plan: Plan, destination: Destination | None, progress: Progress) -> None:
+def clean_into(
+    folder: RunFolder,
+    plan: Plan,
+    destination: Destination | None,
+    progress: Progress,
+    *,
+    parent_run_id: str | None = None,
+) -> None:
     """Make a folder hold what a plan yields; one that does already is left as it is.
 
     Args:
@@ -51,12 +58,13 @@ def clean_into(folder: RunFolder, plan: Plan, destination: Destination | None, p
         plan: What is to be done.
         destination: Where the rows are to be sent afterwards; None if they are not.
         progress: Told about rows as they are judged and written.
+        parent_run_id: The run whose rows these are.
 
     Raises:
         SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
         FolderError: The folder was made for something else.
     """
-    manifest = _manifest(plan, destination)
+    manifest = replace(_manifest(plan, destination), parent_run_id=parent_run_id)
     if folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:

@@ -22,7 +22,7 @@ from prep.model import Chunk, Fate
 
 MANIFEST_VERSION: Final = 1
 
-_TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp"})
+_TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp", "source"})
 """What a run may leave that ended before its manifest had its name."""
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

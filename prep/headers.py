@@ -1,6 +1,6 @@
 """Source columns → schema fields."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -97,6 +97,7 @@ def map_headers(
     maps: Mapping[str, str],
     constants: Mapping[str, str],
     unknown: Unknown,
+    ignored: Container[str] = (),
 ) -> HeaderMapping:
     """Find the field of every column and judge the header with pandera.
 
@@ -110,6 +111,7 @@ def map_headers(
         maps: Header → field, as the user decided; an empty field leaves the column out. A header that no
             column has to the letter stands for those that are like it but for case, spaces and punctuation.
         constants: Field → value for every row; they take part like columns, before all others.
+        ignored: Columns that prep itself added.
         unknown: Whether columns without a field, or without a name, are a problem or left out.
 
     Returns:
@@ -122,7 +124,12 @@ def map_headers(
         **exactly,
     }
     columns = [Column(-1, f"--set {field}", field, How.SET) for field in constants]
-    columns += [_column(position, header, schema, chosen, unknown) for position, header in enumerate(headers)]
+    columns += [
+        Column(position, header, None, How.DROPPED)
+        if header in ignored
+        else _column(position, header, schema, chosen, unknown)
+        for position, header in enumerate(headers)
+    ]
     return HeaderMapping(tuple(columns), tuple(_judge(columns, schema, lookup_field)))
 
 

@@ -32,6 +32,8 @@ from prep.preparation import (
     survivors,
 )
 from prep.report import build_report, read_jobs, write_report
+from prep.retrying import find_tables, next_folder, spool
+from prep.returned import adopt
 from prep.schema import DEFAULT_NAME, Schema, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.sources import open_source, read_batches
@@ -195,10 +197,17 @@ def clean(
     return _clean(folder, plan, destination, progress)
 
 
-def _clean(folder: RunFolder, plan: Plan, destination: Destination | None, progress: Progress) -> Run:
+def _clean(
+    folder: RunFolder,
+    plan: Plan,
+    destination: Destination | None,
+    progress: Progress,
+    *,
+    parent_run_id: str | None = None,
+) -> Run:
     folder.create()
     with folder.lock():
-        clean_into(folder, plan, destination, progress)
+        clean_into(folder, plan, destination, progress, parent_run_id=parent_run_id)
         write_report(folder, build_report(folder))
     return Run(folder)
 
@@ -213,7 +222,7 @@ def _plan(sources: Sources, schema: Schema | str | Path, settings: CleanSettings
     resolved = schema if isinstance(schema, Schema) else load_schema(schema)
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     _refuse_repeats(paths)
-    return make_plan([open_source(path) for path in paths], resolved, settings)
+    return make_plan([adopt(open_source(path)) for path in paths], resolved, settings)
 
 
 def _refuse_repeats(paths: Sequence[str | Path]) -> None:
@@ -397,6 +406,43 @@ def _find_list(client: Marketo, name: str) -> int:
             hint="Give the number in the list's address in Marketo as --list-id.",
         )
     return found[0]
+
+
+def retry(
+    run: Run | str | Path,
+    out: str | Path | None = None,
+    *,
+    everything: bool = False,
+    progress: Progress = _silent,
+) -> Run:
+    """Make a new run of the rows that failed, and of the rejected rows that were corrected since.
+
+    Corrections are made in `rejected.csv` or `rejected.xlsx`. Every row keeps its source, row and line;
+    settings, schema and destination are the parent's. Nothing is sent: `submit` does that.
+
+    Args:
+        run: The parent, or its folder.
+        out: The new run folder; by default `leads-retry1.prep` beside `leads.prep`, and so on.
+        everything: Take all rejected rows, changed or not.
+        progress: Told about rows as they are read and written.
+
+    Raises:
+        SourceError: A table came back damaged, both tables were changed, or there is nothing to try again.
+        FolderError: The parent was altered, or its sources changed.
+    """
+    parent = _folder(run)
+    with parent.lock():
+        manifest = parent.manifest()
+        check_sources(manifest)
+        settings = CleanSettings.from_json(manifest.settings)
+        tables = find_tables(parent, manifest, everything=everything)
+    folder = RunFolder(out if out is not None else next_folder(parent.path))
+    folder.create()
+    paths = [spool(folder, name, table) for name, table in tables.items()]
+    columns = {name for table in tables.values() for name in table.columns}
+    maps = {header: field for header, field in settings.maps.items() if header in columns}
+    plan = _plan(paths, manifest.schema["origin"], replace(settings, maps=maps))
+    return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
 
 
 def reconcile(run: Run | str | Path, client: Marketo) -> Run:

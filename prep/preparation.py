@@ -18,6 +18,7 @@ from prep.config import CleanSettings
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, lookup_keys, merge, rank
 from prep.errors import BalanceError, SettingsError, SourceError
 from prep.model import Chunk, Fate, KeepPolicy, Reason
+from prep.returned import identify, own_places
 from prep.schema import Schema
 from prep.sources import Batch, Skipped, Source, read_batches
 from prep.validation import REASONS, compile_judge, validate
@@ -26,9 +27,9 @@ from prep.values import Spelling, normalise
 if TYPE_CHECKING:
     import pandera.polars as pa
 
-POSITION, SOURCE, ROW, LINE, RAW = "_position", "_source", "_row", "_line", "_raw"
+POSITION, RECORD, SOURCE, ROW, LINE, RAW = "_position", "_record", "_source", "_row", "_line", "_raw"
 IDENTITY = (SOURCE, ROW, LINE)
-INDEX = (ORDINAL, POSITION, *IDENTITY)
+INDEX = (ORDINAL, POSITION, RECORD, *IDENTITY)
 
 
 class Spill(Protocol):
@@ -88,9 +89,7 @@ class Plan:
     @cached_property
     def source_columns(self) -> tuple[tuple[str, int], ...]:
         """The columns of all sources, for tables of source rows: header and which of that name."""
-        return tuple(
-            dict.fromkeys(column for source in self.sources for column in occurrences(source.columns))
-        )
+        return columns_of_all(source.columns for source in self.sources)
 
 
 def occurrences(columns: Iterable[str]) -> list[tuple[str, int]]:
@@ -101,6 +100,14 @@ def occurrences(columns: Iterable[str]) -> list[tuple[str, int]]:
         found.append((name, seen[name]))
         seen[name] += 1
     return found
+
+
+def columns_of_all(sources: Iterable[Sequence[str]]) -> tuple[tuple[str, int], ...]:
+    """The columns of several sources, each once: header and which of that name; prep's own left out."""
+    columns = (
+        column for names in sources for column in occurrences(names) if column[0] not in own_places(names)
+    )
+    return tuple(dict.fromkeys(columns))
 
 
 def map_sources(
@@ -123,6 +130,7 @@ def map_sources(
             maps=settings.maps,
             constants=settings.constants,
             unknown=settings.unknown,
+            ignored=own_places(source.columns),
         )
         for source in sources
     ]
@@ -160,8 +168,8 @@ class Judged:
     """One batch after the first pass. The heights of `valid` and `rejected` add up to its records.
 
     Attributes:
-        valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_source`,
-            `_row`, `_line`, `_key`, `_rank` and the plan's fields, normalised; in source order.
+        valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_record`,
+            `_source`, `_row`, `_line`, `_key`, `_rank` and the plan's fields, normalised; in source order.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
         changes: How many cells each rule changed, by field and rule.
@@ -180,7 +188,7 @@ class FirstPass:
 
     Attributes:
         keys: `INDEX`, `_key` and `_rank` of every valid row, by ordinal.
-        rejected: `_position`, `_source`, `_row`, `_line` and `_reasons` of every rejected row.
+        rejected: `_position`, `_record`, `_source`, `_row`, `_line` and `_reasons` of every rejected row.
         rows: Records of each source, as the reader counted them.
         digests: SHA-256 of each source as it was read, in hexadecimal.
         skipped: Physical lines of each source that hold no row.
@@ -228,16 +236,17 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     for position, source in enumerate(plan.sources):
         reader = read_batches(source)
         for batch in reader:
-            judged = judge_batch(plan, position, batch, ordinal)
+            judged = judge_batch(plan, position, identify(source, batch), ordinal)
             ordinal += judged.valid.height
             spill.append(judged.valid.drop(KEY, RANK))
             keys.append(judged.valid.select(*INDEX, KEY, RANK))
-            refused.append(judged.rejected.select(POSITION, *IDENTITY, REASONS))
+            refused.append(judged.rejected.select(POSITION, RECORD, *IDENTITY, REASONS))
             skipped[position].extend(judged.skipped)
             changes.update(judged.changes)
             rejected(judged.rejected, sum(rows) + reader.rows)
         rows.append(reader.rows)
         digests.append(reader.sha256)
+    _refuse_repeats(plan, keys, refused)
     if not sum(rows):
         raise SourceError(
             f"{plan.sources[0].path}: there are no data rows",
@@ -248,12 +257,31 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     return FirstPass(pl.concat(keys), pl.concat(refused), rows, digests, skipped, changes)
 
 
+def _refuse_repeats(plan: Plan, keys: Sequence[pl.DataFrame], refused: Sequence[pl.DataFrame]) -> None:
+    """Refuse a row that tables of prep's own hold twice: it would have two fates.
+
+    Raises:
+        SourceError: There is one.
+    """
+    own = [source.path for source in plan.sources if own_places(source.columns)]
+    if not own:
+        return
+    rows = pl.concat([frame.select(SOURCE, ROW) for frame in (*keys, *refused)])
+    if repeated := rows.height - rows.n_unique():
+        raise SourceError(
+            f"{', '.join(own)}: {repeated} rows stand in it more than once",
+            code="repeated_row",
+            hint="Delete all lines but one for each row.",
+            source=own[0],
+        )
+
+
 def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged:
     """Judge one batch of the source at `position`; its valid rows are numbered from `ordinal`."""
     normalised = normalise(_as_fields(plan, position, batch.cells), plan.schema.fields, _spelling(plan))
     validated = validate(normalised.frame, plan.judge)
     fitting, oversized = _split_oversized(plan, validated.valid)
-    broken = pl.concat([validated.rejected.select(ROW, REASONS), oversized.select(ROW, REASONS)])
+    broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
     valid = fitting.with_row_index(ORDINAL, offset=ordinal).with_columns(
         lookup_keys(fitting[plan.settings.lookup_field], plan.schema.fields[plan.settings.lookup_field].type)
     )
@@ -265,9 +293,8 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
     )
 
 
-def _identity(plan: Plan, position: int) -> list[pl.Expr]:
-    path = pl.lit(plan.sources[position].path).alias(SOURCE)
-    return [pl.lit(position, pl.UInt16).alias(POSITION), path, pl.col(ROW), pl.col(LINE)]
+def _identity(position: int) -> list[pl.Expr]:
+    return [pl.lit(position, pl.UInt16).alias(POSITION), pl.col(RECORD), *(pl.col(name) for name in IDENTITY)]
 
 
 def _spelling(plan: Plan) -> Spelling:
@@ -279,7 +306,7 @@ def _as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
     columns = {field: str(index) for index, field in plan.mappings[position].fields.items()}
     constants = plan.settings.constants
     return cells.select(
-        *_identity(plan, position),
+        *_identity(position),
         *(
             pl.col(columns[field]).alias(field)
             if field in columns
@@ -311,8 +338,8 @@ def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> 
         (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
         for index, column in enumerate(plan.source_columns)
     ]
-    identity = _identity(plan, position)
-    broken_rows = batch.cells.join(broken, on=ROW, how="inner", maintain_order="left").select(
+    identity = _identity(position)
+    broken_rows = batch.cells.join(broken, on=RECORD, how="inner", maintain_order="left").select(
         *cells, *identity, REASONS, pl.lit(None, pl.String).alias(RAW)
     )
     unreadable = batch.rejected.select(
@@ -321,7 +348,7 @@ def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> 
         pl.concat_list(pl.col("reason")).alias(REASONS),
         pl.col("raw").alias(RAW),
     )
-    return pl.concat([broken_rows, unreadable]).sort(ROW)
+    return pl.concat([broken_rows, unreadable]).sort(RECORD)
 
 
 @dataclass(frozen=True)
@@ -410,7 +437,7 @@ def fates(first: FirstPass, decision: Decision) -> pl.DataFrame:
     Returns:
         The columns `source`, `row`, `line`, `key`, `fate`, `kept_source`, `kept_row` and `reasons`.
     """
-    identity = [pl.col(POSITION), *(pl.col(name).alias(name[1:]) for name in IDENTITY)]
+    identity = [POSITION, RECORD, *(pl.col(name).alias(name[1:]) for name in IDENTITY)]
     kept_source, kept_row = _kept_identity(decision.kept, first.keys)
     stands = decision.kept.is_null()
     valid = first.keys.select(*identity, pl.col(KEY).alias("key")).with_columns(
@@ -421,7 +448,7 @@ def fates(first: FirstPass, decision: Decision) -> pl.DataFrame:
     rejected = first.rejected.select(
         *identity, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
     )
-    return pl.concat([valid, rejected], how="diagonal").sort(POSITION, "row").drop(POSITION)
+    return pl.concat([valid, rejected], how="diagonal").sort(POSITION, RECORD).drop(POSITION, RECORD)
 
 
 def with_chunks(rows: pl.DataFrame, chunks: Sequence[Chunk]) -> pl.DataFrame:

@@ -17,7 +17,8 @@ from prep.ledger import Ledger, Target
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 from prep.people import Table, defuse
-from prep.preparation import IDENTITY, occurrences
+from prep.preparation import IDENTITY, columns_of_all, occurrences
+from prep.returned import adopt, identify, own_places
 from prep.sources import open_source, read_batches
 
 ASSUMED: Final = "assumed landed"
@@ -215,11 +216,12 @@ def _explained(messages: pl.Series, manifest: Manifest) -> pl.DataFrame:
 
 def _source_cells(manifest: Manifest, told: pl.DataFrame) -> tuple[list[str], Iterator[pl.DataFrame]]:
     """Rows with their cells as the sources have them, read again."""
-    headers = dict.fromkeys(column for source in manifest.sources for column in occurrences(source.columns))
+    headers = columns_of_all(source.columns for source in manifest.sources)
 
     def frames() -> Iterator[pl.DataFrame]:
         for record in manifest.sources:
-            wanted = told.filter(pl.col("_source") == record.path)
+            is_own = bool(own_places(record.columns))
+            wanted = told if is_own else told.filter(pl.col("_source") == record.path)
             if wanted.is_empty():
                 continue
             places = {column: str(place) for place, column in enumerate(occurrences(record.columns))}
@@ -227,9 +229,10 @@ def _source_cells(manifest: Manifest, told: pl.DataFrame) -> tuple[list[str], It
                 (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
                 for index, column in enumerate(headers)
             ]
-            for batch in read_batches(open_source(record.path, delimiter=record.delimiter)):
-                found = batch.cells.select(*cells, pl.col("_row"))
-                yield found.join(wanted, on="_row", maintain_order="left").select(
+            source = adopt(open_source(record.path, delimiter=record.delimiter))
+            for batch in read_batches(source):
+                found = identify(source, batch).cells.select(*cells, "_source", "_row")
+                yield found.join(wanted, on=["_source", "_row"], maintain_order="left").select(
                     *(str(index) for index in range(len(cells))), *_OUTCOME_TAIL
                 )
 

@@ -1,0 +1,45 @@
+"""`prep retry`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prep.cli import options, session
+
+
+@click.command("retry", context_settings=options.CONTEXT)
+@options.folder
+@click.option("--all", "everything", is_flag=True, help="All rejected rows, changed or not.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the new run.  [default: DIR-retry1.prep, and so on]",
+)
+@options.waiting
+@options.allow_rejects
+@options.answering
+def command(**chosen: Any) -> int:
+    """Make a new run of failed rows and of rejected rows that you corrected; send it if the first was sent.
+
+    Correct rows in rejected.csv or rejected.xlsx of the run folder, with any spreadsheet program, and save.
+    Leave the columns _source, _row and _line alone: they tell which row is which. Lines that you delete stay
+    rejected.
+
+    \b
+    Examples:
+      prep retry leads.prep
+      prep retry leads.prep --all -o second.prep
+    """
+    from prep.pipeline import retry
+
+    session.begin(chosen["folder"])
+    with session.show_progress(quiet=chosen["quiet"]) as progress:
+        run = retry(chosen["folder"], chosen["out"], everything=chosen["everything"], progress=progress)
+    session.begin(run.path)
+    if run.folder.manifest().destination is None or not run.report["chunks"]:
+        return session.answer(run, chosen)
+    destination = session.known_destination(run, chosen)
+    return session.answer(session.send(run, destination, chosen), chosen, waited=True)

@@ -1,0 +1,245 @@
+"""Failed rows, and rejected rows that a person corrected → the sources of a new run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from prep import durable
+from prep.errors import SourceError
+from prep.folder import Manifest, RunFolder
+from prep.model import Fate
+from prep.people import Table
+from prep.preparation import occurrences
+from prep.returned import LINE, ROW, SOURCE, adopt, identify, own_places, unguard
+from prep.sources import open_source, read_batches
+
+IDENTITY: Final = (SOURCE, ROW, LINE)
+_RAW: Final = "_raw"
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A table of prep's own as it came back.
+
+    Attributes:
+        columns: The sources' columns, as headers.
+        rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has it, `_raw`.
+    """
+
+    columns: tuple[str, ...]
+    rows: pl.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        """What the columns of `rows` are called."""
+        return [str(place) for place in range(len(self.columns))]
+
+
+def read_returned(path: Path) -> Returned:
+    """Read `rejected.csv`, `rejected.xlsx` or `failed.csv`, whatever a spreadsheet made of it.
+
+    Raises:
+        SourceError: It cannot be read, or a row does not say which one it is.
+    """
+    if path.suffix == ".xlsx":
+        return _read_workbook(path)
+    source = adopt(open_source(path))
+    own = own_places(source.columns)
+    if not own:
+        raise _not_ours(path)
+    places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
+    frames = [_kept(identify(source, batch).cells, places, own.get(_RAW)) for batch in read_batches(source)]
+    return Returned(tuple(source.columns[int(place)] for place in places), pl.concat(frames))
+
+
+def _kept(cells: pl.DataFrame, places: Sequence[str], raw: str | None) -> pl.DataFrame:
+    renamed = [pl.col(place).alias(str(index)) for index, place in enumerate(places)]
+    raw_text = pl.lit(None, pl.String) if raw is None else pl.col(raw)
+    return cells.select(*renamed, *IDENTITY, raw_text.alias(_RAW))
+
+
+def _read_workbook(path: Path) -> Returned:
+    """Read the first sheet as text.
+
+    Raises:
+        SourceError: As `read_returned`.
+    """
+    try:
+        sheet = pl.read_excel(path, engine="calamine", has_header=False, infer_schema_length=0)
+    except Exception as error:
+        raise SourceError(
+            f"{path}: cannot be read as a workbook",
+            code="unreadable_source",
+            hint="Save it as .xlsx, or correct rejected.csv instead.",
+            source=str(path),
+        ) from error
+    names = [name or "" for name in sheet.select(unguard(pl.all())).row(0)]
+    own = own_places(names)
+    if not own:
+        raise _not_ours(path)
+    cells = sheet.slice(1).select(
+        unguard(pl.col(column)).replace("", None).alias(str(place))
+        for place, column in enumerate(sheet.columns)
+    )
+    cells = cells.filter(~pl.all_horizontal(pl.all().is_null()))
+    places = [str(place) for place, name in enumerate(names) if str(place) not in own.values()]
+    numbered = cells.with_columns(
+        pl.col(own[SOURCE]).alias(SOURCE),
+        pl.col(own[ROW]).cast(pl.UInt32, strict=False).alias(ROW),
+        pl.col(own[LINE]).cast(pl.UInt32, strict=False).alias(LINE),
+    )
+    if numbered.select(pl.any_horizontal(pl.col(SOURCE, ROW).is_null().any())).item():
+        raise SourceError(
+            f"{path}: a row does not say which one it is",
+            code="no_identity",
+            hint=f"Leave the columns {SOURCE}, {ROW} and {LINE} as prep wrote them, or delete the row.",
+            source=str(path),
+        )
+    columns = tuple(names[int(place)] for place in places)
+    return Returned(columns, _kept(numbered, places, own.get(_RAW)))
+
+
+def _not_ours(path: Path) -> SourceError:
+    return SourceError(
+        f"{path}: lacks the columns {SOURCE}, {ROW} and {LINE}",
+        code="no_identity",
+        hint="prep wrote them to know each row again; restore them.",
+        source=str(path),
+    )
+
+
+def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> dict[str, Returned]:
+    """What a run has to try again: failed rows, and rejected rows that were changed, or all of them.
+
+    Returns:
+        Name of the source that the rows become → the rows.
+
+    Raises:
+        SourceError: A table came back damaged, or there is nothing to try again.
+    """
+    tables = {}
+    if folder.failed.exists() and (failed := read_returned(folder.failed)).rows.height:
+        tables["failed.csv"] = failed
+    if (changed := find_changed(folder, manifest, everything=everything)) is not None:
+        tables["rejected.csv"] = changed
+    if not tables:
+        raise SourceError(
+            f"{folder.path}: no row failed, and no rejected row was changed",
+            code="nothing_to_retry",
+            hint=f"Correct rows in {folder.rejected} or {folder.rejected_workbook.name} and save it.",
+            source=str(folder.path),
+        )
+    return tables
+
+
+def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> Returned | None:
+    """The rejected rows that a person changed, in `rejected.csv` or in `rejected.xlsx`.
+
+    Cells compare with those of the source, line breaks of any kind alike.
+
+    Args:
+        folder: The parent run.
+        manifest: Its manifest.
+        everything: Take the unchanged ones too.
+
+    Returns:
+        The rows, or None if there are none.
+
+    Raises:
+        SourceError: A table cannot be read, names a row that was not rejected, or both were changed.
+    """
+    changed = []
+    tables = [
+        (path, read_returned(path)) for path in (folder.rejected, folder.rejected_workbook) if path.exists()
+    ]
+    for path, table in tables:
+        rows = _refuse_strangers(path, table, folder).join(
+            _as_written(manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
+        )
+        differs = [_plain(name).ne_missing(_plain(f"{name}_written")) for name in (*table.names, _RAW)]
+        if rows.filter(pl.any_horizontal(differs)).height:
+            kept = rows if everything else rows.filter(pl.any_horizontal(differs))
+            changed.append(Returned(table.columns, kept.select(table.rows.columns)))
+    if len(changed) > 1:
+        raise SourceError(
+            f"{folder.path}: both rejected.csv and rejected.xlsx were changed",
+            code="two_corrections",
+            hint="Delete the one that is not to be used.",
+            source=str(folder.path),
+        )
+    if not changed and everything:
+        changed = [table for _, table in tables[:1] if table.rows.height]
+    return changed[0] if changed else None
+
+
+def _plain(name: str) -> pl.Expr:
+    return pl.col(name).str.replace_all(r"\r\n?", "\n")
+
+
+def _refuse_strangers(path: Path, table: Returned, folder: RunFolder) -> pl.DataFrame:
+    rejected = folder.read_rows().filter(pl.col("fate") == Fate.REJECTED)
+    known = rejected.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))
+    strangers = table.rows.join(known, on=[SOURCE, ROW], how="anti").height
+    repeated = table.rows.height - table.rows.select(SOURCE, ROW).n_unique()
+    if strangers or repeated:
+        raise SourceError(
+            f"{path}: {strangers} rows were not rejected in this run, {repeated} stand in it twice",
+            code="no_identity",
+            hint=f"Leave {SOURCE}, {ROW} and {LINE} as prep wrote them, and delete lines added since.",
+            source=str(path),
+        )
+    return table.rows
+
+
+def _as_written(manifest: Manifest, table: Returned) -> pl.DataFrame:
+    """What the sources have for the rows of a table: `0_written`, `1_written` … and `_raw_written`."""
+    headers = occurrences(table.columns)
+    frames = []
+    for record in manifest.sources:
+        if not Path(record.path).is_file():
+            raise SourceError(
+                f"{record.path}: is gone",
+                code="no_such_file",
+                hint="prep compares corrected rows with their source: put it back where it was.",
+                source=record.path,
+            )
+        source = adopt(open_source(record.path, delimiter=record.delimiter))
+        places = {column: str(place) for place, column in enumerate(occurrences(source.columns))}
+        shown = [
+            (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(
+                f"{index}_written"
+            )
+            for index, column in enumerate(headers)
+        ]
+        blank = [pl.lit(None, pl.String).alias(f"{index}_written") for index in range(len(headers))]
+        for batch in read_batches(source):
+            known = identify(source, batch)
+            no_text = pl.lit(None, pl.String).alias(f"{_RAW}_written")
+            raw = pl.col("raw").alias(f"{_RAW}_written")
+            frames += [
+                known.cells.select(SOURCE, ROW, *shown, no_text).join(
+                    table.rows.select(SOURCE, ROW), on=[SOURCE, ROW], how="semi"
+                ),
+                known.rejected.select(SOURCE, ROW, *blank, raw),
+            ]
+    return pl.concat(frames)
+
+
+def spool(folder: RunFolder, name: str, table: Returned) -> Path:
+    """Write rows into a run folder, as a source of that run."""
+    folder.spool.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
+    path = folder.spool / name
+    with durable.replacing(path) as file:
+        Table(file, [*table.columns, *IDENTITY]).append(table.rows.select(*table.names, *IDENTITY))
+    return path
+
+
+def next_folder(parent: Path) -> Path:
+    """Where the next retry of `leads.prep` goes: `leads-retry1.prep` beside it, then `leads-retry2.prep`."""
+    number = 1
+    while (path := parent.with_name(f"{parent.name.removesuffix('.prep')}-retry{number}.prep")).exists():
+        number += 1
+    return path

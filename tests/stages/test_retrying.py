@@ -1,0 +1,206 @@
+"""Rows that failed or were corrected are tried again, and stay who they are."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import openpyxl
+import polars as pl
+import pytest
+
+from prep.errors import SourceError
+from prep.marketo import Marketo
+from prep.pipeline import Run, clean, retry, submit
+from prep.sandbox import Sandbox
+
+LEADS = (
+    "email,firstName,title,numberOfEmployees\n"
+    "ana@example.com,Ana,=Chief,5\n"
+    "bo(at)example.com,'Bo,+1 202 555 0100,6\n"
+    'shared.mailbox@example.com,Dora,"two\r\nlines",7\n'
+    "cy@example.com,Cy,-x,many\n"
+    "ragged@example.com,R\n"
+    "dee@@example.com,Dee,007,8\n"
+)
+Rows = list[list[str]]
+
+
+@pytest.fixture
+def client() -> Iterator[Marketo]:
+    with Sandbox() as sandbox, Marketo(sandbox.url, "id", "secret") as client:
+        yield client
+
+
+@pytest.fixture
+def run(tmp_path: Path, client: Marketo) -> Run:
+    """Rows 1 imported, 3 failed, the others rejected."""
+    (tmp_path / "leads.csv").write_bytes(LEADS.encode())
+    return submit(clean(tmp_path / "leads.csv", tmp_path / "leads.prep"), client, poll_seconds=(0.05, 1))
+
+
+def correct(path: Path, change: Callable[[Rows], None], **dialect: object) -> None:
+    """What a spreadsheet does: read the table, change cells, save it in a way of its own."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    change(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, **{"quoting": csv.QUOTE_ALL, **dialect}).writerows(rows)  # type: ignore[arg-type]
+
+
+def correct_workbook(path: Path, change: Callable[[Rows], None]) -> None:
+    book = openpyxl.load_workbook(path)
+    (sheet,) = book.worksheets
+    rows = [["" if cell is None else str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+    change(rows)
+    for line, cells in enumerate(rows, start=1):
+        for place, cell in enumerate(cells, start=1):
+            sheet.cell(line, place).value = cell or None
+    book.save(path)
+
+
+def mend_bo(rows: Rows) -> None:
+    (row,) = [row for row in rows if row[0] == "bo(at)example.com"]
+    row[0] = "bo@example.com"
+
+
+def identities(run: Run) -> list[tuple[str, int, int, str]]:
+    rows = run.rows.select(pl.col("source").str.split("/").list.last(), "row", "line", "fate")
+    return sorted(rows.rows(), key=lambda row: row[1])
+
+
+def test_the_rejected_rows_are_those_that_the_tests_speak_of(run: Run) -> None:
+    assert [fate for *_, fate in identities(run)] == [
+        *("imported", "rejected", "failed", "rejected", "rejected", "rejected")
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_failed_rows_and_corrected_ones_keep_their_identity(run: Run, delimiter: str) -> None:
+    correct(run.folder.rejected, mend_bo, delimiter=delimiter)
+
+    again = retry(run)
+
+    assert again.path == run.path.with_name("leads-retry1.prep")
+    assert identities(again) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    assert again.report["parent_run_id"] == run.report["run_id"]
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,firstName,title,numberOfEmployees\n"
+        'shared.mailbox@example.com,Dora,"two\nlines",7\n'
+        "bo@example.com,'Bo,+1 202 555 0100,6\n"
+    )
+
+
+def test_a_workbook_that_was_saved_again(run: Run) -> None:
+    correct_workbook(run.folder.rejected_workbook, mend_bo)
+    assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+
+
+def test_a_table_saved_again_without_a_change_holds_nothing_new(run: Run) -> None:
+    correct(run.folder.rejected, lambda _: None, lineterminator="\r\n")
+    correct_workbook(run.folder.rejected_workbook, lambda _: None)
+    assert identities(retry(run)) == [("leads.csv", 3, 4, "ready")]
+
+
+def test_a_retry_is_sent_and_can_be_tried_again(run: Run, client: Marketo) -> None:
+    correct(run.folder.rejected, mend_bo)
+    again = submit(retry(run), client, poll_seconds=(0.05, 1))
+    assert identities(again) == [("leads.csv", 2, 3, "imported"), ("leads.csv", 3, 4, "failed")]
+    failed = pl.read_csv(again.folder.failed, infer_schema=False)
+    assert failed.select("email", "title", "_row").rows() == [
+        ("shared.mailbox@example.com", "two\nlines", "3")
+    ]
+
+    third = retry(again)
+    assert third.path.name == "leads-retry1-retry1.prep"
+    assert identities(third) == [("leads.csv", 3, 4, "ready")]
+
+
+def test_a_row_that_is_still_wrong_is_rejected_again(run: Run) -> None:
+    def worsen(rows: Rows) -> None:
+        (row,) = [row for row in rows if row[0] == "cy@example.com"]
+        row[3] = "few"
+
+    correct(run.folder.rejected, worsen)
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 3, 4, "ready"), ("leads.csv", 4, 6, "rejected")]
+    table = pl.read_csv(again.folder.rejected, infer_schema=False)
+    assert table.columns == [
+        *("email", "firstName", "title", "numberOfEmployees"),
+        *("_source", "_row", "_line", "_reasons", "_raw"),
+    ]
+    assert table.row(0)[:4] == ("cy@example.com", "Cy", "'-x", "few")
+
+
+def test_a_record_that_could_not_be_split_is_filled_in(run: Run) -> None:
+    def fill(rows: Rows) -> None:
+        (row,) = [row for row in rows if row[-1].startswith("ragged")]
+        row[:2] = ["ragged@example.com", "R"]
+
+    correct(run.folder.rejected, fill)
+    assert identities(retry(run)) == [("leads.csv", 3, 4, "ready"), ("leads.csv", 5, 7, "ready")]
+
+
+def test_all_rejected_rows(run: Run) -> None:
+    again = retry(run, everything=True)
+    assert [(row, fate) for _, row, _, fate in identities(again)] == [
+        *[(2, "rejected"), (3, "ready"), (4, "rejected"), (5, "rejected"), (6, "rejected")]
+    ]
+
+
+def test_deleted_lines_are_left_alone(run: Run) -> None:
+    def keep_bo(rows: Rows) -> None:
+        mend_bo(rows)
+        del rows[2:]
+
+    correct(run.folder.rejected, keep_bo)
+    assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    assert run.counts["rejected"] == 4
+
+
+@pytest.mark.parametrize(
+    ("place", "text"), [(-4, ""), (-4, "x"), (-4, "99"), (-4, "1"), (-5, "other.csv"), (-5, "")]
+)
+def test_a_row_that_nobody_knows_is_an_error(run: Run, place: int, text: str) -> None:
+    def spoil(rows: Rows) -> None:
+        rows[1][place] = text
+
+    correct(run.folder.rejected, spoil)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "no_identity"
+    assert "_row" in caught.value.hint
+    assert not run.path.with_name("leads-retry1.prep").exists()
+
+
+def test_both_tables_corrected(run: Run) -> None:
+    correct(run.folder.rejected, mend_bo)
+    correct_workbook(run.folder.rejected_workbook, mend_bo)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "two_corrections"
+
+
+def test_nothing_to_try_again(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("email\nana@example.com\nnobody\n")
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.source) == ("nothing_to_retry", str(run.path))
+
+
+def test_a_source_that_changed_is_refused(run: Run, tmp_path: Path) -> None:
+    correct(run.folder.rejected, mend_bo)
+    (tmp_path / "leads.csv").write_text(LEADS.replace("Ana", "Eva"))
+    with pytest.raises(Exception, match="changed since it was cleaned"):
+        retry(run)
+
+
+def test_a_rejected_table_given_as_a_source_keeps_the_identity_too(run: Run, tmp_path: Path) -> None:
+    def keep_bo(rows: Rows) -> None:
+        mend_bo(rows)
+        del rows[2:]
+
+    correct(run.folder.rejected, keep_bo)
+    again = clean(run.folder.rejected, tmp_path / "own.prep")
+    assert identities(again) == [("leads.csv", 2, 3, "ready")]
+    assert again.counts["read"] == 1
