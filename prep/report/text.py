@@ -212,7 +212,7 @@ def _steps(report: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
     if counts[Fate.REJECTED]:
         yield (
             f"{folder}/rejected.csv",
-            "every rejected row with its reasons; correct the source and run it again",
+            "every rejected row with its reasons; correct rows there, then prep retry",
         )
     if counts[Fate.FAILED]:
         yield f"{folder}/failed.csv", "what Marketo said of each row that it refused"

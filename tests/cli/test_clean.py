@@ -21,7 +21,7 @@ Why rows were rejected
 
 Next
   prep submit leads.prep   sends 2 rows in 1 file(s)
-  leads.prep/rejected.csv  every rejected row with its reasons; correct the source and run it again
+  leads.prep/rejected.csv  every rejected row with its reasons; correct rows there, then prep retry
 """
 FILES = [
     "chunks",
