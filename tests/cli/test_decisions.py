@@ -1,0 +1,130 @@
+"""Chunks of which nobody can tell are settled by a person; a finished run's data is deleted on request."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prep.sandbox import Sandbox
+
+from .conftest import LEADS, Prep, connect, names, written
+
+KEPT = [".lock", "ledger.sqlite", "manifest.json", "report.html", "report.json", "rows.parquet"]
+
+
+@pytest.fixture
+def unclear(here: Path, monkeypatch: pytest.MonkeyPatch, prep: Prep) -> Iterator[Sandbox]:
+    """The answer to the only upload of `leads.prep` was lost; Marketo has its two rows."""
+    written(here / "leads.csv", LEADS)
+    with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as sandbox:
+        connect(monkeypatch, sandbox.url)
+        assert prep("run", "leads.csv").code == 6
+        yield sandbox
+
+
+def uploads(sandbox: Sandbox) -> int:
+    return len(sandbox.jobs())
+
+
+def test_the_summary_says_how_to_settle_it(unclear: Sandbox, prep: Prep) -> None:
+    told = prep("report", "leads.prep")
+    assert told.code == 6
+    assert "  prep resume leads.prep --assume landed|lost leads-0001.csv  settles it, once you" in told.out
+
+
+def test_nothing_is_sent_again_by_itself(unclear: Sandbox, prep: Prep) -> None:
+    for command in ("resume", "submit"):
+        ended = prep(command, "leads.prep", "--json")
+        assert (ended.code, ended.json["counts"]["unknown"], ended.json["assumed"]) == (6, 2, 0)
+    assert uploads(unclear) == 1
+
+
+def test_landed_without_a_batch_id_counts_as_imported(unclear: Sandbox, prep: Prep) -> None:
+    answer = prep("resume", "leads.prep", "--assume", "landed", "leads-0001.csv", "--json").json
+    assert (answer["counts"]["imported"], answer["assumed"], answer["state"]) == (2, 2, "reconciled")
+    assert uploads(unclear) == 1
+
+
+def test_landed_with_a_batch_id_asks_marketo(unclear: Sandbox, prep: Prep) -> None:
+    (job,) = unclear.jobs()
+    decision = ("--assume", "landed", "chunks/leads-0001.csv", "--batch-id", job.batch_id)
+    answer = prep("resume", "leads.prep", *decision, "--json").json
+    assert (answer["counts"]["imported"], answer["state"]) == (2, "reconciled")
+    assert answer["jobs"][0]["processed"] == 2
+    assert uploads(unclear) == 1
+
+
+def test_lost_is_sent_once_more(unclear: Sandbox, prep: Prep) -> None:
+    answer = prep("resume", "leads.prep", "--assume", "lost", "leads-0001.csv", "--json").json
+    assert (answer["counts"]["imported"], answer["assumed"], answer["state"]) == (2, 0, "reconciled")
+    assert uploads(unclear) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("--assume", "lost", "leads-0007.csv"), 1, "no_such_chunk"),
+        (("--assume", "gone", "leads-0001.csv"), 2, "usage"),
+        (("--batch-id", "7"), 2, "usage"),
+        (("--assume", "lost", "leads-0001.csv", "--batch-id", "7"), 2, "usage"),
+    ],
+)
+def test_a_decision_that_makes_no_sense(
+    unclear: Sandbox, prep: Prep, arguments: tuple[str, ...], code: int, error: str
+) -> None:
+    ended = prep("resume", "leads.prep", *arguments, "--json")
+    assert (ended.code, ended.json["exit_code"], ended.json["error"]["code"]) == (code, code, error)
+    assert uploads(unclear) == 1
+
+
+def test_a_chunk_that_is_settled_needs_no_decision(unclear: Sandbox, prep: Prep) -> None:
+    prep("resume", "leads.prep", "--assume", "landed", "leads-0001.csv")
+    ended = prep("resume", "leads.prep", "--assume", "lost", "leads-0001.csv", "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "illegal_transition")
+    assert uploads(unclear) == 1
+
+
+def test_purge_keeps_the_numbers_and_nothing_of_the_people(leads: Path, prep: Prep, here: Path) -> None:
+    before = prep("run", leads, "--sandbox", "--json").json
+    ended = prep("purge", "leads.prep", "--yes")
+    assert (ended.code, ended.out) == (
+        3,
+        "leads.prep: the rows' data is deleted; report.json keeps the numbers.\n",
+    )
+    assert names(here / "leads.prep") == KEPT
+    assert prep("report", "leads.prep", "--json").json["counts"] == before["counts"]
+    for name in KEPT:
+        content = (here / "leads.prep" / name).read_bytes()
+        assert [word for word in (b"ada@", b"ben@", b"Winter", b"not-an") if word in content.lower()] == []
+    assert leads.exists()
+
+
+@pytest.mark.parametrize("command", ["resume", "submit --sandbox", "reconcile", "retry", "purge"])
+def test_a_purged_run_cannot_be_worked_on(leads: Path, prep: Prep, command: str) -> None:
+    prep("run", leads, "--sandbox")
+    prep("purge", "leads.prep", "--yes")
+    ended = prep(*command.split(), "leads.prep", "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "purged")
+
+
+def test_a_run_that_is_not_finished_is_not_purged(unclear: Sandbox, prep: Prep, here: Path) -> None:
+    ended = prep("purge", "leads.prep", "--yes")
+    assert (ended.code, ended.err) == (
+        1,
+        "Error: leads.prep: still has rows that are unknown\n"
+        "Hint: prep status leads.prep tells more. To give the run up, delete the folder.\n",
+    )
+    assert (here / "leads.prep/chunks/leads-0001.csv").exists()
+
+
+def test_retry_from_the_command_line(leads: Path, prep: Prep, here: Path) -> None:
+    prep("run", leads, "--sandbox")
+    table = here / "leads.prep/rejected.csv"
+    table.write_text(table.read_text("utf-8").replace("not-an-address", "nemo@example.com"), "utf-8")
+
+    ended = prep("retry", "leads.prep", "--json", "-q")
+
+    assert ended.code == 0
+    assert {name: rows for name, rows in ended.json["counts"].items() if rows} == {"read": 1, "imported": 1}
+    assert (here / "leads-retry1.prep/report.json").exists()
+    assert prep("retry", "leads-retry1.prep", "--json").json["error"]["code"] == "nothing_to_retry"
