@@ -64,12 +64,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Problem:
-    """A header that cannot be used, or the lack of one."""
+    """A header that cannot be used, or the lack of one.
+
+    Attributes:
+        reason: Its code.
+        column: The column; None where one is missing.
+        text: What was found.
+        hint: What settles it.
+        flag: The option that does, if one does.
+    """
 
     reason: Reason
     column: Column | None
     text: str
     hint: str
+    flag: str = ""
 
 
 @dataclass(frozen=True)
@@ -217,26 +226,28 @@ def _judge(columns: Sequence[Column], schema: Schema, lookup_field: str) -> Iter
 
 def _problem(reason: Reason, column: Column, judged: Sequence[Column]) -> Problem:
     name = f"{column.header!r}"
+    flag = f'--map "{_printable(column.header)}="'
     match reason:
         case Reason.EMPTY_HEADER:
             text = f"column {column.position + 1} has no name"
             hint = "Name it, or leave nameless and unknown columns out with --unknown drop."
+            flag = ""
         case Reason.DUPLICATE_HEADER:
             first = next(other for other in judged if other.is_used and other.field == column.field)
             text = f"{name} maps to {column.field!r}, and so does {first.header!r}"
-            hint = f'Leave one out with --map "{_printable(column.header)}=".'
+            hint = f"Leave one out with {flag}."
             if first.header == column.header:
-                hint = "Rename or remove one of the two columns in the file."
+                hint, flag = "Rename or remove one of the two columns in the file.", ""
         case Reason.READ_ONLY_HEADER:
             text = f"{name} maps to {column.field!r}, which imports cannot write"
-            hint = f'Leave it out with --map "{_printable(column.header)}=".'
+            hint = f"Leave it out with {flag}."
         case _:
             text = f"{name} is not a field of the schema"
             guess = f"; {column.field!r} looks like it" if column.field else ""
             text += guess
-            hint = f'Map it with --map "{_printable(column.header)}={column.field or "FIELD"}"'
-            hint += " or leave unknown columns out with --unknown drop."
-    return Problem(reason, column, text, hint)
+            flag = f'--map "{_printable(column.header)}={column.field or "FIELD"}"'
+            hint = f"Map it with {flag} or leave unknown columns out with --unknown drop."
+    return Problem(reason, column, text, hint, flag)
 
 
 def _missing_lookup(columns: Sequence[Column], lookup_field: str) -> Problem:
@@ -271,10 +282,21 @@ def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:
     raise HeaderError(
         "; ".join(f"{path}: {'; '.join(problem.text for problem in faulty[path])}" for path in faulty),
         code=first.reason,
-        hint=" ".join(dict.fromkeys(problem.hint for problem in found)),
+        hint=_settle_all(found),
         source=path,
         column=first.column.header if first.column else None,
     )
+
+
+def _settle_all(problems: Sequence[Problem]) -> str:
+    """One hint for all problems, with the options in one piece, ready to be copied."""
+    flags = list(dict.fromkeys(problem.flag for problem in problems if problem.flag))
+    if len(flags) <= 1:
+        return " ".join(dict.fromkeys(problem.hint for problem in problems))
+    has_unknown = any(problem.reason is Reason.UNKNOWN_HEADER for problem in problems)
+    drop = ", or leave unknown columns out with --unknown drop" if has_unknown else ""
+    others = dict.fromkeys(problem.hint for problem in problems if not problem.flag)
+    return " ".join([f"Add {' '.join(flags)}{drop}.", *others])
 
 
 def refuse_idle_maps(maps: Mapping[str, str], sources: Sequence[Sequence[str]]) -> None:

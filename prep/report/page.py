@@ -376,7 +376,10 @@ def _steps_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
 def _files(counts: Mapping[str, int], place: str) -> Iterator[Step]:
     """The tables for people that have something to say."""
     tables = {
-        Fate.REJECTED: ("rejected.csv", "every rejected row with its reasons: what to correct, there or in the source"),
+        Fate.REJECTED: (
+            "rejected.csv",
+            "every rejected row with its reasons; correct rows there, then prep retry",
+        ),
         Fate.FAILED: ("failed.csv", f"every row that {place} refused, with its message"),
         Fate.WARNED: ("warnings.csv", "every row that was taken with a warning, with its message"),
         Fate.DUPLICATE: ("duplicates.csv", "every row that lost, with the row that it lost to"),
