@@ -1,8 +1,16 @@
 """What all tests share."""
 
 import os
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Hear the signals that a shell said to ignore: the programs under test would inherit that."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
