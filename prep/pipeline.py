@@ -13,7 +13,7 @@ import polars as pl
 
 from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
-from prep.errors import FolderError, SourceError, TerminalError
+from prep.errors import FolderError, InputError, SourceError, TerminalError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
 from prep.jobs import fetch_files, run_jobs
 from prep.ledger import Ledger
@@ -428,7 +428,7 @@ def retry(
 
     Raises:
         SourceError: A table came back damaged, both tables were changed, or there is nothing to try again.
-        FolderError: The parent was altered, or its sources changed.
+        FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
     parent = _folder(run)
     with parent.lock():
@@ -437,11 +437,22 @@ def retry(
         settings = CleanSettings.from_json(manifest.settings)
         tables = find_tables(parent, manifest, everything=everything)
     folder = RunFolder(out if out is not None else next_folder(parent.path))
+    if folder.path.exists():
+        raise FolderError(
+            f"{folder.path}: is there already",
+            code="folder_exists",
+            hint="A retry needs a folder of its own: choose another one with -o DIR.",
+            source=str(folder.path),
+        )
     folder.create()
-    paths = [spool(folder, name, table) for name, table in tables.items()]
-    columns = {name for table in tables.values() for name in table.columns}
-    maps = {header: field for header, field in settings.maps.items() if header in columns}
-    plan = _plan(paths, manifest.schema["origin"], replace(settings, maps=maps))
+    try:
+        paths = [spool(folder, name, table) for name, table in tables.items()]
+        columns = {name for table in tables.values() for name in table.columns}
+        maps = {header: field for header, field in settings.maps.items() if header in columns}
+        plan = _plan(paths, manifest.schema["origin"], replace(settings, maps=maps))
+    except (InputError, OSError):
+        folder.discard()
+        raise
     return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
 
 

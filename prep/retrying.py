@@ -122,6 +122,7 @@ def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> d
     """
     tables = {}
     if folder.failed.exists() and (failed := read_returned(folder.failed)).rows.height:
+        _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
         tables["failed.csv"] = failed
     if (changed := find_changed(folder, manifest, everything=everything)) is not None:
         tables["rejected.csv"] = changed
@@ -156,7 +157,7 @@ def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> 
         (path, read_returned(path)) for path in (folder.rejected, folder.rejected_workbook) if path.exists()
     ]
     for path, table in tables:
-        rows = _refuse_strangers(path, table, folder).join(
+        rows = _refuse_strangers(path, table, folder, Fate.REJECTED).join(
             _as_written(manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
         )
         differs = [_plain(name).ne_missing(_plain(f"{name}_written")) for name in (*table.names, _RAW)]
@@ -179,14 +180,15 @@ def _plain(name: str) -> pl.Expr:
     return pl.col(name).str.replace_all(r"\r\n?", "\n")
 
 
-def _refuse_strangers(path: Path, table: Returned, folder: RunFolder) -> pl.DataFrame:
-    rejected = folder.read_rows().filter(pl.col("fate") == Fate.REJECTED)
-    known = rejected.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))
+def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate) -> pl.DataFrame:
+    """The rows of a table, all of which have this fate in the run, each once."""
+    rows = folder.read_rows().filter(pl.col("fate") == fate)
+    known = rows.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))
     strangers = table.rows.join(known, on=[SOURCE, ROW], how="anti").height
     repeated = table.rows.height - table.rows.select(SOURCE, ROW).n_unique()
     if strangers or repeated:
         raise SourceError(
-            f"{path}: {strangers} rows were not rejected in this run, {repeated} stand in it twice",
+            f"{path}: {strangers} rows were not {fate} in this run, {repeated} stand in it twice",
             code="no_identity",
             hint=f"Leave {SOURCE}, {ROW} and {LINE} as prep wrote them, and delete lines added since.",
             source=str(path),

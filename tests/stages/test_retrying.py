@@ -8,7 +8,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from prep.errors import SourceError
+from prep.errors import FolderError, HeaderError, SourceError
 from prep.marketo import Marketo
 from prep.pipeline import Run, clean, retry, submit
 from prep.sandbox import Sandbox
@@ -204,3 +204,32 @@ def test_a_rejected_table_given_as_a_source_keeps_the_identity_too(run: Run, tmp
     again = clean(run.folder.rejected, tmp_path / "own.prep")
     assert identities(again) == [("leads.csv", 2, 3, "ready")]
     assert again.counts["read"] == 1
+
+
+def test_failed_rows_must_be_rows_that_failed(run: Run) -> None:
+    def spoil(rows: Rows) -> None:
+        rows[1][rows[0].index("_row")] = "1"
+
+    correct(run.folder.failed, spoil)
+    with pytest.raises(SourceError, match="1 rows were not failed in this run"):
+        retry(run)
+
+
+def test_a_folder_that_is_there_is_left_as_it_is(run: Run) -> None:
+    first = retry(run)
+    before = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
+    with pytest.raises(FolderError) as caught:
+        retry(run, first.path)
+    assert caught.value.code == "folder_exists"
+    assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_header_that_was_spoiled_leaves_no_folder(run: Run) -> None:
+    def rename(rows: Rows) -> None:
+        mend_bo(rows)
+        rows[0][1] = "Nobody knows"
+
+    correct(run.folder.rejected, rename)
+    with pytest.raises(HeaderError):
+        retry(run)
+    assert not run.path.with_name("leads-retry1.prep").exists()
