@@ -132,7 +132,7 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
             yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
 
 
-class _DiskSpill:
+class DiskSpill:
     """Batches that wait in files; one is being written while the next one is made."""
 
     def __init__(self, folder: Path, writer: Executor) -> None:
@@ -143,6 +143,7 @@ class _DiskSpill:
         self._pending: Future[None] | None = None
 
     def append(self, frame: pl.DataFrame, /) -> None:
+        """Take a batch, once the one before is written."""
         self._wait()
         self._files.append(self._folder / f"{len(self._files):06d}.arrow")
         self._pending = self._writer.submit(frame.write_ipc, self._files[-1])
@@ -152,9 +153,9 @@ class _DiskSpill:
         return (pl.read_ipc(file) for file in self._files)
 
     def _wait(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        """Wait for the last file; where it failed, every thread that asks is told."""
+        if self._pending is not None:
+            self._pending.result()
 
 
 class _Stopwatch:
@@ -184,7 +185,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
     """Clean into a folder that was begun, and finish it."""
     watch = _Stopwatch()
     with ThreadPoolExecutor(max_workers=1) as beside:
-        spill = _DiskSpill(folder.work / "spill", beside)
+        spill = DiskSpill(folder.work / "spill", beside)
         with watch.time("validate"):
             first, rejected = _judge(folder, plan, spill, progress)
             _refuse_changes(manifest, first)
@@ -240,7 +241,7 @@ def _rejected_columns(plan: Plan) -> list[str]:
 
 
 def _judge(
-    folder: RunFolder, plan: Plan, spill: _DiskSpill, progress: Progress
+    folder: RunFolder, plan: Plan, spill: DiskSpill, progress: Progress
 ) -> tuple[FirstPass, list[pl.DataFrame]]:
     """The first pass, with the table of rejected rows; returns these too unless they are very many."""
     places = [str(place) for place in range(len(plan.source_columns))]
@@ -269,7 +270,7 @@ def _write_workbook(folder: RunFolder, plan: Plan, frames: Sequence[pl.DataFrame
 
 
 def _write_chunks(
-    folder: RunFolder, plan: Plan, spill: _DiskSpill, decision: Decision, progress: Progress
+    folder: RunFolder, plan: Plan, spill: DiskSpill, decision: Decision, progress: Progress
 ) -> list[Chunk]:
     settings = plan.settings
     total = decision.kept.null_count()
@@ -284,7 +285,7 @@ def _write_chunks(
 
 
 def _write_duplicates(
-    folder: RunFolder, plan: Plan, spill: _DiskSpill, decision: Decision, first: FirstPass
+    folder: RunFolder, plan: Plan, spill: DiskSpill, decision: Decision, first: FirstPass
 ) -> None:
     delimiter = people_delimiter(plan.sources[0].delimiter)
     with durable.replacing(folder.work / folder.duplicates.name) as file:

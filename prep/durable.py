@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     sync_directory(path.parent)
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes | memoryview) -> None:
     """Replace a file."""
     with replacing(path) as file:
         file.write(content)

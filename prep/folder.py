@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import json
 import os
 import re
@@ -410,8 +411,9 @@ class RunFolder:
         """Replace the table of fates; columns of `ROWS` that are missing are blank."""
         absent = [pl.lit(None, kind).alias(name) for name, kind in ROWS.items() if name not in rows.columns]
         complete = rows.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
-        with durable.replacing(path or self.rows) as file:
-            complete.write_parquet(file)
+        content = io.BytesIO()  # polars would report a full disk as an error of its own
+        complete.write_parquet(content)
+        durable.write(path or self.rows, content.getbuffer())
 
 
 ROWS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {

@@ -1,16 +1,20 @@
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from prep.cleaning import DiskSpill
 from prep.config import Destination
 from prep.errors import BalanceError, FolderError, SourceError
 from prep.folder import ROWS, Manifest, RunFolder, check_sources, count_fates, digest_file
@@ -274,6 +278,34 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, limit: int) -> None:
     assert done.stdout == "no_space 1 Make room on the disk and run the same command again.\n"
     assert not (tmp_path / "out.prep").exists()
     assert clean(leads, tmp_path / "out.prep").counts["ready"] == 2_000
+
+
+@contextmanager
+def files_up_to(size_bytes: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_table_of_fates_as_it_was(run: Run) -> None:
+    before = run.folder.rows.read_bytes()
+    with files_up_to(len(before) // 2), pytest.raises(OSError, match="File too large"):
+        run.folder.write_rows(run.folder.read_rows())
+    assert run.folder.rows.read_bytes() == before
+    assert [name for name in names(run.path) if name.endswith(".tmp")] == []
+
+
+def test_every_reader_of_a_spill_is_told_that_it_could_not_be_written(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        spill = DiskSpill(tmp_path / "spill", beside)
+        with files_up_to(100):
+            spill.append(pl.DataFrame({"email": ["a@example.com"] * 50}))
+            for _ in range(2):
+                with pytest.raises(OSError, match="File too large"):
+                    iter(spill)
 
 
 def test_an_interrupted_clean_is_redone(run: Run, leads: Path, tmp_path: Path) -> None:
