@@ -72,6 +72,14 @@ def _has_ascii_local_part(value: pl.Expr) -> pl.Expr:
     return ~value.str.contains(r"[^\x00-\x7F].*@")
 
 
+def _may_have_top_level(value: pl.Expr) -> pl.Expr:
+    """No top-level domain has one letter, though email-validator lets such addresses pass without a network.
+
+    https://data.iana.org/TLD/tlds-alpha-by-domain.txt
+    """
+    return ~value.str.contains(r"\.[A-Za-z]$")
+
+
 def _is_email(value: pl.Expr) -> pl.Expr:
     return value.map_batches(judge_emails, return_dtype=pl.Boolean)
 
@@ -118,6 +126,7 @@ TYPE_CHECKS: Final[Mapping[str, tuple[Check, ...]]] = MappingProxyType(
         "email": (
             Check(Reason.EMAIL_NOT_ASCII, _has_ascii_local_part),
             Check(Reason.INVALID_EMAIL, _is_email),
+            Check(Reason.INVALID_EMAIL, _may_have_top_level),
         ),
         "float": _NUMBER,
         "formula": (),

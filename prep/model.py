@@ -238,3 +238,59 @@ class Exchange:
     status: int | None
     code: str
     seconds: float
+
+
+class Phones(StrEnum):
+    """How phone numbers are to be spelled."""
+
+    KEEP = "keep"
+    E164 = "e164"
+
+
+class Countries(StrEnum):
+    """How countries are to be spelled."""
+
+    KEEP = "keep"
+    ISO2 = "iso2"
+    NAME = "name"
+
+
+class DecimalMark(StrEnum):
+    """What stands before the decimals of a number; the other one may stand between thousands."""
+
+    POINT = "point"
+    COMMA = "comma"
+
+
+class States(StrEnum):
+    """How states and provinces are to be spelled."""
+
+    KEEP = "keep"
+    CODE = "code"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read. What is None is found out; an opened source holds what was found.
+
+    Attributes:
+        encoding: Name of a Python codec; None where bytes are no text (a workbook, Parquet).
+        delimiter: The character between two cells.
+        quote: The character around a cell that holds delimiters or line ends.
+        escape: What makes a quote inside such a cell a character like others: `double` or `backslash`.
+        header_line: The physical line (in a workbook: the sheet's row) where the header starts, 0 where there
+            is none and the columns are called `1`, `2`, ….
+        sheet: Name of a workbook's sheet.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header_line: int | None = None
+    sheet: str | None = None
+
+
+FIND_OUT: Final = Reading()
+"""Nothing is known of how a source is read."""

@@ -164,10 +164,33 @@ class Schema:
         )
 
 
+_ACCENTS: Final = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f]")
+"""Marks of Latin, Greek, Cyrillic, Hebrew and Arabic that people leave out, and variation selectors.
+Those of Thai, Devanagari and others are letters to their readers and stay."""
+
+_LIKE_LETTERS: Final = str.maketrans(
+    {
+        **dict(zip("ıłøđħðþ", "ilodhdt", strict=True)),
+        **dict(zip("ىیکة", "ييكه", strict=True)),
+        **dict.fromkeys("\u0640\u02bc\u02be\u02bf", ""),
+        "æ": "ae",
+        "œ": "oe",
+        "°": "o",
+    }
+)
+"""Letters that stand for each other without being composed; N° is Nº is No. Tatweel and letters that are
+apostrophes go."""
+
+
 def fold(spelling: str) -> str:
-    """A header without case, Latin accents, spaces and punctuation, for comparison."""
-    plain = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", spelling.casefold()))
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", plain))
+    """A header without case, accents, width, spaces and punctuation, for comparison."""
+    if spelling.isascii():
+        return re.sub(r"[\W_]+", "", spelling.lower())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", spelling).casefold())
+    letters = unicodedata.normalize("NFC", _ACCENTS.sub("", plain)).translate(_LIKE_LETTERS)
+    return "".join(
+        letter for letter in letters if letter.isalnum() or unicodedata.category(letter) in {"Mn", "Mc"}
+    )
 
 
 def _pandera_column(field: Field, *, is_lookup: bool) -> "pa.Column":
@@ -240,10 +263,15 @@ def load_schema(name_or_path: str | Path = DEFAULT_NAME) -> Schema:
 
 def schema_names() -> list[str]:
     """Names of the packaged schemas, sorted."""
-    return sorted(Path(entry.name).stem for entry in _packaged().iterdir() if entry.name.endswith(".toml"))
+    return sorted(Path(entry.name).stem for entry in packaged().iterdir() if entry.name.endswith(".toml"))
 
 
-def _packaged() -> Traversable:
+def packaged() -> Traversable:
+    """The folder of the packaged schemas, in the wheel or in a checkout.
+
+    Raises:
+        SchemaError: It is missing.
+    """
     installed = resources.files("prep") / "_schemas"
     if installed.is_dir():
         return installed
@@ -316,7 +344,7 @@ def _read(name_or_path: str | Path) -> str:
                 hint=f"Known: {', '.join(schema_names())}. A file of your own is given as a path to a .toml.",
                 source=str(name_or_path),
             )
-        return (_packaged() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        return (packaged() / f"{name_or_path}.toml").read_text(encoding="utf-8")
     try:
         return Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -5,68 +5,58 @@ Here nothing is guessed and nothing is rejected.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 import polars as pl
 
-from prep.errors import SettingsError
-from prep.model import DateOrder
+from prep.model import Countries, DecimalMark, Phones, States
 from prep.schema import Field
 from prep.values.booleans import BOOLEAN
-from prep.values.dates import date_rules, datetime_rules, is_timezone
-from prep.values.email import IDN
+from prep.values.countries import country_codes, country_of, country_rules, is_country, is_state
+from prep.values.dates import date_rules, datetime_rules
+from prep.values.email import email_rules
+from prep.values.mojibake import MOJIBAKE
 from prep.values.normalisers import NORMALISERS
-from prep.values.numbers import DECIMAL, INTEGER
-from prep.values.rules import Rule, put
+from prep.values.notes import Note, Noted, find_notes, find_spoiled
+from prep.values.numbers import DECIMAL, INTEGER, separator_rules
+from prep.values.phones import phone_rules
+from prep.values.placeholders import (
+    BOOLEAN_PLACEHOLDER,
+    COUNTRY_PLACEHOLDER,
+    EMAIL_PLACEHOLDER,
+    PLACEHOLDER,
+)
+from prep.values.rules import BesideCountry, Rule, put
+from prep.values.spelling import Spelling
+from prep.values.states import state_rules
 from prep.values.text import is_suspicious, text_rules
 
-__all__ = ["Normalised", "Spelling", "normalise"]
+__all__ = [
+    "Countries",
+    "DecimalMark",
+    "Normalised",
+    "Note",
+    "Noted",
+    "Phones",
+    "Spelling",
+    "States",
+    "find_notes",
+    "find_spoiled",
+    "normalise",
+]
 
-_TYPE_RULES: Final[Mapping[str, tuple[Rule, ...]]] = MappingProxyType(
-    {
-        "boolean": (BOOLEAN,),
-        "currency": (DECIMAL,),
-        "email": (IDN,),
-        "float": (DECIMAL,),
-        "integer": (INTEGER,),
-        "percent": (INTEGER,),
-        "score": (INTEGER,),
-    }
+_NUMBER_RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {"currency": DECIMAL, "float": DECIMAL, "integer": INTEGER, "percent": INTEGER, "score": INTEGER}
 )
-"""The rules of the types that need no setting; those not named have text rules only."""
 
 _SPELLED_TYPES: Final = frozenset(
     {"boolean", "currency", "date", "datetime", "float", "integer", "percent", "score"}
 )
 """Types with one spelling for each value. The type's own rule looks at whatever differs from it, so the text
 rules need no look of their own, and there is nothing left for a field's normalisers to choose."""
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """How values are meant that can be read in more than one way.
-
-    Attributes:
-        date_order: Order of dates that do not begin with the year. `ISO` leaves those as they are.
-        timezone: IANA name of the zone of date-times that name none. None leaves those without.
-
-    Raises:
-        SettingsError: There is no such zone.
-    """
-
-    date_order: DateOrder = DateOrder.ISO
-    timezone: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.timezone is not None and not is_timezone(self.timezone):
-            raise SettingsError(
-                f"--timezone does not know {self.timezone!r}",
-                code="bad_timezone",
-                hint="It takes names of the IANA database, such as Europe/Madrid or America/New_York.",
-            )
 
 
 @dataclass(frozen=True)
@@ -85,18 +75,21 @@ class Normalised:
 def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelling) -> Normalised:
     """Give each value its one spelling.
 
-    Every cell is judged alone: neither other rows nor the borders of a batch matter. Normalising again
-    changes nothing. Columns without anything to respell cost one look.
+    Every cell is judged alone, but for phones and states on request, which are read with the country of their
+    row; neither other rows nor the borders of a batch matter. Normalising again changes nothing. Columns
+    without anything to respell cost one look.
 
     Args:
         frame: A text column for each field, by REST name; null is blank. Columns whose name begins with
             an underscore are passed through.
         fields: Fields by REST name, at least those of the frame.
-        spelling: How ambiguous values are meant.
+        spelling: How ambiguous values are meant, and how values are wanted.
     """
     names = [name for name in frame.columns if not name.startswith("_")]
     rules = {name: _value_rules(fields[name], spelling) for name in names}
-    suspects = frame.select(_is_suspect(fields[name], rules[name]).alias(name) for name in names)
+    suspects = frame.select(
+        _is_suspect(fields[name], (*_decoding_rules(spelling), *rules[name])).alias(name) for name in names
+    )
     changes: Counter[tuple[str, str]] = Counter()
     columns = []
     for name in names:
@@ -104,28 +97,84 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
         if rows.is_empty():
             continue
         cells = frame[name].gather(rows)
-        for rule in (*text_rules(fields[name].type), *rules[name]):
+        for rule in (*_decoding_rules(spelling), *text_rules(fields[name].type), *rules[name]):
             cells, changed = rule.apply(cells)
             changes[name, rule.name] += changed
         columns.append(put(frame[name], rows, cells))
-    return Normalised(frame.with_columns(columns), +changes)
+    spelled = frame.with_columns(columns)
+    columns = list(_beside_country(spelled, [fields[name] for name in names], spelling, changes))
+    return Normalised(spelled.with_columns(columns), +changes)
+
+
+def _beside_country(
+    frame: pl.DataFrame, fields: Sequence[Field], spelling: Spelling, changes: Counter[tuple[str, str]]
+) -> Iterator[pl.Series]:
+    """The columns that the country of their row helps to read; `changes` counts their changes."""
+    for field in fields:
+        for rule in _country_rules(field, spelling):
+            country = country_of(field, frame.columns)
+            blank = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+            countries = country_codes(frame[country]) if country else blank
+            cells, changed = rule.apply(frame[field.name], countries)
+            changes[field.name, rule.name] += changed
+            yield cells
+
+
+def _country_rules(field: Field, spelling: Spelling) -> tuple[BesideCountry, ...]:
+    if field.type == "phone":
+        return phone_rules(spelling.phones, spelling.region)
+    return state_rules(spelling.states) if is_state(field) else ()
+
+
+def _decoding_rules(spelling: Spelling) -> tuple[Rule, ...]:
+    """What comes before the text rules, which delete characters that it needs."""
+    return (MOJIBAKE,) if spelling.repair_mojibake else ()
 
 
 def _value_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
-    """The rules of the field's type, then its own. A type with a spelling of its own leaves it no choice."""
-    if field.type in _SPELLED_TYPES:
-        return _type_rules(field.type, spelling)
-    return (*_type_rules(field.type, spelling), *(NORMALISERS[name] for name in field.normalisers))
+    """The rules of the field's type, its own, and the one for words that stand for nothing."""
+    own = [NORMALISERS[name] for name in field.normalisers if _leaves_room(field, spelling, name)]
+    return (*_type_rules(field, spelling), *own, *_placeholder_rules(field))
 
 
-def _type_rules(type_name: str, spelling: Spelling) -> tuple[Rule, ...]:
-    match type_name:
+def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
+    """Whether the values of a field may be spelled in more than one way, so that it may choose one."""
+    if field.type == "email":
+        return normaliser != "collapse_spaces"
+    if field.type == "phone":
+        return spelling.phones is Phones.KEEP
+    if is_country(field):
+        return spelling.countries is Countries.KEEP
+    if is_state(field):
+        return spelling.states is States.KEEP
+    return field.type not in _SPELLED_TYPES
+
+
+def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
+    """Words for nothing are looked for where no value is such a word; a person may be called Null."""
+    if field.type == "email":
+        return (EMAIL_PLACEHOLDER,)
+    if field.type == "boolean":
+        return (BOOLEAN_PLACEHOLDER,)
+    if is_country(field) or is_state(field):
+        return (COUNTRY_PLACEHOLDER,)
+    return (PLACEHOLDER,) if field.type in _SPELLED_TYPES or field.type == "phone" else ()
+
+
+def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
+    if field.type in _NUMBER_RULES:
+        return (*separator_rules(spelling.decimal), _NUMBER_RULES[field.type])
+    match field.type:
+        case "boolean":
+            return (BOOLEAN,)
         case "date":
             return date_rules(spelling.date_order)
         case "datetime":
             return datetime_rules(spelling.date_order, spelling.timezone)
+        case "email":
+            return email_rules(repair=spelling.repair_emails)
         case _:
-            return _TYPE_RULES.get(type_name, ())
+            return country_rules(spelling.countries) if is_country(field) else ()
 
 
 def _is_suspect(field: Field, rules: tuple[Rule, ...]) -> pl.Expr:

@@ -7,14 +7,12 @@ from typing import Final
 import polars as pl
 
 from prep.values.rules import Rule, or_as_it_was
+from prep.values.words import FALSE, TRUE
 
 BOOLEAN_WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "true": "true", "t": "true", "yes": "true", "y": "true", "on": "true", "1": "true",
-        "false": "false", "f": "false", "no": "false", "n": "false", "off": "false", "0": "false",
-    }
-)  # fmt: skip
-"""Lower-case words and what they mean."""
+    dict.fromkeys(TRUE, "true") | dict.fromkeys(FALSE, "false")
+)
+"""Lower-case words and what they mean, in whatever language."""
 
 
 def _spell(cells: pl.Series) -> pl.Series:

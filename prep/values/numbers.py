@@ -1,10 +1,13 @@
 """Plain numbers. Thousand separators and decimal commas are never guessed."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import polars as pl
 
-from prep.values.rules import Rule, lacks
+from prep.model import DecimalMark
+from prep.values.rules import Rule, contains, lacks
 
 _INTEGER: Final = r"^(?:0|-?[1-9][0-9]*)$"
 _INTEGER_IN_OTHER_WORDS: Final = r"^[+-]?[0-9]+(?:\.0*)?$"
@@ -30,3 +33,32 @@ INTEGER: Final = _number("integer", _INTEGER, _INTEGER_IN_OTHER_WORDS, _TO_INTEG
 
 DECIMAL: Final = _number("number", _DECIMAL, _DECIMAL_IN_OTHER_WORDS, _TO_DECIMAL)
 """`+1.5` → `1.5`, `.5` → `0.5`, `5.` → `5`. Digits stay as typed, exponents are not understood."""
+
+_SEPARATORS: Final[Mapping[DecimalMark, str]] = MappingProxyType(
+    {DecimalMark.COMMA: ".' \u2019", DecimalMark.POINT: ",' \u2019"}
+)
+"""What may stand between thousands, by the decimal mark."""
+
+POINT_OR_THOUSANDS: Final = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
+"""What is one number in Madrid and a thousand times as much in London."""
+
+
+def separator_rules(mark: DecimalMark | None) -> tuple[Rule, ...]:
+    """The rule `separators`: `1.234,5` or `1,234.5` → `1234.5`; none where nobody said which is which.
+
+    With decimal commas `1,234` becomes `1.2340`, so that whoever reads it again does not see thousands.
+    """
+    if mark is None:
+        return ()
+    point = "," if mark is DecimalMark.COMMA else "[.]"
+    grouped = "|".join(f"[1-9][0-9]{{0,2}}(?:[{one}][0-9]{{3}})+" for one in _SEPARATORS[mark])
+    understood = rf"^[+-]?(?:(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+)$"
+    separator = f"[{_SEPARATORS[mark]}]"
+
+    def respell(cells: pl.Series) -> pl.Series:
+        spelled = cells.str.replace_all(separator, "").str.replace(",", ".", literal=True)
+        if mark is DecimalMark.COMMA:
+            spelled = spelled.str.replace(r"^([+-]?[0-9]{1,3}\.[0-9]{3})$", "${1}0")
+        return spelled.zip_with(cells.str.contains(understood), cells)
+
+    return (Rule("separators", contains(f"[,{_SEPARATORS[mark]}]"), respell),)

@@ -23,14 +23,46 @@ class Rule:
 
     def apply(self, cells: pl.Series) -> tuple[pl.Series, int]:
         """Return the cells respelled, and how many of them changed. Blanks stay blank."""
-        needed = cells.to_frame("cell").select(self.needed(pl.col("cell"))).to_series()
-        rows = needed.arg_true()
+        rows = _needed_rows(cells, self.needed)
+        return _put_if_changed(cells, rows, self.respell(cells.gather(rows))) if rows.len() else (cells, 0)
+
+
+@dataclass(frozen=True)
+class BesideCountry:
+    """A way of respelling cells that depends on the country of their row.
+
+    Attributes:
+        name: What reports call it.
+        needed: As in `Rule`.
+        spell: A cell and the ISO code of its row's country → its better spelling, None if there is none. The
+            code is `ZZ` where the country is not understood, None where it is blank.
+    """
+
+    name: str
+    needed: Callable[[pl.Expr], pl.Expr]
+    spell: Callable[[str, str | None], str | None]
+
+    def apply(self, cells: pl.Series, countries: pl.Series) -> tuple[pl.Series, int]:
+        """Return the cells respelled, and how many of them changed. Blanks stay blank."""
+        rows = _needed_rows(cells, self.needed)
         if rows.is_empty():
             return cells, 0
-        before = cells.gather(rows)
-        after = self.respell(before)
-        changed = before.ne_missing(after).arg_true().len()
-        return (put(cells, rows, after), changed) if changed else (cells, 0)
+        pairs = pl.DataFrame({"cell": cells.gather(rows), "country": countries.gather(rows)})
+        distinct = pairs.unique()
+        spelled = pl.Series("spelled", [self.spell(*pair) for pair in distinct.iter_rows()], pl.String)
+        joined = pairs.join(
+            distinct.with_columns(spelled), on=["cell", "country"], nulls_equal=True, maintain_order="left"
+        )
+        return _put_if_changed(cells, rows, or_as_it_was(joined["spelled"], joined["cell"]))
+
+
+def _needed_rows(cells: pl.Series, needed: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    return cells.to_frame("cell").select(needed(pl.col("cell"))).to_series().arg_true()
+
+
+def _put_if_changed(cells: pl.Series, rows: pl.Series, after: pl.Series) -> tuple[pl.Series, int]:
+    changed = cells.gather(rows).ne_missing(after).arg_true().len()
+    return (put(cells, rows, after), changed) if changed else (cells, 0)
 
 
 def put(cells: pl.Series, rows: pl.Series, values: pl.Series) -> pl.Series:

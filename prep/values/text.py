@@ -59,9 +59,12 @@ _DROP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}{_JOINERS}]", ""), (
 NFC: Final = Rule("nfc", contains(_COMPOSABLE), lambda cells: cells.str.normalize("NFC"))
 """One code point for a letter with its accents, where there is one: https://www.unicode.org/reports/tr15/"""
 
+_SPACES: Final = replacing("spaces", (_WIDE_SPACE, " "), (_SEPARATOR, "\n"))
+_TRIM: Final = replacing("trim", (_ENDS, ""))
+_TRIM_LINE: Final = replacing("trim", (r"^[ \t\n]+$", ""), (r"^[ \t]+|[ \t]+$", ""))
+"""An address with a line break is not one: where it breaks, another line may have got into its cell."""
+
 _RULES: Final = (
-    replacing("spaces", (_WIDE_SPACE, " "), (_SEPARATOR, "\n")),
-    replacing("trim", (_ENDS, "")),
     NFC,
     Rule("blank", lambda cell: cell == "", lambda cells: cells.replace("", None)),
     Rule("null", lambda cell: cell == _NULL, lambda cells: cells.replace(_NULL, None)),
@@ -80,6 +83,8 @@ def is_suspicious(cell: pl.Expr) -> pl.Expr:
 def text_rules(type_name: str) -> tuple[Rule, ...]:
     """The rules for a value of any type, in order: `control`, `spaces`, `trim`, `nfc`, `blank`, `null`.
 
-    Joiners inside a string or text are part of it; in an address, a number or a date they are dirt.
+    Joiners inside a string or text are part of it; in an address, a number or a date they are dirt. Line
+    breaks before and after an email address stay, so that it is rejected.
     """
-    return (_KEEP_JOINERS if type_name in {"string", "text"} else _DROP_JOINERS, *_RULES)
+    control = _KEEP_JOINERS if type_name in {"string", "text"} else _DROP_JOINERS
+    return (control, _SPACES, _TRIM_LINE if type_name == "email" else _TRIM, *_RULES)

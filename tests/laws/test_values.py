@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from prep.checks import TYPE_CHECKS, judge_emails
 from prep.model import DateOrder
 from prep.schema import NORMALISERS, Field
-from prep.values import Normalised, Spelling, normalise
+from prep.values import Countries, DecimalMark, Normalised, Phones, Spelling, States, normalise
+from prep.values.phones import to_e164
 
 SPELLED_TYPES = ("boolean", "currency", "date", "float", "integer", "percent", "score")
 
@@ -26,16 +27,19 @@ DIRT = st.sampled_from(
 LETTERS = st.sampled_from(
     [*"aZéÉßİŉǰΐ\u03a3\u03c3'\u2019.,-+/:@_", "日本", "\u1112\u1161", "bücher.example", "@example.com"]
 )
-NUMBERS = st.sampled_from(["Yes", "off", "1", "-0", "+5", "5.0", ".5", "007"])
+NUMBERS = st.sampled_from(["1.234", "1,234", ",5", "Yes", "off", "1", "-0", "+5", "5.0", ".5", "007"])
 TIMES = st.sampled_from(
     [
         *("2026-1-3", "20260131", "31/01/2026", "1.2.2026", "2026-03-29", "2026-10-25 02:30"),
         *("T", "Z", "12:30", "00:00", ":59", ".250", "+0200", "-05:00"),
     ]
 )
-CELLS = st.none() | st.lists(DIRT | LETTERS | NUMBERS | TIMES | st.characters(codec="utf-8"), max_size=6).map(
-    "".join
+WRAPPING = st.sampled_from(
+    ["mailto:", "<", ">", ";", ".", "anna", "\uff20", "\ufb01", "n/a", "none", "-", "xxx@xxx.com", "NULL"]
 )
+CELLS = st.none() | st.lists(
+    DIRT | LETTERS | NUMBERS | TIMES | WRAPPING | st.characters(codec="utf-8"), max_size=6
+).map("".join)
 FIELDS = st.builds(
     Field,
     name=st.just("x"),
@@ -46,6 +50,12 @@ SPELLINGS = st.builds(
     Spelling,
     date_order=st.sampled_from(DateOrder),
     timezone=st.sampled_from([None, "Europe/Madrid", "America/New_York", "Asia/Kathmandu"]),
+    decimal=st.sampled_from([None, *DecimalMark]),
+    phones=st.sampled_from(Phones),
+    region=st.sampled_from([None, "ES", "DE", "US"]),
+    countries=st.sampled_from(Countries),
+    states=st.sampled_from(States),
+    repair_emails=st.booleans(),
 )
 
 
@@ -94,6 +104,104 @@ def test_an_encoded_domain_makes_a_valid_address(address: str) -> None:
         assert judge_emails(result.frame["x"]).all()
     else:
         assert not judge_emails(pl.Series([address])).all()
+
+
+ADDRESSES = st.from_regex(
+    r"(mailto:|<|Anna <|)[a-z'.]{1,5}[@\uff20][a-z\uff41-\uff43ü]{1,4}\.(com|example)[.,;:>]{0,2}",
+    fullmatch=True,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ADDRESSES)
+def test_only_what_is_not_acceptable_is_repaired_and_only_if_it_helps(address: str) -> None:
+    as_typed = respell([address], Field("x", "email"), Spelling(repair_emails=False)).frame["x"]
+    repaired = respell([address], Field("x", "email"), Spelling()).frame["x"]
+    if repaired.item() == as_typed.item():
+        return
+    assert not (judge_emails(as_typed).item() and as_typed.item().isascii())
+    assert repaired.item() is None or (judge_emails(repaired).item() and repaired.item().isascii())
+
+
+PLACES = st.sampled_from(
+    [
+        *("Spain", "ES", "Alemania", "U.S.A.", "Korea", "Kanada", "NA", "Nga", "Atlantis", "n/a", "", " de "),
+        *("CA", "California", "Ontario", "WA", "Georgia"),
+    ]
+)
+PHONE_PARTS = st.sampled_from(
+    [
+        *(
+            "+",
+            "00",
+            "0",
+            "34",
+            "910",
+            "123",
+            "456",
+            "(0)",
+            "(",
+            ")",
+            "-",
+            " ",
+            "/",
+            ".0",
+            " ext. 12",
+            "x9",
+            "tel:",
+        ),
+        "\u0663",
+    ]
+)
+ROWS = st.lists(
+    st.tuples(
+        PLACES,
+        st.lists(PHONE_PARTS, max_size=7).map("".join),
+        PLACES,
+        st.sampled_from([None, "title", "upper"]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def as_leads(rows: list[tuple[str, str, str, str | None]], spelling: Spelling) -> Normalised:
+    """Normalise rows of country, phone and state; the first row names a normaliser for all fields."""
+    normalisers = (rows[0][3],) if rows[0][3] else ()
+    types = {"country": "string", "phone": "phone", "state": "string"}
+    fields = {name: Field(name, type_name, normalisers=normalisers) for name, type_name in types.items()}
+    frame = pl.DataFrame([row[:3] for row in rows], schema=dict.fromkeys(types, pl.String), orient="row")
+    once = normalise(frame, fields, spelling)
+    twice = normalise(once.frame, fields, spelling)
+    assert twice.frame.equals(once.frame)
+    assert twice.changes == {}
+    return once
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS, SPELLINGS)
+def test_each_row_is_judged_alone_and_twice_is_once(
+    rows: list[tuple[str, str, str, str | None]], spelling: Spelling
+) -> None:
+    rows = [(*row[:3], rows[0][3]) for row in rows]
+    together = as_leads(rows, spelling)
+    alone = [as_leads([row], spelling) for row in rows]
+    assert together.frame.rows() == [result.frame.row(0) for result in alone]
+    assert together.changes == sum((Counter(result.changes) for result in alone), Counter())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(["+", "00", "34", "910", "123", "456", "7", "-", " ", "."]), max_size=8).map(
+        "".join
+    )
+)
+def test_no_digit_of_a_phone_is_lost(cell: str) -> None:
+    spelled = to_e164(cell, "ES")  # where no number begins with a 0 that is left out abroad
+    if spelled is None:
+        return
+    digits = "".join(filter(str.isdigit, cell))
+    assert spelled in {f"+34{digits}", f"+{digits}", f"+{digits.removeprefix('00')}"}
 
 
 YEAR_FIRST = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"]

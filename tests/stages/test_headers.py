@@ -1,11 +1,24 @@
+# ruff: noqa: RUF001 (letters of several alphabets)
+
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from prep.errors import HeaderError, SettingsError
-from prep.headers import HeaderMapping, check_settings, map_headers, refuse_idle_maps, refuse_problems
+from prep.headers import (
+    HeaderMapping,
+    check_settings,
+    dump_mapping,
+    load_mapping,
+    map_headers,
+    refuse_idle_maps,
+    refuse_problems,
+)
 from prep.model import Unknown
-from prep.schema import load_schema
+from prep.schema import Schema, load_schema
 
 LEAD = load_schema("lead")
 
@@ -18,9 +31,17 @@ def mapped(
     constants: Mapping[str, str] | None = None,
     lookup_field: str = "email",
     unknown: Unknown = Unknown.ERROR,
+    schema: Schema = LEAD,
+    split_name: bool = False,
 ) -> HeaderMapping:
     return map_headers(
-        headers, LEAD, lookup_field=lookup_field, maps=maps or {}, constants=constants or {}, unknown=unknown
+        headers,
+        schema,
+        lookup_field=lookup_field,
+        maps=maps or {},
+        constants=constants or {},
+        unknown=unknown,
+        split_name=split_name,
     )
 
 
@@ -48,6 +69,15 @@ def reasons(mapping: HeaderMapping) -> list[tuple[str, str | None]]:
         ("Correo electrónico", "email", "alias"),
         ("correo ELECTRO\u0301NICO", "email", "alias"),
         ("Teléfono", "phone", "alias"),
+        ("Ｅ－ｍａｉｌ", "email", "folded"),
+        ("email *", "email", "folded"),
+        ("Email:", "email", "folded"),
+        ("firstName", "firstName", "exact"),
+        ("FirstNAME", "firstName", "folded"),
+        ("ZIP/Postal Code", "postalCode", "alias"),
+        ("First Name (required)", "firstName", "folded"),
+        ("【必須】メールアドレス", "email", "alias"),
+        ("Firma [Pflichtfeld]", "company", "alias"),
     ],
 )
 def test_a_header_finds_its_field(header: str, field: str, how: str) -> None:
@@ -131,6 +161,17 @@ def test_likeness_only_suggests() -> None:
     )
 
 
+def test_a_field_that_another_column_has_is_not_suggested() -> None:
+    assert facts(mapped("email", "Buyer Email", "Emial"))[1:] == [
+        ("Buyer Email", None, "unknown"),
+        ("Emial", None, "unknown"),
+    ]
+    assert facts(mapped("id", "Buyer Email", "Emial", lookup_field="id"))[1:] == [
+        ("Buyer Email", "email", "suggested"),
+        ("Emial", "email", "suggested"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("headers", "hint"),
     [
@@ -191,3 +232,178 @@ def test_settings_that_cannot_work(settings: dict[str, object], message: str) ->
     with pytest.raises(SettingsError) as caught:
         check_settings(LEAD, **chosen)  # type: ignore[arg-type]  # a table of keywords
     assert caught.value.message == message
+
+
+def own_schema(tmp_path: Path, text: str) -> Schema:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_schema(path)
+
+
+def test_a_schema_of_ones_own_beats_the_packaged_words(tmp_path: Path) -> None:
+    schema = own_schema(
+        tmp_path,
+        'extends = "lead"\n[fields.branch]\ndisplay = "Branche"\n[fields.place]\naliases = ["Ort", "Name"]\n',
+    )
+    assert facts(mapped("email", "Branche", "ORT", "Vorname", "Name", schema=schema)) == [
+        ("email", "email", "exact"),
+        ("Branche", "branch", "exact"),
+        ("ORT", "place", "alias"),
+        ("Vorname", "firstName", "alias"),
+        ("Name", "place", "alias"),
+    ]
+
+
+def test_words_for_fields_that_a_schema_lacks_are_unknown(tmp_path: Path) -> None:
+    schema = own_schema(tmp_path, 'lookup_fields = ["email"]\n[fields.email]\ntype = "email"\n')
+    mapping = mapped("Correo", "Vorname", "Name", "Titel", schema=schema, split_name=True)
+    assert facts(mapping) == [
+        ("Correo", "email", "alias"),
+        ("Vorname", None, "unknown"),
+        ("Name", None, "unknown"),
+        ("Titel", None, "unknown"),
+    ]
+
+
+class TestWordsThatOthersSettle:
+    def test_a_field_that_is_taken_is_left_alone(self) -> None:
+        assert facts(mapped("email", "Vorname", "Name", constants={"lastName": "x"}))[-1] == (
+            "Name",
+            "mktoName",
+            "suggested",
+        )
+        mapping = mapped("email", "Vorname", "Name", "x", maps={"x": "lastName"})
+        assert mapping.fields == {0: "email", 1: "firstName", 3: "lastName"}
+
+    def test_a_column_that_is_left_out_still_tells_the_language(self) -> None:
+        mapping = mapped("email", "Vorname", "Name", maps={"Vorname": ""})
+        assert mapping.fields == {0: "email", 2: "lastName"}
+
+    def test_two_of_one_meaning_are_a_problem(self) -> None:
+        assert reasons(mapped("email", "Vorname", "Name", "name")) == [("duplicate_header", "name")]
+
+    def test_what_is_settled_is_not_dropped(self) -> None:
+        mapping = mapped("email", "Vorname", "Name", "Titel", unknown=Unknown.DROP)
+        assert facts(mapping)[2:] == [("Name", "lastName", "alias"), ("Titel", None, "dropped")]
+
+
+class TestFullNames:
+    @pytest.mark.parametrize("header", ["Name", "Nombre completo", "ФИО", "氏名", "Ad Soyad"])
+    def test_without_being_asked_they_are_a_problem(self, header: str) -> None:
+        (problem,) = mapped("email", header).problems
+        assert (problem.reason, problem.text) == ("unknown_header", f"{header!r} looks like a full name")
+        assert problem.hint == f'Split it with --split-name, or leave it out with --map "{header}=".'
+        assert problem.flag == "--split-name"
+
+    def test_marketos_own_field_cannot_be_written(self) -> None:
+        (problem,) = mapped("email", "Full Name").problems
+        assert (problem.reason, problem.flag) == ("read_only_header", "--split-name")
+
+    def test_beside_its_parts_it_can_only_be_left_out(self) -> None:
+        (problem,) = mapped("email", "First Name", "Name").problems
+        assert (problem.hint, problem.flag) == ('Leave it out with --map "Name=".', '--map "Name="')
+        assert reasons(mapped("email", "First Name", "Name", split_name=True)) == [("unknown_header", "Name")]
+
+    @pytest.mark.parametrize("header", ["Name", "Full Name", "Nombre", "Nombre y apellidos", "ФИО", "氏名"])
+    def test_when_asked_they_are_taken(self, header: str) -> None:
+        mapping = mapped("email", header, split_name=True)
+        assert (mapping.fields, mapping.problems) == ({0: "email", 1: "mktoName"}, ())
+
+    def test_a_map_may_name_one(self) -> None:
+        mapping = mapped("email", "Who", maps={"Who": "mktoName"}, split_name=True)
+        assert (mapping.fields, mapping.problems) == ({0: "email", 1: "mktoName"}, ())
+
+    def test_a_given_name_beside_a_last_name_is_no_full_name(self) -> None:
+        mapping = mapped("email", "Nombre", "Apellidos", split_name=True)
+        assert mapping.fields == {0: "email", 1: "firstName", 2: "lastName"}
+
+    @pytest.mark.parametrize(
+        "headers", [["email", "Full Name", "First Name"], ["email", "Last Name", "Full Name"]]
+    )
+    def test_its_parts_must_not_come_from_two_columns(self, headers: list[str]) -> None:
+        assert reasons(mapped(*headers, split_name=True)) == [("duplicate_header", headers[2])]
+
+    def test_two_full_names_are_a_problem(self) -> None:
+        found = reasons(mapped("email", "Name", "Contact Name", split_name=True))
+        assert set(found) == {("duplicate_header", "Contact Name")}
+
+
+class TestSavedMappings:
+    MAPS: ClassVar = {
+        "Correo": "email",
+        'He said "x"\n\x7f\u2028': "title",
+        "Notas": "",
+        "": "",
+        "a.b": "city",
+    }
+
+    def test_what_is_written_is_read_again(self, tmp_path: Path) -> None:
+        mapping = mapped(*self.MAPS, maps=self.MAPS)
+        path = tmp_path / "mapping.toml"
+        path.write_text(dump_mapping(mapping.columns), encoding="utf-8")
+        assert load_mapping(path) == self.MAPS
+        assert facts(mapped(*self.MAPS, maps=load_mapping(path))) == facts(mapping)
+
+    def test_how_it_looks(self) -> None:
+        columns = mapped("Correo", "Compny", "?!", "x", maps={"x": ""}, constants={"country": "ES"}).columns
+        assert dump_mapping(columns) == (
+            '[map]\n"Correo" = "email"  # alias\n# "Compny" = "company"  # suggested\n'
+            '# "?!" = ""  # unknown\n"x" = ""  # dropped\n'
+        )
+
+    def test_columns_of_one_name_are_one_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "mapping.toml"
+        path.write_text(dump_mapping([*mapped("email", "email").columns]), encoding="utf-8")
+        assert load_mapping(path) == {"email": "email"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[map]\nCorreo = "email"\n"x" = ""\n',
+            '\ufeff[map]\nCorreo = "email"\nx = ""\n[marketo]\nendpoint = "e"\n',
+            '{"map": {"Correo": "email", "x": ""}}',
+        ],
+    )
+    def test_toml_and_json_are_read(self, tmp_path: Path, text: str) -> None:
+        path = tmp_path / "mapping"
+        path.write_text(text, encoding="utf-8")
+        assert load_mapping(path) == {"Correo": "email", "x": ""}
+
+    def test_an_answer_of_prep_headers_is_read(self, tmp_path: Path) -> None:
+        columns = mapped("Correo", "Compny", "?!", "x", maps={"x": ""}, constants={"country": "ES"}).columns
+        path = tmp_path / "answer.json"
+        path.write_text(json.dumps({"mapping": [column.facts for column in columns]}), encoding="utf-8")
+        assert load_mapping(path) == {"Correo": "email"}
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"[map", "mapping: is not TOML: "),
+            (b"{", "mapping: is not JSON: "),
+            (b"x = 1", "mapping: has no table [map]"),
+            (b"map = 1", "mapping: has no table [map]"),
+            (b'{"map": []}', "mapping: has no table [map]"),
+            (b"[map]\nx = 1", "mapping: the field of 'x' is not a text"),
+            (b'{"map": {"x": null}}', "mapping: the field of 'x' is not a text"),
+            (b'{"map": {"x": "email", "x": "title"}}', "mapping: holds 'x' twice"),
+            (b'{"mapping": [{"source": "x"}]}', "mapping: has an entry of mapping without source and field"),
+            (
+                b'{"mapping": [{"source": "x", "field": "a"}, {"source": "x", "field": "b"}]}',
+                "mapping: maps 'x' to two fields",
+            ),
+            (b"\xff\xfe", "mapping: is not UTF-8 text"),
+            (None, "mapping: cannot be read: No such file or directory"),
+        ],
+    )
+    def test_mistakes_are_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, message: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        if content is not None:
+            Path("mapping").write_bytes(content)
+        with pytest.raises(SettingsError) as caught:
+            load_mapping("mapping")
+        error = caught.value
+        assert error.message.startswith(message)
+        assert (error.code, error.source) == ("bad_mapping", "mapping")
+        assert "[map]" in error.hint

@@ -10,7 +10,7 @@ from prep.errors import SettingsError
 from prep.model import DateOrder
 from prep.schema import NORMALISERS as SCHEMA_NORMALISERS
 from prep.schema import Field
-from prep.values import Normalised, Spelling, normalise
+from prep.values import DecimalMark, Normalised, Spelling, normalise
 from prep.values.normalisers import NORMALISERS
 from prep.values.text import NFC, is_suspicious, text_rules
 
@@ -20,6 +20,7 @@ MDY = Spelling(date_order=DateOrder.MDY)
 MADRID = Spelling(timezone="Europe/Madrid")
 KATHMANDU = Spelling(timezone="Asia/Kathmandu")
 UTC = Spelling(timezone="UTC")
+AS_TYPED = Spelling(repair_emails=False)
 
 
 class Case(NamedTuple):
@@ -83,6 +84,8 @@ TEXT = [
     *become("string", None, "trim blank", " ", " \n\t "),
     *become("string", None, "control blank", "\u200b\u200d", "\x00"),
     *become("string", None, "control spaces trim blank", "\u00a0\u200b"),
+    *stay("string", "None", "Null", "Unknown", "-", "Xxx", "Keine"),
+    *stay("text", "n/a", "none"),
     Case("url", " https://example.com/a b ", "https://example.com/a b", "trim"),
     Case("reference", " Unicode\u00a0here", "Unicode here", "spaces trim"),
     *stay("formula", "=1+1"),
@@ -91,7 +94,7 @@ TEXT = [
 LONG_DOMAIN = ".".join(["b" * 60] * 3 + ["b" * 50, "bücher.example"])
 
 EMAIL = [
-    *stay("email", "Anna.O'Neil+x@Example.COM", "an na@example.com", "mailto:anna@example.com"),
+    *stay("email", "Anna.O'Neil+x@Example.COM", "an na@example.com", "info@example.com"),
     Case("email", "\u202fanna@example.com ", "anna@example.com", "spaces trim"),
     Case("email", "Anna@Bücher.example", "Anna@xn--bcher-kva.example", "idn"),
     Case("email", "anna@faß.de", "anna@xn--fa-hia.de", "idn"),
@@ -100,11 +103,95 @@ EMAIL = [
     *stay("email", "josé@bücher.example", "josé@example.com", "an na@bücher.example", "anna@bü cher.example"),
     *stay("email", "anna@bücher", "anna@bücher@example.com", "anna@bücher.test", "@bücher.example", "bücher"),
     *stay("email", f"{'a' * 65}@bücher.example", "anna@-bücher.example"),
+    *become("email", "anna@example.com", "mailto", "mailto:anna@example.com", "MAILTO: anna@example.com"),
+    Case("email", "mailto:anna@example.com?subject=Hi&cc=bo@example.com", "anna@example.com", "mailto"),
+    *become("email", "anna@example.com", "angles", "<anna@example.com>", "Anna <anna@example.com>"),
+    *become(
+        "email",
+        "anna@example.com",
+        "angles",
+        '"Lee, Anna" < anna@example.com >',
+        "L\u00e9a<anna@example.com>",
+    ),
+    Case("email", "Anna@example.com <anna@Example.com>", "anna@Example.com", "angles"),
+    *become("email", "anna@example.com", "punctuation", *(f"anna@example.com{end}" for end in ".,;:")),
+    Case("email", "anna@example.com ;.", "anna@example.com", "punctuation"),
+    Case("email", "anna\uff20example.com", "anna@example.com", "nfkc"),
+    Case("email", "\uff41\uff4e\uff4e\uff41@example.com", "anna@example.com", "nfkc"),
+    Case("email", "o\ufb03ce@example.com", "office@example.com", "nfkc"),
+    Case("email", "Anna <mailto:anna@example.com>;", "anna@example.com", "punctuation angles mailto"),
+    Case("email", "<anna\uff20b\u00fccher.example>", "anna@xn--bcher-kva.example", "nfkc angles idn"),
+    Case("email", " anna@example.com. ", "anna@example.com", "trim punctuation"),
+    *stay(
+        "email", "anna@example.com; bo@example.com", "bo@example.com <anna@example.com>", "<anna>", "Anna <>"
+    ),
+    *stay("email", "anna@example.com!", "<anna@example.com> x", "<anna@example.com", "mailto:anna", "anna.@"),
+    *stay(
+        "email",
+        "anna\u00b2@example.com",
+        "anna\u2122@example.com",
+        "anna@\u2488example.com",
+        "jos\u00e9@example.com;",
+    ),
+    *stay("email", "mailto:anna@example.com", "<anna@example.com>", "anna@example.com.", spelling=AS_TYPED),
+    Case("email", "anna@B\u00fccher.example", "anna@xn--bcher-kva.example", "idn", AS_TYPED),
+    *stay(
+        "email", "\nanna@example.com", "anna@example.com\n", "Anna\n<anna@example.com>", "anna@\nexample.com"
+    ),
+    Case("email", "\tanna@example.com\r\n ", "anna@example.com\n", "control trim"),
+    Case("email", " \n ", None, "trim blank"),
+    *become(
+        "email", None, "placeholder", "n/a", "-", "None", "UNKNOWN", "xxx@xxx.com", "NoEmail@NoEmail.com"
+    ),
+    Case("email", "<none@none.com>", None, "angles placeholder"),
+    *stay("email", "unknown person", "none@example.com", "n/a; n/b"),
     *stay("email", f"anna@{LONG_DOMAIN}", f"{'a' * 60}@{LONG_DOMAIN.removeprefix('b' * 60 + '.')}"),
 ]
 
 BOOLEANS = [
     *become("boolean", "true", "boolean", "True", "TRUE", "t", "Yes", "y", "Y", "on", "1"),
+    *become(
+        "boolean",
+        "true",
+        "boolean",
+        "Ja",
+        "s\u00ed",
+        "SI",
+        "oui",
+        "Sim",
+        "s\u00ec",
+        "tak",
+        "ano",
+        "evet",
+        "да",
+        "はい",
+    ),
+    *become(
+        "boolean",
+        "true",
+        "boolean",
+        "是",
+        "예",
+        "네",
+        "نعم",
+        "kyll\u00e4",
+        "\u03bd\u03b1\u03b9",
+        "כן",
+        "vrai",
+        "真",
+    ),
+    *become(
+        "boolean", "true", "boolean", "WAHR", "VERDADERO", "vero", "waar", "sant", "tosi", "prawda", "ИСТИНА"
+    ),
+    *become(
+        "boolean", "false", "boolean", "nein", "non", "não", "nej", "nei", "nee", "nie", "ne", "ei", "нет"
+    ),
+    *become(
+        "boolean", "false", "boolean", "hay\u0131r", "HAYIR", "いいえ", "否", "아니요", "لا", "όχι", "לא"
+    ),
+    *become("boolean", "false", "boolean", "FALSCH", "falso", "faux", "onwaar", "YANLIŞ"),
+    *become("boolean", None, "placeholder", "n/a", "-", "unknown", "keine Angabe"),
+    *stay("boolean", "x", "ok", "vielleicht", "si no", "無", "有"),
     *become("boolean", "false", "boolean", "False", "F", "No", "n", "OFF", "0"),
     *stay("boolean", "true", "false", "maybe", "2", "yes no", "-1"),
     Case("boolean", " yes\u200b", "true", "control trim boolean"),
@@ -118,7 +205,21 @@ INTEGERS = [
     *become("score", "-7", "integer", "-007", "-7.0"),
     *become("percent", "0", "integer", "-0", "000", "-0.0", "+0"),
     Case("integer", "\u00a05.0", "5", "spaces trim integer"),
-    *stay("integer", "5.5", "5.01", "1,000", "1.000,0", "1 000", "1e5", "99%", "+-5", "--5", ".0", ".", "+"),
+    *stay("integer", "5.5", "5.01", "1,000", "1.000,0", "1 000", "1e5", "99%", "+-5", "--5", ".0", "+"),
+    *become(
+        "integer",
+        None,
+        "placeholder",
+        "-",
+        ".",
+        "N/A",
+        "#N/A",
+        "null",
+        "(null)",
+        "NaN",
+        "k. A.",
+        "нет данных",
+    ),
     *stay("integer", "5.0.0", "+5.5", "05.5", ARABIC_FIVE),
 ]
 
@@ -129,8 +230,37 @@ NUMBERS = [
     *become("currency", "-5", "number", "-5."),
     *become("float", "-0.50", "number", "-.50"),
     Case("float", " 1.5", "1.5", "trim"),
-    *stay("float", "1,5", "1.234,5", "1,234.5", "1e5", "1.5E+10", "$5", "5 €", ".", "+.", "1.2.3", "+1.2.3"),
+    *stay("float", "1,5", "1.234,5", "1,234.5", "1e5", "1.5E+10", "$5", "5 €", "+.", "1.2.3", "+1.2.3"),
     *stay("currency", "--5.", f"{ARABIC_FIVE}.{ARABIC_FIVE}"),
+]
+
+COMMA = Spelling(decimal=DecimalMark.COMMA)
+POINT = Spelling(decimal=DecimalMark.POINT)
+SEPARATED = [
+    *become("float", "1234.5", "separators", "1.234,5", "1234,5", "1 234,5", "1'234,5", spelling=COMMA),
+    *become("currency", "-1234567.50", "separators", "-1.234.567,50", "-1234567,50", spelling=COMMA),
+    Case("float", "1\u202f234,5", "1234.5", "spaces separators", COMMA),
+    Case("float", "0,5", "0.5", "separators", COMMA),
+    *become("float", "0.5", "separators number", ",5", "+0,5", spelling=COMMA),
+    Case("float", "1.234", "1234", "separators", COMMA),
+    Case("float", "1,234", "1.2340", "separators", COMMA),
+    *stay(
+        "float",
+        "1.5",
+        "1.2340",
+        "1234.567",
+        "1.23.456",
+        "1.234.56",
+        "1,2,3",
+        "1.234 567",
+        ",",
+        spelling=COMMA,
+    ),
+    *become("integer", "1234", "separators", "1.234", "1 234", "1\u2019234", spelling=COMMA),
+    Case("integer", "1.234,0", "1234", "separators integer", COMMA),
+    *become("float", "1234.5", "separators", "1,234.5", "1 234.5", "1'234.5", spelling=POINT),
+    *become("integer", "1234567", "separators", "1,234,567", "1 234 567", spelling=POINT),
+    *stay("float", "1.234", "1,5", "1.234,5", "12,34", "1,2345", "0,123", "1,234 567", spelling=POINT),
 ]
 
 DATES = [
@@ -193,7 +323,7 @@ DATETIMES = [
 
 
 @pytest.mark.parametrize(
-    "case", [*TEXT, *EMAIL, *BOOLEANS, *INTEGERS, *NUMBERS, *DATES, *DATETIMES], ids=repr
+    "case", [*TEXT, *EMAIL, *BOOLEANS, *INTEGERS, *NUMBERS, *SEPARATED, *DATES, *DATETIMES], ids=repr
 )
 def test_a_value_has_one_spelling(case: Case) -> None:
     check(Field("x", case.type), case)

@@ -1,0 +1,22 @@
+"""Stage 2: source columns → schema fields."""
+
+from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
+from prep.headers.judging import refuse_problems
+from prep.headers.mapping import check_settings, known_columns, map_headers, refuse_idle_maps
+from prep.headers.saved import dump_mapping, load_mapping
+
+__all__ = [
+    "FULL_NAME",
+    "NAME_PARTS",
+    "Column",
+    "HeaderMapping",
+    "How",
+    "Problem",
+    "check_settings",
+    "dump_mapping",
+    "known_columns",
+    "load_mapping",
+    "map_headers",
+    "refuse_idle_maps",
+    "refuse_problems",
+]

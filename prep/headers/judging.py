@@ -1,0 +1,165 @@
+"""What is wrong with the columns of a source, judged by pandera."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from prep.errors import HeaderError
+from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, How, Problem
+from prep.model import Reason
+from prep.schema import Schema, find_failures
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+
+@cache
+def _header_schema(lookup_field: str) -> "pa.DataFrameSchema":
+    """The rules of a header, over a frame with one row for each column (a frame cannot repeat a name)."""
+    import pandera.polars as pa  # noqa: PLC0415 (slow to import)
+
+    def rule(reason: Reason, passes: pl.Expr) -> pa.Check:
+        return pa.Check(lambda data: data.lazyframe.select(passes), error=reason.value, ignore_na=False)
+
+    has_name = pl.col("header").str.strip_chars() != ""
+    has_field = pl.col("field").is_not_null()
+    return pa.DataFrameSchema(
+        {
+            "header": pa.Column(pl.String, rule(Reason.EMPTY_HEADER, has_name | has_field)),
+            "field": pa.Column(
+                pl.String,
+                [
+                    rule(Reason.UNKNOWN_HEADER, has_field | ~has_name),
+                    rule(
+                        Reason.DUPLICATE_HEADER,
+                        pl.col("field").is_null() | pl.col("field").is_first_distinct(),
+                    ),
+                ],
+                nullable=True,
+            ),
+            "read_only": pa.Column(pl.Boolean, rule(Reason.READ_ONLY_HEADER, ~pl.col("read_only"))),
+        },
+        checks=pa.Check(
+            lambda data: data.lazyframe.select((pl.col("field") == lookup_field).any()),
+            error=Reason.MISSING_LOOKUP_HEADER.value,
+        ),
+    )
+
+
+def judge(
+    columns: Sequence[Column], schema: Schema, lookup_field: str, *, split_name: bool
+) -> Iterator[Problem]:
+    """Find everything that is wrong with the columns of one source."""
+    judged = [
+        part
+        for column in columns
+        if column.how is not How.DROPPED
+        for part in (_parts(column) if split_name else (column,))
+    ]
+    fields = [column.field if column.is_used else None for column in judged]
+    frame = pl.DataFrame(
+        {
+            "header": [column.header for column in judged],
+            "field": fields,
+            "read_only": [bool(name) and schema.is_read_only(str(name), lookup_field) for name in fields],
+        },
+        schema={"header": pl.String, "field": pl.String, "read_only": pl.Boolean},
+    )
+    failures = find_failures(_header_schema(lookup_field), frame)
+    for check, index in failures.select("check", "index").sort("index", maintain_order=True).rows():
+        if check != Reason.MISSING_LOOKUP_HEADER:
+            yield _problem(Reason(check), judged[index], judged, may_split=not split_name)
+    if Reason.MISSING_LOOKUP_HEADER in failures["check"]:
+        yield _missing_lookup(columns, lookup_field)
+
+
+def _parts(column: Column) -> tuple[Column, ...]:
+    """A full name stands for the columns that will be made of it."""
+    if column.field != FULL_NAME or not column.is_used:
+        return (column,)
+    return tuple(replace(column, field=part) for part in NAME_PARTS)
+
+
+def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_split: bool) -> Problem:
+    may_split &= not any(other.is_used and other.field in NAME_PARTS for other in judged)
+    name = f"{column.header!r}"
+    flag = f'--map "{_printable(column.header)}="'
+    match reason:
+        case Reason.EMPTY_HEADER:
+            text = f"column {column.position + 1} has no name"
+            hint = "Name it, or leave nameless and unknown columns out with --unknown drop."
+            flag = ""
+        case Reason.DUPLICATE_HEADER:
+            first = next(other for other in judged if other.is_used and other.field == column.field)
+            text = f"{name} maps to {column.field!r}, and so does {first.header!r}"
+            hint = f"Leave one out with {flag}."
+            if first.header == column.header:
+                hint, flag = "Rename or remove one of the two columns in the file.", ""
+        case _ if column.field == FULL_NAME:
+            text = f"{name} looks like a full name"
+            hint = f"Leave it out with {flag}."
+            if may_split:
+                hint = f"Split it with --split-name, or leave it out with {flag}."
+                flag = "--split-name"
+        case Reason.READ_ONLY_HEADER:
+            text = f"{name} maps to {column.field!r}, which imports cannot write"
+            hint = f"Leave it out with {flag}."
+        case _:
+            text = f"{name} is not a field of the schema"
+            guess = f"; {column.field!r} looks like it" if column.field else ""
+            text += guess
+            flag = f'--map "{_printable(column.header)}={column.field or "FIELD"}"'
+            hint = f"Map it with {flag} or leave unknown columns out with --unknown drop."
+    return Problem(reason, column, text, hint, flag)
+
+
+def _missing_lookup(columns: Sequence[Column], lookup_field: str) -> Problem:
+    seen = ", ".join(repr(column.header) for column in columns if column.position >= 0)
+    return Problem(
+        Reason.MISSING_LOOKUP_HEADER,
+        None,
+        f"no column maps to {lookup_field!r}; saw {seen}",
+        f'Say which one it is with --map "COLUMN={lookup_field}", or choose another --lookup-field.',
+    )
+
+
+def _printable(header: str) -> str:
+    """A header as it can be shown on a terminal and typed into a shell's double quotes."""
+    return repr(header)[1:-1].replace('"', '\\"')
+
+
+def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:
+    """Raise if any source has a header problem.
+
+    Args:
+        problems: Path of each source → its problems.
+
+    Raises:
+        HeaderError: There are problems; the message names all of them, the hint what settles each kind.
+    """
+    faulty = {path: listed for path, listed in problems.items() if listed}
+    if not faulty:
+        return
+    path, (first, *_) = next(iter(faulty.items()))
+    found = [problem for listed in faulty.values() for problem in listed]
+    raise HeaderError(
+        "; ".join(f"{path}: {'; '.join(problem.text for problem in faulty[path])}" for path in faulty),
+        code=first.reason,
+        hint=_settle_all(found),
+        source=path,
+        column=first.column.header if first.column else None,
+    )
+
+
+def _settle_all(problems: Sequence[Problem]) -> str:
+    """One hint for all problems, with the options in one piece, ready to be copied."""
+    flags = list(dict.fromkeys(problem.flag for problem in problems if problem.flag))
+    if len(flags) <= 1:
+        return " ".join(dict.fromkeys(problem.hint for problem in problems))
+    has_unknown = any(problem.reason is Reason.UNKNOWN_HEADER for problem in problems)
+    drop = ", or leave unknown columns out with --unknown drop" if has_unknown else ""
+    others = dict.fromkeys(problem.hint for problem in problems if not problem.flag)
+    return " ".join([f"Add {' '.join(flags)}{drop}.", *others])

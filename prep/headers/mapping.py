@@ -1,0 +1,241 @@
+"""From the names of columns to fields."""
+
+import re
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from prep.errors import SettingsError
+from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How
+from prep.headers.judging import judge
+from prep.headers.spellings import load_spellings
+from prep.model import Unknown
+from prep.schema import Schema, fold
+
+_SUGGESTION_SCORE: Final = 0.79
+"""Likeness from which on a field is worth naming to a person: one slip of the pen in five characters."""
+
+_SHORTEST_LIKENESS: Final = 4
+"""Characters below which likeness says nothing."""
+
+_FORM_MARK: Final = re.compile(
+    r"[(\[{\uff08【\uff3b]\s*(?:required|optional|mandatory|pflichtfeld|pflicht|obligatorio|obligatoria|obligatoire"
+    r"|obbligatorio|obrigatório|verplicht|обязательно|必須|任意|必填|选填|選填|필수|선택)\s*[)\]}\uff09】\uff3d]",
+    re.IGNORECASE,
+)
+"""What forms write beside a question to say whether it must be answered."""
+
+_LONGEST_HEADER: Final = 100
+"""Characters above which a cell is no name of a column that anybody would have an alias for."""
+
+
+def map_headers(
+    headers: Sequence[str],
+    schema: Schema,
+    *,
+    lookup_field: str,
+    maps: Mapping[str, str],
+    constants: Mapping[str, str],
+    unknown: Unknown,
+    ignored: Container[str] = (),
+    split_name: bool = False,
+) -> HeaderMapping:
+    """Find the field of every column and judge the header with pandera.
+
+    A column's field comes from `maps`, else from an exact REST, SOAP or display name, else from one of
+    these without case, accents, spaces and punctuation, else from an alias: one of the schema, one that is
+    certain in every language, or one that the other columns of the source make certain, for a field that no
+    other column has. Everything else is only suggested.
+
+    Args:
+        headers: The source's column names in order; duplicates and empty ones allowed.
+        schema: The fields there are.
+        lookup_field: Must be among the fields found.
+        maps: Header → field, as the user decided; an empty field leaves the column out. A header that no
+            column has to the letter stands for those that are like it but for case, spaces and punctuation.
+        constants: Field → value for every row; they take part like columns, before all others.
+        unknown: Whether columns without a field, or without a name, are a problem or left out.
+        ignored: Columns that prep itself added.
+        split_name: A column that is a full name maps to `FULL_NAME`, and that counts as `NAME_PARTS`, unless
+            the source has one of these besides.
+
+    Returns:
+        One column for each constant and header, in that order, and all problems at once.
+    """
+    chosen = _choose(headers, maps)
+    columns = [Column(-1, f"--set {field}", field, How.SET) for field in constants]
+    columns += [
+        Column(position, header, None, How.DROPPED)
+        if header in ignored
+        else _column(position, header, schema, chosen)
+        for position, header in enumerate(headers)
+    ]
+    words = {_word(header) for header in headers if header not in ignored}
+    columns = _settle(columns, words, schema)
+    if split_name:
+        columns = _take_full_name(columns, schema)
+    taken = {column.field for column in columns if column.is_used}
+    columns = [_give_up(column, schema, unknown, taken) for column in columns]
+    return HeaderMapping(tuple(columns), tuple(judge(columns, schema, lookup_field, split_name=split_name)))
+
+
+def _word(header: str) -> str:
+    """A header as the tables hold it."""
+    return fold(_FORM_MARK.sub("", header))
+
+
+def _choose(headers: Sequence[str], maps: Mapping[str, str]) -> dict[str, str]:
+    exactly = {header: field for header, field in maps.items() if header in headers}
+    alike = {fold(header) or header: field for header, field in maps.items() if header not in headers}
+    return {
+        **{header: alike[key] for header in headers if (key := fold(header) or header) in alike},
+        **exactly,
+    }
+
+
+def _column(position: int, header: str, schema: Schema, chosen: Mapping[str, str]) -> Column:
+    if header in chosen:
+        field = chosen[header]
+        return Column(position, header, field or None, How.MAP if field else How.DROPPED)
+    name = header.strip()
+    folded = _word(name)
+    for how, table, spelling in (
+        (How.EXACT, schema.exact_names, name),
+        (How.FOLDED, schema.folded_names, folded),
+        (How.ALIAS, schema.folded_aliases, folded),
+    ):
+        if spelling in table:
+            return Column(position, header, table[spelling], how)
+    alias = load_spellings().aliases.get(folded)
+    if alias in schema.fields:
+        return Column(position, header, alias, How.ALIAS)
+    return Column(position, header, None, How.UNKNOWN)
+
+
+def _settle(columns: Sequence[Column], words: Collection[str], schema: Schema) -> list[Column]:
+    """Give a field to the columns whose meaning the others make certain; never one that is taken."""
+    if all(column.how is not How.UNKNOWN for column in columns):
+        return list(columns)
+    taken = {column.field for column in columns if column.is_used}
+    settled = {
+        word: field
+        for word, field in load_spellings().settle(words).items()
+        if field in schema.fields and field not in taken
+    }
+    return [
+        replace(column, field=settled[word], how=How.ALIAS)
+        if column.how is How.UNKNOWN and (word := _word(column.header)) in settled
+        else column
+        for column in columns
+    ]
+
+
+def _take_full_name(columns: Sequence[Column], schema: Schema) -> list[Column]:
+    taken = {column.field for column in columns if column.is_used}
+    if FULL_NAME not in schema.fields or not taken.isdisjoint({FULL_NAME, *NAME_PARTS}):
+        return list(columns)
+    return [
+        replace(column, field=FULL_NAME, how=How.ALIAS)
+        if column.how is How.UNKNOWN and load_spellings().suggestions.get(_word(column.header)) == FULL_NAME
+        else column
+        for column in columns
+    ]
+
+
+def _give_up(column: Column, schema: Schema, unknown: Unknown, taken: Container[str | None]) -> Column:
+    if column.how is not How.UNKNOWN:
+        return column
+    if unknown is Unknown.DROP:
+        return replace(column, how=How.DROPPED)
+    field = _suggest(column.header, schema)
+    if field is None or field in taken:
+        return column
+    return replace(column, field=field, how=How.SUGGESTED)
+
+
+def _suggest(header: str, schema: Schema) -> str | None:
+    """The field that a header may mean: from the tables, else the one that looks most like it.
+
+    Likeness never leads to a boolean: "Email Opt In" looks like "Email Opt Out".
+    """
+    spellings = load_spellings()
+    proposed = spellings.suggestions.get(_word(header))
+    if proposed in schema.fields:
+        return proposed
+    names = {**spellings.aliases, **schema.folded_aliases, **schema.folded_names}
+    fitting = {
+        spelling: name
+        for spelling, name in names.items()
+        if name in schema.fields
+        and schema.fields[name].type != "boolean"
+        and not schema.fields[name].read_only
+        and len(spelling) >= _SHORTEST_LIKENESS
+    }
+    return _most_alike(header, fitting)
+
+
+def _most_alike(name: str, fields: Mapping[str, str]) -> str | None:
+    from rapidfuzz import process  # noqa: PLC0415 (only needed when something is wrong)
+    from rapidfuzz.distance import OSA  # noqa: PLC0415
+
+    best = process.extractOne(
+        _word(name), list(fields), scorer=OSA.normalized_similarity, score_cutoff=_SUGGESTION_SCORE
+    )
+    return fields[best[0]] if best else None
+
+
+def known_columns(names: Iterable[str | None], schema: Schema) -> int:
+    """How many of these cells are names that columns have: cheap, and the better the more, to find a header.
+
+    Counted are fields, their aliases, and words that may mean a field.
+    """
+    spellings = load_spellings()
+    tables = (schema.folded_names, schema.folded_aliases, spellings.aliases, spellings.suggestions)
+    words = [_word(name) for name in names if name and len(name) <= _LONGEST_HEADER]
+    return sum(any(table.get(word) in schema.fields for table in tables) for word in words)
+
+
+def refuse_idle_maps(maps: Mapping[str, str], sources: Sequence[Sequence[str]]) -> None:
+    """Refuse a mapping of a column that no source has: it is a slip that would go unnoticed.
+
+    Raises:
+        SettingsError: A header of `maps` occurs in none of the sources.
+    """
+    seen = {fold(header) or header for headers in sources for header in headers}
+    for header in maps:
+        if (fold(header) or header) not in seen:
+            names = dict.fromkeys(repr(name) for headers in sources for name in headers)
+            raise SettingsError(
+                f"--map: no source has a column {header!r}",
+                code="unknown_column",
+                hint=f"Columns: {', '.join(names)}.",
+                column=header,
+            )
+
+
+def check_settings(
+    schema: Schema, *, lookup_field: str, maps: Mapping[str, str], constants: Mapping[str, str]
+) -> None:
+    """Refuse settings that name fields which the schema does not have, or which cannot be used so.
+
+    Raises:
+        SettingsError: A field of `maps` or `constants` is unknown, or the lookup field is none that Marketo
+            takes.
+    """
+    for option, names in (("--lookup-field", [lookup_field]), ("--map", maps.values()), ("--set", constants)):
+        for name in names:
+            if name and name not in schema.fields:
+                guess = _most_alike(name, {**schema.folded_aliases, **schema.folded_names})
+                raise SettingsError(
+                    f"{option}: {name!r} is not a field of schema {schema.name!r}",
+                    code="unknown_field",
+                    hint=f"Did you mean {guess}?" if guess else "prep schema show lists the fields.",
+                    column=name,
+                )
+    if lookup_field not in schema.lookup_fields:
+        raise SettingsError(
+            f"--lookup-field: Marketo does not look leads up by {lookup_field!r}",
+            code="bad_lookup_field",
+            hint=f"It takes {', '.join(schema.lookup_fields)}.",
+            column=lookup_field,
+        )

@@ -1,0 +1,49 @@
+"""Letters written in one encoding and read in another, such as Ã© for é: found, and repaired on request.
+
+ftfy judges and repairs; it is loaded only when a cell may be spoiled. Line breaks, quotation marks and widths
+are not its business here.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import polars as pl
+
+from prep.values.rules import Rule, has_non_ascii, once_for_each_value
+
+_NON_ASCII: Final = r"[^\x00-\x7F]"
+
+_TELLING: Final = (
+    r"[\x{80}-\x{36F}\x{37E}\x{384}-\x{387}\x{400}-\x{40F}\x{450}-\x{4FF}\x{2000}-\x{2BFF}"
+    r"\x{F8FF}\x{FB00}-\x{FB06}\x{FFFD}]"
+)
+"""Every sign of mojibake that ftfy knows holds one of these beside another character beyond ASCII, but for
+those of the next line; the plain letters of Cyrillic, Greek and the scripts of Asia alone are none."""
+
+_GATE: Final = rf"{_TELLING}{_NON_ASCII}|{_NON_ASCII}{_TELLING}|[\x{{80}}-\x{{9F}}ŒœÂÃ]"
+
+
+_NEL: Final = "\x85"
+"""In ISO-8859-1 a line break, which is what the text rules take it for; in Windows-1252 an ellipsis, which is
+what ftfy makes of one that is the only sign."""
+
+
+def _needed(cell: pl.Expr) -> pl.Expr:
+    return has_non_ascii(cell) & cell.str.contains(_GATE)
+
+
+def repair(values: Iterable[str]) -> list[str]:
+    """Give each value as it was meant; one that is not spoiled, or beyond repair, stays as it is."""
+    from ftfy import fix_encoding  # noqa: PLC0415  (loaded for spoiled cells only)
+
+    repaired = ((value, fix_encoding(value)) for value in values)
+    return [value if fixed == value.replace(_NEL, "\u2026") else fixed for value, fixed in repaired]
+
+
+@once_for_each_value
+def _repaired(cells: pl.Series) -> pl.Series:
+    return pl.Series(repair(cells), dtype=pl.String)
+
+
+MOJIBAKE: Final = Rule("mojibake", _needed, _repaired)
+"""The rule that repairs; it must see cells before the text rules, which remove what they take for dirt."""

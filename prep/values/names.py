@@ -1,0 +1,97 @@
+"""Full names → first and last name, where that is certain enough."""
+
+import re
+from typing import Final
+
+import polars as pl
+
+FIRST, LAST = "firstName", "lastName"
+
+_PARTICLES: Final = frozenset(
+    """
+    af al av bin bint da dal de degli dei del della den der di do dos du el ibn la las le los ten ter van
+    vom von zu zum
+    """.split()  # noqa: SIM905 (one line for each word says no more)
+)
+"""Words that begin a last name, in lower case."""
+
+_NO_NAMES: Final = frozenset(
+    """
+    dr dra prof ing mag dipl mr mrs ms miss mx sir dame herr frau m mme mlle sr sra srta sig dott jr snr ii
+    iii iv phd md mba esq and und et e y i og och en ja
+    """.split()  # noqa: SIM905
+)
+"""Titles, degrees, generations, and words that join two people. In lower case, without dots."""
+
+_LAST_COMES_FIRST: Final = frozenset(
+    """
+    nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý trịnh đinh đoàn trương lương
+    """.split()  # noqa: SIM905
+)
+"""Vietnamese last names: a full name that begins with one is probably in that order, but not for certain."""
+
+_EAST_ASIAN: Final = re.compile(
+    "[\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff]+"
+)
+_KATAKANA: Final = re.compile("[\u30a1-\u30fa\u30fc]+")
+_WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e'\u2019\u02bc.-])*")
+
+
+def split_names(values: pl.Series) -> pl.DataFrame:
+    """Split full names.
+
+    "Last, First" is split at the comma. Of a name in Chinese characters, Hiragana or Hangul with one space
+    the first word is the last name. Of all other names of two words and more the last word is the last name,
+    together with particles such as `van` or `de la` right before it.
+
+    Args:
+        values: Text; blanks are null.
+
+    Returns:
+        `firstName` and `lastName`, in order. A name that does not split for certain (one word, digits, a
+        title, a degree, two people) is in `lastName` as it was, and `firstName` is blank.
+    """
+    distinct = values.drop_nulls().unique()
+    parts = [split_name(name) for name in distinct]
+    table = pl.DataFrame(
+        {
+            "name": distinct,
+            FIRST: [first for first, _ in parts],
+            LAST: [last for _, last in parts],
+        },
+        schema={"name": pl.String, FIRST: pl.String, LAST: pl.String},
+    )
+    return (
+        pl.DataFrame({"name": values}, schema={"name": pl.String})
+        .join(table, on="name", how="left", maintain_order="left")
+        .select(FIRST, LAST)
+    )
+
+
+def split_name(name: str) -> tuple[str | None, str | None]:
+    """Split one full name into first and last; see `split_names`."""
+    words = name.split()
+    first_word, *other_words = words or [""]
+    before, comma, after = name.partition(",")
+    if comma:
+        first, last = after.split(), before.split()
+        if "," not in after and first and last and _are_names([*first, *last]):
+            return " ".join(first), " ".join(last)
+    elif len(other_words) == 1 and all(_EAST_ASIAN.fullmatch(word) for word in words):
+        if not all(_KATAKANA.fullmatch(word) for word in words):
+            return other_words[0], first_word
+    elif other_words and _are_names(words) and first_word.casefold() not in _PARTICLES | _LAST_COMES_FIRST:
+        start = len(words) - 1
+        while start > 1 and words[start - 1].casefold() in _PARTICLES:
+            start -= 1
+        return " ".join(words[:start]), " ".join(words[start:])
+    return None, name
+
+
+def _are_names(words: list[str]) -> bool:
+    return all(
+        _WORD.fullmatch(word)
+        and word.casefold().replace(".", "") not in _NO_NAMES
+        and not _EAST_ASIAN.search(word)
+        for word in words
+    )

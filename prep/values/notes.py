@@ -1,0 +1,216 @@
+"""Notes: values that are sent as they are but deserve a look. Nothing is rejected or altered here."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, Final
+
+import polars as pl
+
+from prep.model import Countries, Phones, States
+from prep.schema import Field
+from prep.values.countries import (
+    country_codes,
+    country_of,
+    is_ambiguous,
+    is_country,
+    is_not_spelled,
+    is_state,
+)
+from prep.values.mojibake import MOJIBAKE
+from prep.values.numbers import POINT_OR_THOUSANDS
+from prep.values.phones import E164, EXTENDED
+from prep.values.spelling import Spelling
+from prep.values.states import find_state, has_states
+
+ROWS_NAMED: Final = 5
+"""How many rows are named for each note of a field; the others are counted."""
+
+_EXACT_FLOAT: Final = 100_000
+"""https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
+
+
+class Note(StrEnum):
+    """What is noted of a value."""
+
+    UNREADABLE_PHONE = "unreadable_phone"
+    PHONE_EXTENSION = "phone_extension"
+    UNKNOWN_COUNTRY = "unknown_country"
+    AMBIGUOUS_COUNTRY = "ambiguous_country"
+    UNKNOWN_STATE = "unknown_state"
+    ROLE_ACCOUNT = "role_account"
+    DISPOSABLE_DOMAIN = "disposable_domain"
+    LIKELY_TYPO = "likely_typo"
+    LARGE_FLOAT = "large_float"
+    POINT_OR_THOUSANDS = "point_or_thousands"
+    MOJIBAKE = "mojibake"
+
+    @property
+    def cause(self) -> str:
+        """Why it is noted."""
+        return str(_table()["notes"][self]["cause"])
+
+    @property
+    def example(self) -> str:
+        """An invented value that is noted so."""
+        return str(_table()["notes"][self]["example"])
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return str(_table()["notes"][self]["remedy"])
+
+
+@dataclass(frozen=True)
+class Noted:
+    """How often something was noted.
+
+    Attributes:
+        cells: How many cells.
+        rows: Source and row number of the first of them.
+    """
+
+    cells: int = 0
+    rows: tuple[tuple[str, int], ...] = ()
+
+    def __add__(self, later: "Noted") -> "Noted":
+        return Noted(self.cells + later.cells, (*self.rows, *later.rows)[:ROWS_NAMED])
+
+
+def find_notes(
+    frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelling
+) -> dict[tuple[str, Note], Noted]:
+    """Look through normalised values: each cell alone, or with the country of its row.
+
+    Args:
+        frame: As `normalise` returns it, with `_source` and `_row`.
+        fields: Fields by REST name, at least those of the frame.
+        spelling: How values were normalised; phones, countries and states are looked at only if they were.
+
+    Returns:
+        What was noted, by field and code.
+    """
+    found = {}
+    for name in (name for name in frame.columns if not name.startswith("_")):
+        for note, is_noted in _look(frame, fields[name], spelling):
+            rows = is_noted.arg_true()
+            if rows.len():
+                found[name, note] = _noted(frame, rows)
+    return found
+
+
+def find_spoiled(frame: pl.DataFrame) -> dict[tuple[str, Note], Noted]:
+    """Look for text that was decoded wrongly before it came here, in cells as they were read.
+
+    Args:
+        frame: As `normalise` takes it, with `_source` and `_row`.
+    """
+    found = {}
+    for name in (name for name in frame.columns if not name.startswith("_")):
+        suspects = frame.select(MOJIBAKE.needed(pl.col(name))).to_series().arg_true()
+        if suspects.is_empty():
+            continue
+        cells = frame[name].gather(suspects)
+        rows = suspects.filter(cells.ne_missing(MOJIBAKE.apply(cells)[0]))
+        if rows.len():
+            found[name, Note.MOJIBAKE] = _noted(frame, rows)
+    return found
+
+
+def _noted(frame: pl.DataFrame, rows: pl.Series) -> Noted:
+    first = frame.select("_source", "_row")[rows.head(ROWS_NAMED)]
+    return Noted(rows.len(), tuple(first.rows()))
+
+
+def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> Iterator[tuple[Note, pl.Series]]:
+    cells = frame[field.name]
+    if field.type == "email":
+        yield from _look_at_emails(cells)
+    elif field.type in {"float", "currency"}:
+        if field.type == "float":
+            yield Note.LARGE_FLOAT, cells.cast(pl.Float64, strict=False).abs() > _EXACT_FLOAT
+        if spelling.decimal is None:
+            yield Note.POINT_OR_THOUSANDS, cells.str.contains(POINT_OR_THOUSANDS)
+    elif field.type == "phone" and spelling.phones is Phones.E164:
+        extended = cells.str.contains(EXTENDED)
+        yield Note.PHONE_EXTENSION, extended
+        yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended
+    elif is_country(field) and spelling.countries is not Countries.KEEP:
+        yield from _look_at_countries(cells, spelling.countries)
+    elif is_state(field) and spelling.states is not States.KEEP:
+        country = country_of(field, frame.columns)
+        if country:
+            yield Note.UNKNOWN_STATE, _unknown_states(cells, country_codes(frame[country]))
+
+
+def _look_at_countries(cells: pl.Series, wanted: Countries) -> Iterator[tuple[Note, pl.Series]]:
+    doubtful = cells.to_frame("cell").select(is_not_spelled(wanted)(pl.col("cell"))).to_series()
+    ambiguous = [cell for cell in cells.filter(doubtful).unique() if is_ambiguous(cell)]
+    is_several = cells.is_in(ambiguous)
+    yield Note.AMBIGUOUS_COUNTRY, is_several
+    yield Note.UNKNOWN_COUNTRY, doubtful & ~is_several
+
+
+def _unknown_states(cells: pl.Series, countries: pl.Series) -> pl.Series:
+    pairs = pl.DataFrame({"cell": cells, "country": countries})
+    unknown = [
+        (cell, country)
+        for cell, country in pairs.drop_nulls().unique().iter_rows()
+        if has_states(country) and not find_state(cell, country)
+    ]
+    listed = pl.DataFrame(unknown, schema={"cell": pl.String, "country": pl.String}, orient="row")
+    marked = listed.with_columns(unknown=True)
+    return pairs.join(marked, on=["cell", "country"], how="left", maintain_order="left")["unknown"]
+
+
+def _look_at_emails(cells: pl.Series) -> Iterator[tuple[Note, pl.Series]]:
+    parts = cells.str.to_lowercase().str.split_exact("@", 1).struct.unnest()
+    local_parts, domains = parts.to_series(0), parts.to_series(1)
+    yield Note.ROLE_ACCOUNT, local_parts.is_in(sorted(_table()["roles"]["words"].split()))
+    known = domains.drop_nulls().unique().to_list()
+    typos = {domain for domain in known if probable_domain(domain)}
+    yield Note.LIKELY_TYPO, domains.is_in(sorted(typos))
+    others = (domain for domain in known if domain not in typos)  # such providers love misspellings
+    yield Note.DISPOSABLE_DOMAIN, domains.is_in([domain for domain in others if is_disposable(domain)])
+
+
+def is_disposable(domain: str) -> bool:
+    """Whether a domain in lower case, or one above it, belongs to a provider of throw-away addresses."""
+    from disposable_email_domains import blocklist  # noqa: PLC0415 (it reads a file)
+
+    labels = domain.split(".")
+    return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
+
+
+def probable_domain(domain: str) -> str | None:
+    """The well-known domain of which this one, in lower case, is a frequent misspelling; else None."""
+    rest, _, ending = domain.rpartition(".")
+    if domain in _typos():
+        return _typos()[domain]
+    return f"{rest}.{_endings()[ending]}" if rest and ending in _endings() else None
+
+
+@cache
+def _typos() -> Mapping[str, str]:
+    return _turned("typos")
+
+
+@cache
+def _endings() -> Mapping[str, str]:
+    return _turned("endings")
+
+
+def _turned(table: str) -> Mapping[str, str]:
+    """Misspelling → what it stands for."""
+    return MappingProxyType(
+        {word: right for right, words in _table()[table].items() for word in words.split()}
+    )
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    return tomllib.loads(resources.files("prep.values").joinpath("notes.toml").read_text("utf-8"))

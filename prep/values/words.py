@@ -1,0 +1,19 @@
+"""The words of `words.toml`."""
+
+import tomllib
+from importlib import resources
+from typing import Final
+
+_TABLE: Final = tomllib.loads(resources.files("prep.values").joinpath("words.toml").read_text("utf-8"))
+
+TRUE: Final = frozenset[str](_TABLE["true"])
+FALSE: Final = frozenset[str](_TABLE["false"])
+
+NOTHING: Final = frozenset[str](_TABLE["nothing"])
+"""What people and programs write where there is no value."""
+
+NONE: Final = frozenset[str](_TABLE["none"])
+"""The same, where it cannot mean no."""
+
+NOBODY: Final = frozenset[str](_TABLE["nobody"])
+"""Addresses that people write who do not want to name one."""

@@ -1,0 +1,76 @@
+"""Full names that split, and those that do not split for certain."""
+
+import polars as pl
+import pytest
+
+from prep.values.names import split_name, split_names
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("Ana López", "Ana", "López"),
+        ("  Ana   López ", "Ana", "López"),
+        ("María del Carmen Ruiz", "María del Carmen", "Ruiz"),
+        ("Juan de la Cruz", "Juan", "de la Cruz"),
+        ("Lotte van der Meer", "Lotte", "van der Meer"),
+        ("J. R. Lindqvist", "J. R.", "Lindqvist"),
+        ("Sinéad O'Connell", "Sinéad", "O'Connell"),
+        ("Anne-Marie Smith-Jones", "Anne-Marie", "Smith-Jones"),
+        ("López Peña, Ana", "Ana", "López Peña"),
+        ("van der Meer, Lotte", "Lotte", "van der Meer"),
+        ("Иван Зимин", "Иван", "Зимин"),
+        ("สมชาย ใจดี", "สมชาย", "ใจดี"),
+        ("राम शर्मा", "राम", "शर्मा"),
+        ("山田 花子", "花子", "山田"),
+        ("山田\u3000花子", "花子", "山田"),
+        ("김 민수", "민수", "김"),
+    ],
+)
+def test_a_name_splits(name: str, first: str, last: str) -> None:
+    assert split_name(name) == (first, last)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Cher",
+        "山田花子",
+        "김민수",
+        "ジョン スミス",
+        "Dr. Ana López",
+        "Ana López, PhD",
+        "Ana López Jr.",
+        "Ana and Bo Lund",
+        "Ana & Bo",
+        "José Ortega y Gasset",
+        "de la Cruz",
+        "Nguyễn Văn An",
+        "Lund, Ana, Bo",
+        "Lund,",
+        ", Ana",
+        "R2 D2",
+        "ana@example.com Lund",
+        "Lund (Ana)",
+        "",
+    ],
+)
+def test_what_does_not_split_for_certain_stays_whole(name: str) -> None:
+    assert split_name(name) == (None, name)
+
+
+def test_a_column_keeps_its_order_and_its_blanks() -> None:
+    names = pl.Series("mktoName", ["Ana López", None, "Cher", "Ana López"])
+    assert split_names(names).to_dict(as_series=False) == {
+        "firstName": ["Ana", None, None, "Ana"],
+        "lastName": ["López", None, "Cher", "López"],
+    }
+    assert split_names(pl.Series([], dtype=pl.String)).schema == {
+        "firstName": pl.String,
+        "lastName": pl.String,
+    }
+
+
+def test_no_letter_is_lost() -> None:
+    for name in ("Ana López", "Juan de la Cruz", "Lotte van der Meer", "Cher", "Ana & Bo"):
+        assert " ".join(filter(None, split_name(name))) == name

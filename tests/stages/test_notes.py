@@ -1,0 +1,122 @@
+"""Notes: what is counted, which rows are named, and that a note changes nothing."""
+
+import polars as pl
+import pytest
+
+from prep.checks import judge_emails
+from prep.schema import Field
+from prep.values import Countries, DecimalMark, Note, Noted, Phones, Spelling, States, find_notes, normalise
+from prep.values.notes import ROWS_NAMED, is_disposable, probable_domain
+
+FIELDS = {
+    "email": Field("email", "email"),
+    "phone": Field("phone", "phone"),
+    "amount": Field("amount", "float"),
+    "country": Field("country"),
+    "state": Field("state"),
+    "lastName": Field("lastName"),
+}
+ALL = Spelling(phones=Phones.E164, countries=Countries.ISO2, states=States.CODE)
+
+
+def notes(spelling: Spelling = ALL, **columns: list[str | None]) -> dict[tuple[str, str], Noted]:
+    rows = len(next(iter(columns.values())))
+    frame = pl.DataFrame(
+        {"_source": ["a.csv"] * rows, "_row": range(1, rows + 1)}
+        | {name: pl.Series(cells, dtype=pl.String) for name, cells in columns.items()}
+    )
+    found = find_notes(normalise(frame, FIELDS, spelling).frame, FIELDS, spelling)
+    return {(field, str(note)): noted for (field, note), noted in found.items()}
+
+
+def in_row(row: int) -> Noted:
+    return Noted(1, (("a.csv", row),))
+
+
+def test_each_note_names_its_rows() -> None:
+    assert notes(
+        email=["ana@example.com", "INFO@example.com", "ana@Mailinator.com", "ana@gmial.com", None]
+    ) == {
+        ("email", "role_account"): in_row(2),
+        ("email", "disposable_domain"): in_row(3),
+        ("email", "likely_typo"): in_row(4),
+    }
+    assert notes(phone=["+34910123456", None, "555-0123", "+34 910 123 456 x2"]) == {
+        ("phone", "unreadable_phone"): in_row(3),
+        ("phone", "phone_extension"): in_row(4),
+    }
+    assert notes(country=["Spanien", None, "Korea", "Atlantis", "NA"]) == {
+        ("country", "ambiguous_country"): in_row(3),
+        ("country", "unknown_country"): in_row(4),
+    }
+    assert notes(state=["Bayern", "Bayern", "calif", None], country=["DE", "US", "US", "US"]) == {
+        ("state", "unknown_state"): in_row(2)
+    }
+    assert notes(amount=["100000", "100000.5", "-200000", None]) == {
+        ("amount", "large_float"): Noted(2, (("a.csv", 2), ("a.csv", 3)))
+    }
+    assert notes(amount=["1.234", "1.23", "0.123", "1234.567"]) == {
+        ("amount", "point_or_thousands"): in_row(1)
+    }
+    assert notes(Spelling(decimal=DecimalMark.POINT), amount=["1.234"]) == {}
+    assert notes(lastName=["Info", "Null", "Korea"]) == {}
+
+
+def test_english_names_are_looked_at_as_well() -> None:
+    found = notes(Spelling(countries=Countries.NAME), country=["ES", "NA", "Corea", "Narnia"])
+    assert found == {
+        ("country", "ambiguous_country"): Noted(2, (("a.csv", 2), ("a.csv", 3))),
+        ("country", "unknown_country"): in_row(4),
+    }
+
+
+def test_what_was_not_asked_for_is_not_looked_at() -> None:
+    columns: dict[str, list[str | None]] = {"phone": ["555"], "country": ["Korea"], "state": ["Bayern"]}
+    assert notes(Spelling(), **columns) == {}
+
+
+def test_some_rows_are_named_and_all_are_counted() -> None:
+    noted = notes(email=["info@example.com"] * 9)["email", "role_account"]
+    assert noted == Noted(9, tuple(("a.csv", row) for row in range(1, ROWS_NAMED + 1)))
+
+
+def test_batches_add_up() -> None:
+    first, second = (
+        Noted(3, (("a", 1), ("a", 2), ("a", 3))),
+        Noted(4, (("b", 1), ("b", 2), ("b", 3), ("b", 4))),
+    )
+    assert first + second == Noted(7, (("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2)))
+    assert sum([first, second], Noted()) == first + second
+
+
+def test_disposable_domains_in_any_depth() -> None:
+    assert is_disposable("mailinator.com")
+    assert is_disposable("a.b.mailinator.com")
+    assert not is_disposable("mailinator-com.example")
+    assert not is_disposable("mailinator.com.example")
+    assert not is_disposable("com")
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("gmial.com", "gmail.com"),
+        ("hotmial.com", "hotmail.com"),
+        ("example.con", "example.com"),
+        ("example.ogr", "example.org"),
+        ("gmail.com", None),
+        ("example.co", None),
+        ("con", None),
+    ],
+)
+def test_misspelled_domains(domain: str, expected: str | None) -> None:
+    assert probable_domain(domain) == expected
+
+
+@pytest.mark.parametrize("note", Note)
+def test_every_note_is_documented(note: Note) -> None:
+    assert all((note.cause, note.example, note.remedy))
+    if note in {Note.ROLE_ACCOUNT, Note.DISPOSABLE_DOMAIN, Note.LIKELY_TYPO}:
+        address = note.example.split(",")[0]
+        assert judge_emails(pl.Series([address])).all(), "a note is made of valid values only"
+        assert notes(email=[address]) == {("email", str(note)): in_row(1)}
