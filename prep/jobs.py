@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from types import FrameType
 from typing import Final, Self
@@ -40,6 +40,7 @@ _BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
 _PAUSE_GROWTH: Final = 1.25
 _UNCLEAR_IN_A_ROW: Final = 3
 _GRACE_SECONDS: Final = 25.0
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _WITH_MARKETO: Final = frozenset({JobState.QUEUED, JobState.IMPORTING})
 _FINISHED: Final = frozenset({JobState.COMPLETE, JobState.FAILED})
@@ -156,6 +157,37 @@ def fetch_files(client: Marketo, job: Job) -> tuple[bytes, bytes]:
     failures = b"" if job.failed == 0 else client.failures(job.batch_id)
     warnings = b"" if job.warned == 0 else client.warnings(job.batch_id)
     return failures, warnings
+
+
+def ask_again(ledger: Ledger, client: Marketo, job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
+    """Ask Marketo once more about a job whose outcome is unknown; the ledger stays as it is.
+
+    Returns:
+        The job with Marketo's final word, and its failure and its warning file. None when there is no batch
+        id, when that is too old, or when Marketo does not know the job or has not finished it.
+
+    Raises:
+        MarketoError: Marketo refuses or cannot be reached.
+    """
+    if job.batch_id is None or ledger.age_seconds(job) > _BATCH_ID_SECONDS:
+        return None
+    try:
+        record = client.job(job.batch_id)
+        if record.status not in {JobStatus.COMPLETE, JobStatus.FAILED}:
+            return None
+        told = replace(
+            job,
+            status=record.status,
+            processed=record.processed,
+            failed=record.failed,
+            warned=record.warned,
+            message=record.message,
+        )
+        return told, fetch_files(client, told)
+    except TerminalError as error:
+        if error.code != UNKNOWN_BATCH:
+            raise
+        return None
 
 
 def are_settled(jobs: Iterable[Job]) -> bool:
@@ -380,7 +412,7 @@ class _Scheduler:
 
 
 class _HeldInterrupts:
-    """Lets SIGINT and SIGTERM wait while an upload is on its way, so that its answer is not thrown away.
+    """Lets signals that end wait while an upload is on its way, so that its answer is not thrown away.
 
     A second signal does not wait, and the first one not longer than the grace: it then ends
     the upload as KeyboardInterrupt. Signals belong to the main thread; in others this does nothing.
@@ -400,8 +432,9 @@ class _HeldInterrupts:
     def hold(self) -> None:
         """Let signals wait from now on."""
         if threading.current_thread() is threading.main_thread() and not self._handlers:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handle(number, self._keep)
+            for number in _ENDING:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                    self._handle(number, self._keep)
 
     def release(self) -> None:
         """Put the old handlers back, and let them have the signal that came meanwhile."""

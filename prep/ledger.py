@@ -28,10 +28,12 @@ VERBS: Final[dict[str, frozenset[JobState]]] = {
     "unknown": frozenset({JobState.INTENDED, JobState.QUEUED, JobState.IMPORTING, JobState.COMPLETE}),
     "settle": frozenset({JobState.UNKNOWN}),
     "presumed": frozenset({JobState.QUEUED, JobState.IMPORTING}),
+    "resolved": frozenset({JobState.UNKNOWN}),
     "reconciled": frozenset({JobState.COMPLETE, JobState.FAILED}),
 }
 """The states in which each verb of `Ledger` applies; in any other it is refused.
-Only `settle`, a person's decision, leads out of `unknown`, and nothing out of `reconciled`."""
+Out of `unknown` lead only `settle`, a person's decision, and `resolved`, Marketo's full answer to a batch id
+that was known all along. Nothing leads out of `reconciled`."""
 
 _TABLES: Final = {
     "target": """CREATE TABLE target (
@@ -199,21 +201,30 @@ class Ledger:
             return Target(host, list_id, partition_name, Format(file_format), lookup_field)
         return None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether any chunk was ever about to be sent, refused ones included."""
+        return bool(self._rows("SELECT 1 FROM transitions WHERE state != 'planned' LIMIT 1"))
+
     def aim(self, target: Target) -> None:
         """Set the folder's target; setting the same one again changes nothing.
+
+        As long as no chunk was about to be sent, the folder belongs to nobody and can be aimed elsewhere.
 
         Raises:
             FolderError: The folder belongs to another target, code `other_target`.
         """
         known = self.target
-        if known is None:
-            with self._transaction() as database:
-                database.execute(
-                    f"INSERT INTO target ({_TARGET_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
-                    astuple(target),
-                )
-        elif known != target:
+        if known == target:
+            return
+        if known is not None and self.has_begun:
             raise _other_target(known, target)
+        with self._transaction() as database:
+            database.execute("DELETE FROM target")
+            database.execute(
+                f"INSERT INTO target ({_TARGET_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+                astuple(target),
+            )
 
     def plan(self, chunks: Iterable[Chunk]) -> None:
         """Enter the run's chunks in the order in which they will be sent; the same ones again change nothing.
@@ -336,6 +347,23 @@ class Ledger:
         """Say that Marketo cannot tell of a chunk that a person declared landed: that word counts."""
         self._move("presumed", chunk, JobState.COMPLETE, message=ASSUMED)
 
+    def resolved(self, job: Job) -> None:
+        """Say that Marketo told after all what became of an unknown chunk, and that its rows are settled.
+
+        Args:
+            job: The job with Marketo's final status, counts and message.
+        """
+        self._move(
+            "resolved",
+            job.chunk,
+            JobState.RECONCILED,
+            status=job.status,
+            processed=job.processed,
+            failed=job.failed,
+            warned=job.warned,
+            message=job.message,
+        )
+
     def reconciled(self, chunk: str) -> None:
         """Say that the fate of each of the chunk's rows has been settled."""
         self._move("reconciled", chunk, JobState.RECONCILED)
@@ -371,7 +399,7 @@ class Ledger:
         """Bring a chunk into a state, with its facts, if the verb applies where it stands."""
         with self._transaction() as database:
             job = self.job(chunk)
-            if job.state not in VERBS[verb] or (verb == "presumed" and not job.assumed):
+            if job.state not in VERBS[verb] or not _fits(verb, job):
                 raise FolderError(
                     f"{chunk} is {job.state} in the ledger and cannot become {state}",
                     code="illegal_transition",
@@ -474,6 +502,17 @@ def _job(row: tuple[Any, ...]) -> Job:
         bool(assumed),
         queued_at,
     )
+
+
+def _fits(verb: str, job: Job) -> bool:
+    """What a verb needs of a job besides its state."""
+    match verb:
+        case "presumed":
+            return job.assumed
+        case "resolved":
+            return job.batch_id is not None
+        case _:
+            return True
 
 
 def _unusable(path: Path, error: Exception) -> FolderError:

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ STEPS: dict[str, Callable[[Ledger], None]] = {
     "landed": lambda ledger: ledger.settle(ONE, "landed"),
     "landed as 5": lambda ledger: ledger.settle(ONE, "landed", batch_id=5),
     "lost": lambda ledger: ledger.settle(ONE, "lost"),
+    "resolved": lambda ledger: ledger.resolved(replace(ledger.job(ONE), status=JobStatus.COMPLETE)),
     "reconciled": lambda ledger: ledger.reconciled(ONE),
 }
 WAYS: dict[JobState, list[str]] = {
@@ -142,6 +144,23 @@ def test_each_verb_has_its_row() -> None:
     assert all(callable(getattr(Ledger, verb)) for verb in VERBS)
 
 
+def test_an_unknown_job_with_a_batch_id_can_be_resolved(ledger: Ledger) -> None:
+    for step in ("intend", "queued", "complete", "unknown"):
+        STEPS[step](ledger)
+    told = replace(
+        ledger.job(ONE),
+        status=JobStatus.COMPLETE,
+        processed=9,
+        failed=1,
+        warned=2,
+        message="Import completed",
+    )
+    ledger.resolved(told)
+    assert ledger.job(ONE) == replace(told, state=JobState.RECONCILED)
+    assert [moved.state for moved in ledger.history() if moved.chunk == ONE][-2:] == ["unknown", "reconciled"]
+    assert ledger.history()[-1].at > ledger.history()[-2].at
+
+
 def test_lost_forgets_what_was_known(ledger: Ledger) -> None:
     for step in ("intend", "queued", "importing", "unknown", "lost"):
         STEPS[step](ledger)
@@ -169,6 +188,19 @@ def test_landed_with_another_batch_id_is_a_job_like_any_other(ledger: Ledger) ->
     assert (job.state, job.batch_id, job.assumed, job.message) == (JobState.QUEUED, 3405, False, "")
 
 
+def test_a_folder_can_be_aimed_elsewhere_until_a_chunk_is_about_to_be_sent(ledger: Ledger) -> None:
+    other = replace(TARGET, host="sandbox", list_id=None)
+    ledger.aim(TARGET)
+    ledger.aim(other)
+    assert ledger.target == other
+
+    ledger.intend(ONE)
+    assert ledger.has_begun
+    with pytest.raises(FolderError, match="belongs to another target"):
+        ledger.aim(TARGET)
+    assert ledger.target == other
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [
@@ -183,6 +215,8 @@ def test_a_folder_has_one_target(ledger: Ledger, other: Target, named: str) -> N
     assert ledger.target is None
     ledger.aim(TARGET)
     ledger.aim(TARGET)
+    for step in ("intend", "refused"):
+        STEPS[step](ledger)
 
     with pytest.raises(FolderError) as caught:
         ledger.aim(other)

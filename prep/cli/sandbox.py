@@ -11,7 +11,17 @@ from prep.cli.terminal import say
 from prep.errors import SettingsError
 
 
-@click.command("sandbox", context_settings=options.CONTEXT)
+class _Listing(click.Command):
+    """A command whose help ends with the kinds of faults."""
+
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        from prep.sandbox.faults import FaultKind
+
+        with formatter.section("Faults, and what N is"):
+            formatter.write_dl([(kind, f"{kind.description} (N: {kind.number})") for kind in FaultKind])
+
+
+@click.command("sandbox", cls=_Listing, context_settings=options.CONTEXT)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes a free one."
 )
@@ -42,16 +52,23 @@ from prep.errors import SettingsError
     "faults",
     multiple=True,
     metavar="KIND[:N]",
-    help="What shall go wrong, at the N-th chance. Repeatable; --faults lists the kinds.",
+    help="What shall go wrong. Repeatable.",
+)
+@click.option(
+    "--scenario",
+    type=options.PATH,
+    metavar="FILE",
+    help="A TOML file of faults, and of switches for what Marketo leaves undocumented.",
 )
 @click.option("--faults", "lists_faults", is_flag=True, help="List the kinds of faults and exit.")
 def command(
+    *,
     port: int,
     state: Path | None,
     job_seconds: float,
     time_scale: float,
     faults: tuple[str, ...],
-    *,
+    scenario: Path | None,
     lists_faults: bool,
 ) -> None:
     """Run a local stand-in for Marketo, until Ctrl-C. Unofficial: written from observed behaviour.
@@ -59,14 +76,19 @@ def command(
     The first line on stdout is its address. It serves this machine only; client id and secret are the words
     id and secret.
 
+    A scenario file holds a table [behaviour] with attributes of prep.sandbox.Behaviour, and tables [[fault]]
+    with kind and, if wanted, at, times, seconds and place (identity, import, status, failures, warnings,
+    other, any).
+
     \b
     Examples:
       prep sandbox &
       export MARKETO_ENDPOINT=http://127.0.0.1:8787 MARKETO_CLIENT_ID=id MARKETO_CLIENT_SECRET=secret
       prep run leads.csv --poll-seconds 0.5
       prep sandbox --fault lost-reply:2        the answer to the second upload gets lost
+      prep sandbox --scenario monday.toml --time-scale 3600
     """
-    from prep.sandbox import Fault, FaultKind, serve
+    from prep.sandbox import Behaviour, Fault, FaultKind, Scenario, load_scenario, serve
 
     if lists_faults:
         say(*(f"{kind:<16}  {kind.description}" for kind in FaultKind))
@@ -75,13 +97,30 @@ def command(
         planned = [Fault.parse(text) for text in faults]
     except ValueError as error:
         raise click.UsageError(f"--fault: {error}") from None
+    try:
+        told = load_scenario(scenario) if scenario else Scenario(Behaviour(), ())
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{scenario}: {error.strerror}" if isinstance(error, OSError) else str(error),
+            code="bad_scenario",
+            hint="prep sandbox --help tells what a scenario file holds.",
+            source=str(scenario),
+        ) from None
 
     def ready(url: str) -> None:
         say(url)
         say("The sandbox listens; client id 'id', client secret 'secret'. Ctrl-C ends it.", err=True)
 
     try:
-        serve(state, ready=ready, port=port, job_seconds=job_seconds, time_scale=time_scale, faults=planned)
+        serve(
+            state,
+            ready=ready,
+            port=port,
+            job_seconds=job_seconds,
+            time_scale=time_scale,
+            behaviour=told.behaviour,
+            faults=[*told.faults, *planned],
+        )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,7 +17,7 @@ import click
 from prep.cli.ending import Declined, Situation
 from prep.cli.limit import Limit
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
-from prep.errors import FolderError, SettingsError
+from prep.errors import FolderError, PrepError, SettingsError
 from prep.limits import POLL_SECONDS
 
 if TYPE_CHECKING:
@@ -74,13 +75,16 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int | None], N
 
 
 @contextmanager
-def connect(folder: "RunFolder", target: str | None, *, allow_host: str | None) -> Iterator["Marketo"]:
+def connect(
+    folder: "RunFolder", target: str | None, *, allow_host: str | None, quiet: bool = False
+) -> Iterator["Marketo"]:
     """A client of the target: the instance of the settings, or a stand-in that lives in the run folder.
 
     Args:
         folder: Where a stand-in keeps its state.
         target: What the folder belongs to; None is whatever instance the settings name.
         allow_host: Further host that may be talked to.
+        quiet: Say nothing when Marketo has to be waited for.
 
     Raises:
         SettingsError: Endpoint or credentials are missing or cannot be used.
@@ -96,13 +100,28 @@ def connect(folder: "RunFolder", target: str | None, *, allow_host: str | None) 
             return
         client = stack.enter_context(_client(_credentials(allow_host)))
         if target is not None and client.host != target:
-            raise FolderError(
-                f"{folder.path}: the run belongs to {target}, and MARKETO_ENDPOINT names {client.host}",
-                code="other_target",
-                hint=f"Set MARKETO_ENDPOINT to {target}, or clean the sources into another folder (-o DIR).",
-                source=os.fspath(folder.path),
-            )
+            raise _other_endpoint(folder, target, client.host)
+        if not quiet:
+            client.on_wait = _say_wait
         yield client
+
+
+def _say_wait(error: PrepError, seconds: float) -> None:
+    say(f"{error.message}; trying again in {seconds:.1f} s", err=True)
+
+
+def _other_endpoint(folder: "RunFolder", target: str, host: str) -> FolderError:
+    from prep.report import has_begun
+
+    way_out = "clean the sources into another folder (-o DIR)"
+    if not has_begun(folder):
+        way_out = f"prep submit {quoted(folder.path)} sends it to {host} instead: nothing was sent yet"
+    return FolderError(
+        f"{folder.path}: the run belongs to {target}, and MARKETO_ENDPOINT names {host}",
+        code="other_target",
+        hint=f"Set MARKETO_ENDPOINT to {target}, or {way_out}.",
+        source=os.fspath(folder.path),
+    )
 
 
 def _stand_in(folder: "RunFolder") -> "Sandbox":
@@ -144,7 +163,8 @@ def choose_destination(chosen: Mapping[str, Any], known: "Destination | None" = 
 
     Args:
         chosen: The command's parameters.
-        known: Where the folder belongs; its list and partition hold as long as the flags name no other.
+        known: Where the folder belongs; its list and partition hold as long as the flags name no other, a
+            list that was given by name as the list of that name in the instance that is named now.
 
     Raises:
         SettingsError: Endpoint or credentials are missing or cannot be used, or the pauses are too short.
@@ -158,8 +178,9 @@ def choose_destination(chosen: Mapping[str, Any], known: "Destination | None" = 
             target = client.host
     _refuse_haste(target, chosen["poll_seconds"])
     details = (chosen["list_id"], chosen["list_name"], chosen["partition_name"])
-    if known and known.target == target and details == (None, None, None):
-        return known
+    if known and details == (None, None, None):
+        is_elsewhere = known.target != target and known.list_name is not None
+        return replace(known, target=target, list_id=None if is_elsewhere else known.list_id)
     return Destination(target, *details)
 
 
@@ -218,7 +239,9 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
     _refuse_haste(destination.target, chosen["poll_seconds"])
     first_poll = chosen["poll_seconds"] or (_SANDBOX_POLL_SECONDS if is_sandbox else POLL_SECONDS[0])
     before = read_jobs(run.folder)
-    with connect(run.folder, destination.target, allow_host=chosen["allow_host"]) as client:
+    with connect(
+        run.folder, destination.target, allow_host=chosen["allow_host"], quiet=chosen["quiet"]
+    ) as client:
         if not is_sandbox:
             _announce(run, destination, chosen)
         try:

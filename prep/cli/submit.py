@@ -16,7 +16,8 @@ from prep.cli import options, session
 def command(**chosen: Any) -> int:
     """Send a cleaned run, wait, and account for every row. Safe to repeat: nothing is sent twice.
 
-    A run belongs to the instance, list and partition that it was sent to first.
+    A run belongs to the instance, list and partition that it was sent to first. As long as nothing was sent,
+    it can be sent elsewhere, and its list and partition stay unless others are named.
 
     \b
     Examples:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from prep import multipart
 from prep.config import load_credentials
-from prep.errors import SettingsError, TerminalError
+from prep.errors import PrepError, SettingsError, TerminalError
 from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW
 from prep.marketo import codes, records, replies
 from prep.marketo.auth import TokenSource
@@ -46,6 +46,7 @@ class Marketo:
         allow_host: The one host besides `*.mktorest.com` and this machine that may be talked to.
         calls_per_window: Calls made in any 20 seconds at most; the instance's share for others is the rest.
         on_exchange: Told of every exchange in brief.
+        on_wait: Told before each pause that a fault makes necessary: what happened, and the seconds.
         clock: Monotonic seconds.
         now: Seconds since the epoch.
         sleep: Waits for a number of seconds.
@@ -64,12 +65,14 @@ class Marketo:
         allow_host: str | None = None,
         calls_per_window: int = OWN_CALLS_PER_WINDOW,
         on_exchange: Callable[[Exchange], None] = _nothing,
+        on_wait: Callable[[PrepError, float], None] = _nothing,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         jitter: random.Random | None = None,
     ) -> None:
         self.on_exchange = on_exchange
+        self.on_wait = on_wait
         self._transport = Transport(endpoint, allow_host=allow_host)
         self._identity = _identity_form(client_id, client_secret)
         self._client_secret = Secret(client_secret)
@@ -284,6 +287,7 @@ class Marketo:
                 pause = self._retries.pause(attempt, at_least=problem.pause_seconds)
                 if pause is None:
                     raise problem.error
+                self.on_wait(problem.error, pause)
                 self._sleep(pause)
             case _:
                 raise problem.error

@@ -116,7 +116,9 @@ def _record(code: int, action: Action, meaning: str, hint: str = "") -> Code:
 
 
 _ENDPOINT_HINT = "Compare MARKETO_ENDPOINT with Admin > Integration > Web Services > REST API."
-_FIELD_HINT = "Compare --lookup-field and the columns with `prep schema pull`."
+_FIELD_HINT = (
+    "Compare --lookup-field and the columns with `prep schema show lead` and Admin > Field Management."
+)
 _LIST_HINT = (
     "Check --list-id: the number stands in the address of the list in Marketo; it must be a static list."
 )

@@ -7,13 +7,14 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from prep.sandbox import Sandbox
+from prep.sandbox import FaultKind, Sandbox
 
 from .conftest import CLEAN, LEADS, PROGRAM, Ended, Prep, connect, names, written
 
@@ -59,6 +60,28 @@ def test_a_signal_ends_the_run_with_its_state_kept(
     slow.advance(120)
     assert prep("resume", "l.prep").code == 0
     assert sum(request.place == "import" for request in slow.requests()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_an_upload_waits_for_its_answer(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    written(here / "l.csv", CLEAN)
+    with Sandbox(faults=["slow-reply:2"]) as marketo:
+        connect(monkeypatch, marketo.url)
+        process = subprocess.Popen(
+            [*PROGRAM, "run", "l.csv"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        while not until(bool(marketo.jobs()), process):
+            select.select([], [], [], 0.02)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+
+        assert (process.returncode, said) == (130, "Interrupted. prep resume l.prep carries on.\n")
+        (job,) = prep("status", "l.prep", "--json").json["runs"][0]["jobs"]
+        assert (job["state"], job["batch_id"]) == ("queued", marketo.jobs()[0].batch_id)
+        assert prep("resume", "l.prep").code == 0
+        assert len(marketo.jobs()) == 1
 
 
 def test_an_interrupted_run_answers_in_json_too(here: Path, slow: Sandbox) -> None:
@@ -153,6 +176,7 @@ def test_output_in_an_encoding_without_the_letters(program: Prep, here: Path) ->
 
 
 _PATIENCE_SECONDS = 60
+_SLEEP_LOOKS = 5
 
 
 class Terminal:
@@ -170,6 +194,15 @@ class Terminal:
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C once the program sleeps in wait of an answer; an instant earlier is too early."""
+        asleep = 0
+        while asleep < _SLEEP_LOOKS:
+            state = Path(f"/proc/{self._process}/stat").read_text().rpartition(")")[2].split()[0]
+            asleep = asleep + 1 if state == "S" else 0
+            time.sleep(0.02)
+        self.type("\x03")
 
     def end(self) -> int:
         while self._read():
@@ -214,7 +247,7 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
 
     with on_terminal(*line) as terminal:
         terminal.read_until(QUESTION.format(host=host))
-        terminal.type("\x03")  # Ctrl-C
+        terminal.interrupt()
         assert terminal.end() == 130
     assert marketo.requests() == []
 
@@ -321,6 +354,38 @@ def test_the_sandbox_lists_its_faults_and_has_them(
     with served("--job-seconds", "0", "--fault", "lost-reply:1") as (url, _):
         connect(monkeypatch, url)
         assert prep("run", "l.csv").code == 6
+
+
+def test_the_help_of_the_sandbox_names_every_fault(prep: Prep) -> None:
+    shown = prep("sandbox", "--help").out
+    assert [kind for kind in FaultKind if f"\n  {kind} " not in shown] == []
+
+
+def test_the_sandbox_takes_a_scenario(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(here / "l.csv", "email,firstName\nada@example.com,Ada\nben@example.org,NULL\n")
+    scenario = '[behaviour]\nunknown_batch_code = "1003"\n[[fault]]\nkind = "lost-reply"\nat = 1\n'
+    written(here / "monday.toml", scenario)
+    with served("--job-seconds", "0", "--scenario", "monday.toml") as (url, _):
+        connect(monkeypatch, url)
+        assert prep("run", "l.csv").code == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "monday.toml: No such file or directory"),
+        ('[[fault]]\nkind = "flood"\n', "monday.toml: unknown fault 'flood'; the faults are closed, "),
+        ("[behaviour]\nbom = 1\n", "monday.toml: bom is one of keep, strip, not 1"),
+        ("[behaviour", "monday.toml: "),
+    ],
+)
+def test_a_scenario_that_cannot_be_used(prep: Prep, here: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        written(here / "monday.toml", content)
+    code, shown = prep("sandbox", "--port", 0, "--scenario", "monday.toml").error
+    assert code == 1
+    assert shown.startswith(f"Error: {said}")
+    assert shown.endswith("\nHint: prep sandbox --help tells what a scenario file holds.\n")
 
 
 def test_a_sandbox_that_cannot_keep_its_state(prep: Prep, here: Path) -> None:

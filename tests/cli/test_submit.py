@@ -119,6 +119,55 @@ def test_a_folder_belongs_to_one_target(
     assert uploads(marketo) == 1
 
 
+@pytest.fixture
+def misdirected(here: Path, marketo: Sandbox, prep: Prep, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of the instance that is meant, after a run against another one that gave no token."""
+    written(here / "l.csv", CLEAN)
+    with Sandbox(client_secret="other") as wrong:
+        connect(monkeypatch, wrong.url)
+        ended = prep("run", "l.csv", "--list-id", 1001, "--json")
+        assert (ended.code, ended.json["counts"]["ready"], uploads(wrong)) == (4, 2, 0)
+        assert prep("status", "l.prep", "--json").json["runs"][0]["target"] == host(wrong)
+    connect(monkeypatch, marketo.url)
+    return host(marketo)
+
+
+@pytest.mark.parametrize("again", ["submit l.prep", "run l.csv --list-id 1001"])
+def test_a_wrong_endpoint_binds_nothing_as_long_as_nothing_was_sent(
+    prep: Prep, misdirected: str, marketo: Sandbox, again: str
+) -> None:
+    for command in ("resume", "reconcile"):
+        code, said = prep(command, "l.prep").error
+        assert code == 1
+        assert f"or prep submit l.prep sends it to {misdirected} instead: nothing was sent yet.\n" in said
+
+    ended = prep(*again.split(), "--json")
+
+    assert (ended.code, ended.json["counts"]["imported"]) == (0, 2)
+    assert (ended.json["target"], ended.json["list_id"]) == (misdirected, 1001)
+    assert len(marketo.members(1001)) == 2
+
+
+def test_once_an_upload_was_tried_the_endpoint_is_bound(
+    prep: Prep, here: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(here / "l.csv", CLEAN)
+    refusal = Fault(kind=FaultKind.DAILY_QUOTA, place=Place.IMPORT)
+    with Sandbox(job_seconds=0, faults=[refusal]) as first:
+        connect(monkeypatch, first.url)
+        assert prep("run", "l.csv").code == 4
+        connect(monkeypatch, marketo.url)
+        for line in ("submit l.prep", "run l.csv", "resume l.prep"):
+            code, said = prep(*line.split()).error
+            assert code == 1
+            assert host(first) in said
+            assert "nothing was sent yet" not in said
+        assert (uploads(marketo), uploads(first)) == (0, 1)
+        connect(monkeypatch, first.url)
+        assert prep("resume", "l.prep").code == 0
+    assert uploads(marketo) == 0
+
+
 def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox) -> None:
     written(here / "l.csv", CLEAN)
 
@@ -233,6 +282,20 @@ def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: py
         assert report.code == 4
         assert report.out.splitlines()[0] == f"many.prep: sent in part to {host(marketo)}, list 1001"
         assert report.out.endswith("Next\n  prep resume many.prep  carries on\n")
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_waiting_for_marketo_is_told_line_by_line(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch, quiet: tuple[str, ...]
+) -> None:
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["system-error:2"]) as marketo:
+        connect(monkeypatch, marketo.url)
+        ended = prep("run", "l.csv", *quiet)
+    assert ended.code == 0
+    lines = [line.partition("; trying again in ") for line in ended.err.splitlines()]
+    assert len(lines) == (0 if quiet else 2)
+    assert all("code 611" in what and float(how_long.removesuffix(" s")) >= 0 for what, _, how_long in lines)
 
 
 def test_a_queue_that_others_fill_is_no_refusal(

@@ -181,6 +181,17 @@ def test_retries_end(client: Marketo, script: Script, clock: Clock) -> None:
     assert all(seconds <= 30 for seconds in clock.slept)
 
 
+def test_every_wait_for_another_attempt_is_told(client: Marketo, script: Script, clock: Clock) -> None:
+    told: list[tuple[str, float]] = []
+    client.on_wait = lambda error, seconds: told.append((error.code, seconds))
+    script.answers = [errors("611"), Answer(status=503), errors("606"), envelope({"date": "x", "total": 5})]
+
+    client.usage()
+
+    assert [code for code, _ in told] == ["marketo_611", "http_503", "marketo_606"]
+    assert [seconds for _, seconds in told] == clock.slept
+
+
 def test_a_dead_server_is_soon_left_alone(client: Marketo, script: Script) -> None:
     script.answers = [Answer(status=503)] * 500
 

@@ -164,6 +164,9 @@ def test_a_batch_id_that_cannot_be_written_down_is_told(
     assert states(ledger) == ["unknown"]
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @pytest.fixture
 def heard() -> Iterator[list[int]]:
     """The signals that came through to the handlers of whoever runs the jobs."""
@@ -173,13 +176,13 @@ def heard() -> Iterator[list[int]]:
         heard.append(number)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in ENDING}
     yield heard
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_waits_for_the_answer_to_an_upload(
     ledger: Ledger, client: Marketo, script: Script, clock: Clock, *, heard: list[int], number: signal.Signals
 ) -> None:
@@ -204,6 +207,21 @@ def test_a_signal_does_not_wait_for_another_attempt(
 
     assert heard == [signal.SIGINT]
     assert states(ledger) == ["planned"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, heard: list[int]
+) -> None:
+    """As under nohup; the program holds out, and so does the grace."""
+    plan(ledger, 1)
+    done = envelope({"batchId": 3404, "status": "Complete", "numOfRowsFailed": 0, "numOfRowsWithWarning": 0})
+    script.answers = [replace(QUEUED, signals=(signal.SIGHUP, signal.SIGHUP), delay_seconds=0.1), done]
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    assert go(ledger, client, clock)
+
+    assert heard == []
+    assert states(ledger) == ["reconciled"]
 
 
 def test_a_second_signal_does_not_wait(

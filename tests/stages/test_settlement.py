@@ -331,6 +331,21 @@ def test_a_list_by_name_is_looked_up_once(leads: Path, sandbox: Sandbox, client:
     assert len(sandbox.jobs()) == 1
 
 
+def test_a_list_by_name_is_looked_up_again_where_a_run_is_sent_instead(
+    leads: Path, sandbox: Sandbox, client: Marketo
+) -> None:
+    made_for = Destination("x.mktorest.com", list_id=4711, list_name="Newsletter")
+    run = clean(leads, destination=made_for)
+    with pytest.raises(FolderError, match=r"belongs to x\.mktorest\.com"):
+        submit(run, client)
+    submit(run, client, Destination(client.host, list_name="Newsletter"), poll_seconds=POLL)
+    known = run.folder.manifest().destination
+    assert known
+    assert (known.target, known.list_name) == (client.host, "Newsletter")
+    assert known.list_id != made_for.list_id
+    assert len(sandbox.members(known.list_id or 0)) == 3
+
+
 def test_a_list_that_is_not_there_leaves_rows_ready(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
     run = clean(leads)
     with pytest.raises(TerminalError, match="Marketo has no static lists called 'Nope'"):

@@ -1,0 +1,174 @@
+"""`prep reconcile` asks Marketo again about unknown chunks whose batch id is known."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+
+import pytest
+
+from prep.ledger import Ledger
+from prep.model import Job, JobState
+from prep.pipeline import reconcile, settle
+from prep.sandbox import Fault, FaultKind
+from prep.sandbox.faults import Place
+from tests.crash.journal import ROWS_OF_A_CHUNK
+from tests.faults.runs import Attempt, sending
+
+Trying = Callable[..., AbstractContextManager[Attempt]]
+DAY = 24 * 60 * 60
+ONCE = (
+    Fault(kind=FaultKind.FILE_SHORT, times=1),
+    Fault(kind=FaultKind.FILE_EMPTY, times=1),
+    Fault(kind=FaultKind.BROKEN_JSON, place=Place.FAILURES),  # the file breaks off in the middle
+    Fault(kind=FaultKind.EMPTY_RESULT, place=Place.FAILURES),
+)
+
+
+@pytest.fixture
+def attempt_with(templates: dict[str, Path]) -> Trying:
+    folder = templates["csv"].parent / "run"
+    return lambda *faults: sending(templates["csv"], folder, faults=faults)
+
+
+def ask_again(attempt: Attempt) -> None:
+    with attempt.client() as client:
+        reconcile(attempt.run, client)
+
+
+def states(attempt: Attempt) -> list[JobState]:
+    return [job.state for job in attempt.jobs]
+
+
+def history(attempt: Attempt) -> list[tuple[str, float]]:
+    first, _ = attempt.jobs
+    with Ledger(attempt.run.folder.ledger) as ledger:
+        return [(moved.state, moved.at) for moved in ledger.history() if moved.chunk == first.chunk]
+
+
+@pytest.mark.parametrize("fault", ONCE, ids=lambda fault: str(fault.kind))
+def test_a_file_that_was_broken_once_is_fetched_again(attempt_with: Trying, fault: Fault) -> None:
+    with attempt_with(fault) as attempt:
+        attempt.submit()
+        assert attempt.verdict.unknown > 0
+        assert (attempt.run.report["state"], attempt.run.report["exit_code"]) == ("unknown", 6)
+        assert states(attempt) == [JobState.UNKNOWN, JobState.RECONCILED]
+
+        ask_again(attempt)
+
+        assert attempt.verdict.unknown == 0
+        assert (attempt.run.report["state"], attempt.run.report["exit_code"]) == ("reconciled", 3)
+        assert attempt.run.report["assumed"] == 0
+        (before, then), (after, now) = history(attempt)[-2:]
+        assert (before, after) == ("unknown", "reconciled")
+        assert then <= now
+        assert len(attempt.sandbox.jobs()) == 2
+
+
+@pytest.mark.parametrize("kind", [FaultKind.FILE_SHORT, FaultKind.FILE_EMPTY])
+def test_doubts_that_stay_leave_it_unknown_until_a_person_decides(
+    attempt_with: Trying, kind: FaultKind
+) -> None:
+    with attempt_with(Fault(kind=kind)) as attempt:
+        attempt.submit()
+        counts, moves = attempt.run.counts, history(attempt)
+
+        ask_again(attempt)
+
+        assert attempt.run.counts == counts
+        assert history(attempt) == moves
+        assert attempt.run.report["exit_code"] == 6
+        settle(attempt.run, attempt.jobs[0].chunk, "landed")
+        attempt.submit()
+        assert attempt.run.counts["unknown"] == 0
+        assert attempt.run.report["assumed"] == ROWS_OF_A_CHUNK
+
+
+@pytest.mark.parametrize("forgets", ["marketo", "prep"])
+def test_after_seven_days_it_stays_unknown(attempt_with: Trying, forgets: str) -> None:
+    with attempt_with(ONCE[0]) as attempt:
+        attempt.submit()
+        if forgets == "marketo":
+            attempt.sandbox.advance(8 * DAY)
+        else:
+            with closing(sqlite3.connect(attempt.run.folder.ledger)) as database, database:
+                database.execute("UPDATE jobs SET queued_at = queued_at - ?", (8 * DAY,))
+        asked = len(attempt.sandbox.requests())
+        counts = attempt.run.counts
+
+        ask_again(attempt)
+
+        places = [request.place for request in attempt.sandbox.requests()[asked:]]
+        assert (Place.STATUS in places) == (forgets == "marketo")
+        assert attempt.run.counts == counts
+        assert states(attempt) == [JobState.UNKNOWN, JobState.RECONCILED]
+
+
+def test_a_job_that_marketo_has_not_finished_stays_unknown(
+    attempt_with: Trying,
+) -> None:
+    """As when Marketo once did not know a batch id that it had just given."""
+    with attempt_with() as attempt:
+        attempt.submit(wait=False)
+        with Ledger(attempt.run.folder.ledger) as ledger:
+            for job in ledger.jobs():
+                ledger.unknown(job.chunk, "Marketo does not know the batch")
+        ask_again(attempt)
+        assert states(attempt) == [JobState.UNKNOWN, JobState.UNKNOWN]
+
+        attempt.sandbox.advance(60)
+        ask_again(attempt)
+
+        assert states(attempt) == [JobState.RECONCILED, JobState.RECONCILED]
+        assert attempt.verdict.unknown == 0
+        assert all(job.status == "Complete" for job in attempt.jobs)
+
+
+def test_a_job_that_ended_as_failed_is_settled_too(attempt_with: Trying) -> None:
+    with attempt_with(Fault(kind=FaultKind.JOB_FAILED)) as attempt:
+        attempt.submit(wait=False)
+        with Ledger(attempt.run.folder.ledger) as ledger:
+            ledger.unknown(attempt.jobs[0].chunk, "Marketo does not know the batch")
+        attempt.submit()
+
+        ask_again(attempt)
+
+        assert states(attempt) == [JobState.RECONCILED, JobState.RECONCILED]
+        assert attempt.verdict.unknown == 0
+        assert attempt.run.counts["failed"] == ROWS_OF_A_CHUNK
+
+
+def test_an_interruption_between_file_and_ledger_costs_nothing(
+    attempt_with: Trying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: Ledger, job: Job) -> None:
+        raise KeyboardInterrupt(job.chunk)
+
+    with attempt_with(ONCE[0]) as attempt:
+        attempt.submit()
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "resolved", stop)
+            with pytest.raises(KeyboardInterrupt):
+                ask_again(attempt)
+        assert states(attempt) == [JobState.UNKNOWN, JobState.RECONCILED]
+        assert attempt.run.report["exit_code"] == 6
+        assert attempt.verdict.is_true
+
+        ask_again(attempt)
+
+        assert states(attempt) == [JobState.RECONCILED, JobState.RECONCILED]
+        assert attempt.verdict.unknown == 0
+
+
+def test_a_second_file_that_is_broken_spoils_nothing(
+    attempt_with: Trying,
+) -> None:
+    with attempt_with(Fault(kind=FaultKind.FILE_SHORT, at=2, times=1)) as attempt:
+        attempt.submit()
+        counts = attempt.run.counts
+        assert attempt.verdict.unknown == 0
+
+        ask_again(attempt)
+
+        assert attempt.run.counts == counts
+        assert attempt.verdict.unknown == 0
