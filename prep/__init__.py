@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         TerminalError,
         TransientError,
     )
+    from prep.intake import Query
     from prep.marketo import Marketo
     from prep.model import Fate, Reason
     from prep.pipeline import Prepared, Run, clean, prepare, purge, read, reconcile, retry, settle, submit
@@ -42,6 +43,7 @@ _HOMES: Final = {
     "OutcomeUnknownError": "prep.errors",
     "PrepError": "prep.errors",
     "Prepared": "prep.pipeline",
+    "Query": "prep.intake",
     "Reason": "prep.model",
     "Run": "prep.pipeline",
     "Sandbox": "prep.sandbox",
@@ -77,6 +79,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PrepError",
     "Prepared",
+    "Query",
     "Reason",
     "Run",
     "Sandbox",

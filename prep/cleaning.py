@@ -15,8 +15,8 @@ from prep import durable
 from prep.chunks import split
 from prep.config import Destination
 from prep.errors import FolderError, InputError, SourceError
-from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates, digest_file
-from prep.model import Chunk, Fate, KeepPolicy
+from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates
+from prep.model import Chunk, Fate, KeepPolicy, Reading
 from prep.people import Table
 from prep.preparation import (
     IDENTITY,
@@ -32,6 +32,7 @@ from prep.preparation import (
     survivors,
     with_chunks,
 )
+from prep.sources.files import digest
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 
@@ -71,9 +72,9 @@ def clean_into(
         _fill_or_discard(folder, plan, manifest, progress)
 
 
-def people_delimiter(delimiter: str) -> str:
+def people_delimiter(reading: Reading) -> str:
     """What tables for people are separated by: as the source, if a spreadsheet takes it, else by commas."""
-    return delimiter if delimiter == ";" else ","
+    return ";" if reading.delimiter == ";" else ","
 
 
 def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
@@ -83,7 +84,12 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
         destination=destination,
         sources=tuple(
             SourceRecord(
-                source.path, digest_file(source.path), source.encoding, source.delimiter, source.columns
+                path=source.path,
+                sha256=digest(source.stored or source.path),
+                reading=source.reading,
+                columns=source.columns,
+                notes=source.notes,
+                copy=Path(source.stored).name if source.stored else None,
             )
             for source in plan.sources
         ),
@@ -215,6 +221,17 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
             {"field": field, "rule": rule, "cells": cells}
             for (field, rule), cells in sorted(first.changes.items())
         ),
+        notes=tuple(
+            {
+                "code": str(code),
+                "field": field,
+                "cells": noted.cells,
+                "rows": [{"source": source, "row": row} for source, row in noted.rows],
+            }
+            for (field, code), noted in sorted(
+                first.notes.items(), key=lambda item: (-item[1].cells, item[0])
+            )
+        ),
         seconds=watch.seconds,
     )
     folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
@@ -226,8 +243,8 @@ def _refuse_changes(manifest: Manifest, first: FirstPass) -> None:
     Raises:
         SourceError: A source was written to while it was read.
     """
-    for record, digest in zip(manifest.sources, first.digests, strict=True):
-        if record.sha256 != digest:
+    for record, read in zip(manifest.sources, first.digests, strict=True):
+        if record.sha256 != read:
             raise SourceError(
                 f"{record.path}: changed while it was read",
                 code="source_changed",
@@ -248,7 +265,7 @@ def _judge(
     few: list[pl.DataFrame] = []
 
     with durable.replacing(folder.work / folder.rejected.name) as file:
-        table = Table(file, _rejected_columns(plan), delimiter=people_delimiter(plan.sources[0].delimiter))
+        table = Table(file, _rejected_columns(plan), delimiter=people_delimiter(plan.sources[0].reading))
 
         def note(frame: pl.DataFrame, rows: int) -> None:
             shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
@@ -287,7 +304,7 @@ def _write_chunks(
 def _write_duplicates(
     folder: RunFolder, plan: Plan, spill: DiskSpill, decision: Decision, first: FirstPass
 ) -> None:
-    delimiter = people_delimiter(plan.sources[0].delimiter)
+    delimiter = people_delimiter(plan.sources[0].reading)
     with durable.replacing(folder.work / folder.duplicates.name) as file:
         table = Table(file, [*plan.fields, *_DUPLICATES_TAIL], delimiter=delimiter)
         for frame in losers(plan, spill, decision, first):

@@ -11,7 +11,18 @@ from typing import Any, Final, TypedDict, TypeVar
 
 from prep.errors import FolderError, SettingsError
 from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
-from prep.model import DateOrder, Format, Keep, Unknown
+from prep.model import (
+    FIND_OUT,
+    Countries,
+    DateOrder,
+    DecimalMark,
+    Format,
+    Keep,
+    Phones,
+    Reading,
+    States,
+    Unknown,
+)
 
 SETTINGS_FILE: Final = Path("prep.toml")
 
@@ -33,6 +44,14 @@ class CleanSettings:
         max_bytes: Bound of the whole multipart body of an upload.
         dates: Order of dates that do not begin with the year.
         timezone: IANA name of the zone that date-times without one are in.
+        decimal: What stands before the decimals of a number, where it was said.
+        phones: Whether phone numbers become E.164.
+        region: ISO code of the country of phone numbers without prefix and without a country in their row.
+        countries: Whether countries become ISO codes or English names.
+        states: Whether states become codes or English names.
+        repair_mojibake: Whether text that was decoded wrongly before it came here is repaired.
+        split_name: Whether a column of full names becomes first and last name.
+        reading: How all sources are read, where it was said.
     """
 
     lookup_field: str = "email"
@@ -44,6 +63,14 @@ class CleanSettings:
     max_bytes: int = MAX_BODY_BYTES
     dates: DateOrder = DateOrder.ISO
     timezone: str | None = None
+    decimal: DecimalMark | None = None
+    phones: Phones = Phones.KEEP
+    region: str | None = None
+    countries: Countries = Countries.KEEP
+    states: States = States.KEEP
+    repair_mojibake: bool = False
+    split_name: bool = False
+    reading: Reading = FIND_OUT
 
     def __post_init__(self) -> None:
         if not _SMALLEST_BODY_BYTES <= self.max_bytes <= MAX_BODY_BYTES_CEILING:
@@ -71,6 +98,17 @@ class CleanSettings:
             "max_bytes": self.max_bytes,
             "dates": str(self.dates),
             "timezone": self.timezone,
+            "decimal": self.decimal,
+            "phones": str(self.phones),
+            "region": self.region,
+            "countries": str(self.countries),
+            "states": str(self.states),
+            "repair_mojibake": self.repair_mojibake,
+            "split_name": self.split_name,
+            "encoding": self.reading.encoding,
+            "delimiter": self.reading.delimiter,
+            "header_line": self.reading.header_line,
+            "sheet": self.reading.sheet,
         }
 
     @classmethod
@@ -91,6 +129,14 @@ class CleanSettings:
                 max_bytes=raw["max_bytes"],
                 dates=DateOrder(raw["dates"]),
                 timezone=raw["timezone"],
+                decimal=DecimalMark(raw["decimal"]) if raw["decimal"] else None,
+                phones=Phones(raw["phones"]),
+                region=raw["region"],
+                countries=Countries(raw["countries"]),
+                states=States(raw["states"]),
+                repair_mojibake=raw["repair_mojibake"],
+                split_name=raw["split_name"],
+                reading=Reading(**{name: raw[name] for name in _READING_OPTIONS}),
             )
         except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
             raise FolderError(
@@ -115,6 +161,20 @@ class CleanOptions(TypedDict, total=False):
     max_bytes: int
     dates: str
     timezone: str | None
+    decimal: str | None
+    phones: str
+    region: str | None
+    countries: str
+    states: str
+    repair_mojibake: bool
+    split_name: bool
+    encoding: str | None
+    delimiter: str | None
+    header_line: int | None
+    sheet: str | None
+
+
+_READING_OPTIONS: Final = ("encoding", "delimiter", "header_line", "sheet")
 
 
 def make_settings(options: CleanOptions) -> CleanSettings:
@@ -140,6 +200,19 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         max_bytes=options.get("max_bytes", defaults.max_bytes),
         dates=_choose(DateOrder, "dates", options.get("dates", defaults.dates)),
         timezone=options.get("timezone"),
+        decimal=_choose(DecimalMark, "decimal", decimal) if (decimal := options.get("decimal")) else None,
+        phones=_choose(Phones, "phones", options.get("phones", defaults.phones)),
+        region=options.get("region"),
+        countries=_choose(Countries, "countries", options.get("countries", defaults.countries)),
+        states=_choose(States, "states", options.get("states", defaults.states)),
+        repair_mojibake=options.get("repair_mojibake", False),
+        split_name=options.get("split_name", False),
+        reading=Reading(
+            encoding=options.get("encoding"),
+            delimiter=options.get("delimiter"),
+            header_line=options.get("header_line"),
+            sheet=options.get("sheet"),
+        ),
     )
 
 

@@ -9,8 +9,8 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from hashlib import file_digest, sha256
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,8 +18,10 @@ import polars as pl
 
 from prep import durable
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError, SourceError
-from prep.model import Chunk, Fate
+from prep.errors import BalanceError, FolderError, InputError
+from prep.model import Chunk, Fate, Reading
+from prep.sources.containers import split_path
+from prep.sources.files import digest
 
 MANIFEST_VERSION: Final = 1
 
@@ -37,20 +39,45 @@ class SourceRecord:
     Attributes:
         path: As the user gave it.
         sha256: Digest of the file, in hexadecimal.
-        encoding: How its bytes were read.
-        delimiter: The character between its cells.
+        reading: How it was read.
         columns: Its header as written.
+        notes: What the reader decided and may be wrong, a sentence each.
         rows: Data rows, unreadable ones included; None until it was read.
         skipped: Physical lines that hold no row: `kind` and `line`.
+        copy: Name of its copy in the run folder, if there is one; that is what was read.
     """
 
     path: str
     sha256: str
-    encoding: str
-    delimiter: str
+    reading: Reading
     columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     rows: int | None = None
     skipped: tuple[Mapping[str, Any], ...] = ()
+    copy: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as files for machines hold it."""
+        raw = asdict(self)
+        return {"path": raw.pop("path"), "sha256": raw.pop("sha256"), **raw.pop("reading"), **raw}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError: It is something else.
+        """
+        return cls(
+            path=raw["path"],
+            sha256=raw["sha256"],
+            reading=Reading(**{part.name: raw[part.name] for part in fields(Reading)}),
+            columns=tuple(raw["columns"]),
+            notes=tuple(raw["notes"]),
+            rows=raw["rows"],
+            skipped=tuple(raw["skipped"]),
+            copy=raw["copy"],
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +89,7 @@ class Cleaned:
         chunks: The upload files.
         reasons: `code`, `field` (None where a whole row is meant) and `rows`.
         changes: `field`, `rule` and `cells`.
+        notes: Values sent as they are that deserve a look: `code`, `field`, `cells` and the first `rows`.
         seconds: Duration of each stage.
     """
 
@@ -69,6 +97,7 @@ class Cleaned:
     chunks: tuple[Chunk, ...]
     reasons: tuple[Mapping[str, Any], ...]
     changes: tuple[Mapping[str, Any], ...]
+    notes: tuple[Mapping[str, Any], ...]
     seconds: Mapping[str, float]
 
 
@@ -117,7 +146,8 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as its file holds it."""
-        return {"version": MANIFEST_VERSION, **asdict(self)}
+        sources = [source.to_json() for source in self.sources]
+        return {"version": MANIFEST_VERSION, **asdict(self), "sources": sources}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
@@ -130,7 +160,7 @@ class Manifest:
         return cls(
             run_id=raw["run_id"],
             goal=raw["goal"],
-            sources=tuple(_source_record(source) for source in raw["sources"]),
+            sources=tuple(SourceRecord.from_json(source) for source in raw["sources"]),
             settings=raw["settings"],
             schema=raw["schema"],
             mapping=tuple(raw["mapping"]),
@@ -144,14 +174,10 @@ class Manifest:
                 chunks=tuple(Chunk(**chunk) for chunk in cleaned["chunks"]),
                 reasons=tuple(cleaned["reasons"]),
                 changes=tuple(cleaned["changes"]),
+                notes=tuple(cleaned["notes"]),
                 seconds=cleaned["seconds"],
             ),
         )
-
-
-def _source_record(raw: Mapping[str, Any]) -> SourceRecord:
-    lists = {"columns": tuple(raw["columns"]), "skipped": tuple(raw["skipped"])}
-    return SourceRecord(**{**raw, **lists})
 
 
 class RunFolder:
@@ -331,6 +357,24 @@ class RunFolder:
         """Remove a folder in which nothing was finished."""
         shutil.rmtree(self.path.resolve())
 
+    def location(self, record: SourceRecord) -> str:
+        """Where a source of this run can be read."""
+        return str(self.spool / record.copy) if record.copy else record.path
+
+    def holds(self, record: SourceRecord) -> bool:
+        """Whether a source of this run is still there."""
+        return Path(split_path(self.location(record))[0]).is_file()
+
+    @contextmanager
+    def discarded_unless_begun(self) -> Iterator[None]:
+        """Leave no folder behind when input or disk let the block fail before the manifest was written."""
+        try:
+            yield
+        except (InputError, OSError):
+            if not self.manifest_file.exists():
+                self.discard()
+            raise
+
     def write_chunk(self, name: str, content: bytes, rows: int) -> Chunk:
         """Store one upload file of a run that is being cleaned."""
         path = self.work / "chunks" / name
@@ -463,32 +507,15 @@ def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:
     return {"read": read, **counts}
 
 
-def digest_file(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(
-            f"{path}: the file cannot be read ({error.strerror})",
-            code="unreadable_source",
-            hint="Check the permissions and the disk.",
-            source=str(path),
-        ) from error
-
-
-def check_sources(manifest: Manifest) -> None:
-    """Refuse to go on when a source is no longer the file that was cleaned; one that is gone is no obstacle.
+def check_sources(folder: RunFolder, manifest: Manifest) -> None:
+    """Refuse to go on when a source is no longer what was cleaned; one that is gone is no obstacle.
 
     Raises:
         FolderError: A source changed.
+        SourceError: One cannot be read.
     """
     for source in manifest.sources:
-        if Path(source.path).is_file() and digest_file(source.path) != source.sha256:
+        if folder.holds(source) and digest(folder.location(source)) != source.sha256:
             raise FolderError(
                 f"{source.path}: changed since it was cleaned",
                 code="source_changed",

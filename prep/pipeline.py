@@ -13,13 +13,14 @@ import polars as pl
 
 from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
-from prep.errors import FolderError, InputError, SourceError, TerminalError
+from prep.errors import FolderError, SourceError, TerminalError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
-from prep.jobs import fetch_files, run_jobs
+from prep.intake import Sources, default_folder, listed, open_all, reopen, take_in
+from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
 from prep.marketo import Marketo
-from prep.model import Fate, Job, JobState, JobStatus
+from prep.model import FIND_OUT, Fate, Job, JobState, JobStatus
 from prep.preparation import (
     IDENTITY,
     Plan,
@@ -31,14 +32,11 @@ from prep.preparation import (
     occurrences,
     survivors,
 )
-from prep.report import build_report, read_jobs, write_report
+from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, spool
-from prep.returned import adopt
 from prep.schema import DEFAULT_NAME, Schema, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
-from prep.sources import open_source, read_batches
-
-Sources = str | Path | Sequence[str | Path]
+from prep.sources import Source, open_source
 
 SANDBOX: Final = "sandbox"
 """Target of a run whose Marketo is the local stand-in."""
@@ -59,7 +57,7 @@ def read(source: str | Path) -> pl.DataFrame:
         SourceError: The file cannot be read, or holds records that cannot be split; `prepare` lists these.
     """
     opened = open_source(source)
-    batches = list(read_batches(opened))
+    batches = list(opened.read())
     unreadable = pl.concat([batch.rejected for batch in batches])
     if unreadable.height:
         raise SourceError(
@@ -117,14 +115,15 @@ def prepare(
     """Validate, normalise and deduplicate lead files in memory; no network, nothing written.
 
     Args:
-        sources: One path or several; their rows count in this order.
+        sources: A path, a `Query` or a frame, or several; their rows count in this order.
         schema: A schema, or the name or path of one.
         **options: As in `CleanSettings`.
 
     Raises:
         InputError: A source, a header, the schema or an option is wrong. Rejected rows are a result.
     """
-    plan = _plan(sources, schema, make_settings(options))
+    settings = make_settings(options)
+    plan = _plan(open_all(listed(sources), settings.reading), schema, settings)
     spill: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = []
     first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
@@ -173,6 +172,7 @@ def clean(
     *,
     schema: Schema | str | Path = DEFAULT_NAME,
     destination: Destination | None = None,
+    keep_source: bool = False,
     progress: Progress = _silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
@@ -181,10 +181,12 @@ def clean(
     A folder that was made from the same sources with the same settings is taken up where it was left.
 
     Args:
-        sources: One path or several; their rows count in this order.
+        sources: A path (`-` is standard input), a `Query` or a frame, or several; their rows count in this
+            order.
         out: The run folder; by default the first file's name with `.prep`, in the current folder.
         schema: A schema, or the name or path of one.
         destination: Where the rows are to be sent afterwards; makes it the folder's goal.
+        keep_source: Copy the files into the run folder. What comes only once is always copied.
         progress: Told about rows as they are read and written.
         **options: As in `CleanSettings`.
 
@@ -192,9 +194,15 @@ def clean(
         InputError: A source, a header, the schema or an option is wrong.
         FolderError: The folder was made for something else, or another process works on it.
     """
-    plan = _plan(sources, schema, make_settings(options))
-    folder = RunFolder(out if out is not None else default_folder(plan.sources[0].path))
-    return _clean(folder, plan, destination, progress)
+    settings = make_settings(options)
+    given = listed(sources)
+    folder = RunFolder(out if out is not None else default_folder(given[0]))
+    folder.create()
+    with folder.lock():
+        with folder.discarded_unless_begun():
+            taken = take_in(given, settings.reading, folder, keep_source=keep_source)
+            plan = _plan(taken, schema, settings)
+        return _clean(folder, plan, destination, progress)
 
 
 def _clean(
@@ -205,50 +213,27 @@ def _clean(
     *,
     parent_run_id: str | None = None,
 ) -> Run:
-    folder.create()
-    with folder.lock():
-        clean_into(folder, plan, destination, progress, parent_run_id=parent_run_id)
-        write_report(folder, build_report(folder))
+    known = _revocable(folder, destination)
+    clean_into(folder, plan, known or destination, progress, parent_run_id=parent_run_id)
+    if known:
+        folder.write_manifest(replace(folder.manifest(), destination=destination))
+    write_report(folder, build_report(folder))
     return Run(folder)
 
 
-def default_folder(source: str) -> Path:
-    """The run folder of a source: its name without extensions and with `.prep`, in the current folder."""
-    name = Path(source).name
-    return Path(f"{name.lstrip('.').partition('.')[0] or name}.prep")
+def _revocable(folder: RunFolder, wanted: Destination | None) -> Destination | None:
+    """The destination of a folder of which nothing was sent, and which differs in the host alone."""
+    if wanted is None or not folder.manifest_file.exists():
+        return None
+    known = folder.manifest().destination
+    if known is None or known.target == wanted.target or SANDBOX in {known.target, wanted.target}:
+        return None
+    is_rest_same = replace(known, target=wanted.target).is_same(wanted)
+    return known if is_rest_same and not has_begun(folder) else None
 
 
-def _plan(sources: Sources, schema: Schema | str | Path, settings: CleanSettings) -> Plan:
-    resolved = schema if isinstance(schema, Schema) else load_schema(schema)
-    paths = [sources] if isinstance(sources, str | Path) else list(sources)
-    _refuse_repeats(paths)
-    return make_plan([adopt(open_source(path)) for path in paths], resolved, settings)
-
-
-def _refuse_repeats(paths: Sequence[str | Path]) -> None:
-    """Refuse no source at all, and one that is given twice: each of its rows would have two fates.
-
-    Raises:
-        SourceError: As said.
-    """
-    if not paths:
-        raise SourceError("no source was given", code="no_source", hint="Name at least one lead file.")
-    seen: set[Path] = set()
-    for path in paths:
-        if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
-            raise SourceError(
-                f"{str(path)!a}: the name is not valid text",
-                code="bad_name",
-                hint="Rename the file.",
-            )
-        if (real := Path(path).resolve()) in seen:
-            raise SourceError(
-                f"{path}: given twice",
-                code="repeated_source",
-                hint="Name each lead file once.",
-                source=str(path),
-            )
-        seen.add(real)
+def _plan(sources: Sequence[Source], schema: Schema | str | Path, settings: CleanSettings) -> Plan:
+    return make_plan(sources, schema if isinstance(schema, Schema) else load_schema(schema), settings)
 
 
 def submit(
@@ -272,7 +257,8 @@ def submit(
         run: What `clean` returned, or its folder.
         client: The instance to send to.
         destination: List and partition. By default what the folder was made for, else the client's host
-            alone. A folder belongs to the first destination that it was sent to.
+            alone. A folder belongs to the first destination that it was sent to; as long as nothing was
+            sent, another one can be named.
         wait: Whether to stay until Marketo has finished all jobs.
         timeout_seconds: Longest stay; None is as long as it takes.
         queue_slots: How many of Marketo's ten queue places to use at the most.
@@ -292,14 +278,15 @@ def submit(
     with folder.lock():
         manifest = folder.manifest()
         chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
-        check_sources(manifest)
-        manifest = replace(manifest, goal="run", destination=_aim(manifest, client, destination))
+        check_sources(folder, manifest)
+        destination = _aim(manifest, client, destination, is_bound=has_begun(folder))
+        manifest = replace(manifest, goal="run", destination=destination)
         folder.write_manifest(manifest)
         with _recording(folder, manifest, client) as ledger:
 
             def finish(job: Job, failures: bytes, warnings: bytes) -> None:
                 keep_files(folder, job, failures, warnings)
-                if doubts := find_doubts(folder, manifest, chunks[job.chunk], job):
+                if doubts := find_doubts(folder, manifest, chunks[job.chunk], job, (failures, warnings)):
                     ledger.unknown(job.chunk, doubts)
 
             try:
@@ -358,21 +345,21 @@ def _folder(run: Run | str | Path) -> RunFolder:
     return folder
 
 
-def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None) -> Destination:
+def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None, *, is_bound: bool) -> Destination:
     """Where the rows go, with the id of a list that was given by name.
 
     Raises:
-        FolderError: The folder was made for another destination, or the client talks to another one.
+        FolderError: The folder is bound to another destination, or the client talks to another one.
         TerminalError: Marketo has no such list, or several.
     """
     known = manifest.destination
     aim = wanted or known or Destination(client.host)
     _refuse_other_host(aim, client)
-    if known and known.list_name and known.list_name == aim.list_name:
+    if known and known.list_name and known.is_same(aim):
         aim = replace(aim, list_id=known.list_id)
     if aim.list_name and not aim.list_id:
         aim = replace(aim, list_id=_find_list(client, aim.list_name))
-    if known and not known.is_same(aim):
+    if known and is_bound and not known.is_same(aim):
         raise _other_target(known)
     return aim
 
@@ -433,7 +420,7 @@ def retry(
     parent = _folder(run)
     with parent.lock():
         manifest = parent.manifest()
-        check_sources(manifest)
+        check_sources(parent, manifest)
         settings = CleanSettings.from_json(manifest.settings)
         tables = find_tables(parent, manifest, everything=everything)
     folder = RunFolder(out if out is not None else next_folder(parent.path))
@@ -445,19 +432,22 @@ def retry(
             source=str(folder.path),
         )
     folder.create()
-    try:
-        paths = [spool(folder, name, table) for name, table in tables.items()]
-        columns = {name for table in tables.values() for name in table.columns}
-        maps = {header: field for header, field in settings.maps.items() if header in columns}
-        plan = _plan(paths, manifest.schema["origin"], replace(settings, maps=maps))
-    except (InputError, OSError):
-        folder.discard()
-        raise
-    return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
+    with folder.lock():
+        with folder.discarded_unless_begun():
+            paths = [spool(folder, name, table) for name, table in tables.items()]
+            columns = {name for table in tables.values() for name in table.columns}
+            maps = {header: field for header, field in settings.maps.items() if header in columns}
+            settings = replace(settings, maps=maps, reading=FIND_OUT)
+            plan = _plan(open_all(paths), manifest.schema["origin"], settings)
+        return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
 
 
 def reconcile(run: Run | str | Path, client: Marketo) -> Run:
     """Fetch failures and warnings of a run's jobs again, and settle the fate of every row again.
+
+    A job whose outcome is unknown although its batch id is known is asked about again, within the seven
+    days: if Marketo's answer now leaves no doubt about any row, it is reconciled. An answer that leaves
+    doubts changes nothing, neither here nor for a job that was reconciled before.
 
     Raises:
         FolderError: The run was altered, belongs to another destination, or another process works on it.
@@ -466,17 +456,44 @@ def reconcile(run: Run | str | Path, client: Marketo) -> Run:
     folder = _folder(run)
     with folder.lock():
         manifest = folder.manifest()
-        check_sources(manifest)
+        check_sources(folder, manifest)
         if manifest.destination is not None and read_jobs(folder):
             _refuse_other_host(manifest.destination, client)
             with _recording(folder, manifest, client) as ledger:
-                for job in ledger.jobs():
-                    if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
-                        keep_files(folder, job, *fetch_files(client, job))
-                _settle(folder, manifest, ledger.jobs())
+                try:
+                    _ask_again(folder, manifest, ledger, client)
+                finally:
+                    _settle(folder, manifest, ledger.jobs())
         else:
             write_report(folder, build_report(folder))
     return Run(folder)
+
+
+def _ask_again(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: Marketo) -> None:
+    """Take in what Marketo says now of unknown jobs, then of finished ones, where it leaves no doubt.
+
+    The files are in place before the ledger says so: whoever is interrupted in between asks once more.
+    """
+    chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+    for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
+        answer = _answer(ledger, client, job)
+        if answer is None:
+            continue
+        told, files = answer
+        if find_doubts(folder, manifest, chunks[job.chunk], told, files):
+            continue
+        keep_files(folder, told, *files)
+        if job.state is JobState.UNKNOWN:
+            ledger.resolved(told)
+
+
+def _answer(ledger: Ledger, client: Marketo, job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
+    """A job with its failure and its warning file, as far as there is anything to be had."""
+    if job.state is JobState.UNKNOWN:
+        return ask_again(ledger, client, job)
+    if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
+        return job, fetch_files(client, job)
+    return None
 
 
 def settle(
@@ -551,6 +568,7 @@ def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
             with run.folder.lock():
                 write_report(run.folder, build_report(run.folder))
         return run
-    settings = CleanSettings.from_json(manifest.settings)
-    plan = _plan([source.path for source in manifest.sources], manifest.schema["origin"], settings)
-    return _clean(run.folder, plan, manifest.destination, progress)
+    with run.folder.lock():
+        sources = [reopen(run.folder, record) for record in manifest.sources]
+        plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))
+        return _clean(run.folder, plan, manifest.destination, progress)

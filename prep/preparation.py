@@ -4,10 +4,11 @@ The first pass judges every row; valid ones wait in a spill, memory holds their 
 known it is decided which of them lose, and the second pass writes the survivors.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
@@ -20,9 +21,10 @@ from prep.errors import BalanceError, SettingsError, SourceError
 from prep.model import Chunk, Fate, KeepPolicy, Reason
 from prep.returned import identify, own_places
 from prep.schema import Schema
-from prep.sources import Batch, Skipped, Source, read_batches
+from prep.sources import Batch, Skipped, Source
 from prep.validation import REASONS, compile_judge, validate
-from prep.values import Spelling, normalise
+from prep.values import Note, Noted, Spelling, find_notes, find_spoiled, normalise
+from prep.values.names import split_names
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -74,7 +76,13 @@ class Plan:
     def fields(self) -> tuple[str, ...]:
         """REST names of the upload's columns: those of the sources as they come, then the constants."""
         named = (field for mapping in self.mappings for field in mapping.fields.values())
-        return tuple(dict.fromkeys([*named, *self.settings.constants]))
+        whole = [headers.NAME_PARTS if field == headers.FULL_NAME else (field,) for field in named]
+        return tuple(dict.fromkeys([*chain.from_iterable(whole), *self.settings.constants]))
+
+    def lookup_position(self, position: int) -> int | None:
+        """Which column of the source at `position` holds the lookup field; None where a constant fills it."""
+        places = self.mappings[position].fields.items()
+        return next((place for place, field in places if field == self.settings.lookup_field), None)
 
     @cached_property
     def judge(self) -> "pa.DataFrameSchema":
@@ -131,6 +139,7 @@ def map_sources(
             constants=settings.constants,
             unknown=settings.unknown,
             ignored=own_places(source.columns),
+            split_name=settings.split_name,
         )
         for source in sources
     ]
@@ -173,12 +182,14 @@ class Judged:
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
         changes: How many cells each rule changed, by field and rule.
+        notes: Values that are sent as they are but deserve a look, by field and code.
         skipped: Physical lines that hold no row.
     """
 
     valid: pl.DataFrame
     rejected: pl.DataFrame
     changes: Mapping[tuple[str, str], int]
+    notes: Mapping[tuple[str, Note], Noted]
     skipped: Sequence[Skipped]
 
 
@@ -193,6 +204,7 @@ class FirstPass:
         digests: SHA-256 of each source as it was read, in hexadecimal.
         skipped: Physical lines of each source that hold no row.
         changes: How many cells each rule changed, by field and rule.
+        notes: Values that are sent as they are but deserve a look, by field and code.
     """
 
     keys: pl.DataFrame
@@ -201,6 +213,7 @@ class FirstPass:
     digests: Sequence[str]
     skipped: Sequence[Sequence[Skipped]]
     changes: Counter[tuple[str, str]]
+    notes: Mapping[tuple[str, Note], Noted]
 
     @property
     def read(self) -> int:
@@ -232,9 +245,10 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     digests: list[str] = []
     skipped: list[list[Skipped]] = [[] for _ in plan.sources]
     changes = Counter[tuple[str, str]]()
+    notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
     ordinal = 0
     for position, source in enumerate(plan.sources):
-        reader = read_batches(source)
+        reader = source.read(plan.lookup_position(position))
         for batch in reader:
             judged = judge_batch(plan, position, identify(source, batch), ordinal)
             ordinal += judged.valid.height
@@ -243,6 +257,8 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             refused.append(judged.rejected.select(POSITION, RECORD, *IDENTITY, REASONS))
             skipped[position].extend(judged.skipped)
             changes.update(judged.changes)
+            for place, noted in judged.notes.items():
+                notes[place] += noted
             rejected(judged.rejected, sum(rows) + reader.rows)
         rows.append(reader.rows)
         digests.append(reader.sha256)
@@ -254,7 +270,7 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             hint="A lead file has a header and at least one row below it.",
             source=plan.sources[0].path,
         )
-    return FirstPass(pl.concat(keys), pl.concat(refused), rows, digests, skipped, changes)
+    return FirstPass(pl.concat(keys), pl.concat(refused), rows, digests, skipped, changes, notes)
 
 
 def _refuse_repeats(plan: Plan, keys: Sequence[pl.DataFrame], refused: Sequence[pl.DataFrame]) -> None:
@@ -278,7 +294,9 @@ def _refuse_repeats(plan: Plan, keys: Sequence[pl.DataFrame], refused: Sequence[
 
 def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged:
     """Judge one batch of the source at `position`; its valid rows are numbered from `ordinal`."""
-    normalised = normalise(_as_fields(plan, position, batch.cells), plan.schema.fields, _spelling(plan))
+    spelling = _spelling(plan.settings)
+    cells = _as_fields(plan, position, batch.cells)
+    normalised = normalise(cells, plan.schema.fields, spelling)
     validated = validate(normalised.frame, plan.judge)
     fitting, oversized = _split_oversized(plan, validated.valid)
     broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
@@ -289,6 +307,10 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
         valid.with_columns(rank(valid, plan.fields, plan.settings.keep)),
         _rejected(plan, position, batch, broken),
         normalised.changes,
+        {
+            **({} if spelling.repair_mojibake else find_spoiled(cells)),
+            **find_notes(fitting, plan.schema.fields, spelling),
+        },
         batch.skipped,
     )
 
@@ -297,14 +319,27 @@ def _identity(position: int) -> list[pl.Expr]:
     return [pl.lit(position, pl.UInt16).alias(POSITION), pl.col(RECORD), *(pl.col(name) for name in IDENTITY)]
 
 
-def _spelling(plan: Plan) -> Spelling:
-    return Spelling(date_order=plan.settings.dates, timezone=plan.settings.timezone)
+def _spelling(settings: CleanSettings) -> Spelling:
+    return Spelling(
+        date_order=settings.dates,
+        timezone=settings.timezone,
+        decimal=settings.decimal,
+        phones=settings.phones,
+        region=settings.region,
+        countries=settings.countries,
+        states=settings.states,
+        repair_mojibake=settings.repair_mojibake,
+    )
 
 
 def _as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
     """Cells of one source under REST names, constants filled in, fields of other sources blank."""
     columns = {field: str(index) for index, field in plan.mappings[position].fields.items()}
     constants = plan.settings.constants
+    if (full := columns.pop(headers.FULL_NAME, None)) is not None:
+        parts = split_names(cells[full])
+        columns |= {part: part for part in headers.NAME_PARTS}
+        cells = cells.with_columns(parts[part].alias(part) for part in headers.NAME_PARTS)
     return cells.select(
         *_identity(position),
         *(

@@ -10,11 +10,12 @@ import polars as pl
 from prep import durable
 from prep.errors import SourceError
 from prep.folder import Manifest, RunFolder
+from prep.intake import reopen
 from prep.model import Fate
 from prep.people import Table
 from prep.preparation import occurrences
 from prep.returned import LINE, ROW, SOURCE, adopt, identify, own_places, unguard
-from prep.sources import open_source, read_batches
+from prep.sources import open_source
 
 IDENTITY: Final = (SOURCE, ROW, LINE)
 _RAW: Final = "_raw"
@@ -51,7 +52,7 @@ def read_returned(path: Path) -> Returned:
     if not own:
         raise _not_ours(path)
     places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
-    frames = [_kept(identify(source, batch).cells, places, own.get(_RAW)) for batch in read_batches(source)]
+    frames = [_kept(identify(source, batch).cells, places, own.get(_RAW)) for batch in source.read()]
     return Returned(tuple(source.columns[int(place)] for place in places), pl.concat(frames))
 
 
@@ -158,7 +159,7 @@ def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> 
     ]
     for path, table in tables:
         rows = _refuse_strangers(path, table, folder, Fate.REJECTED).join(
-            _as_written(manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
+            _as_written(folder, manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
         )
         differs = [_plain(name).ne_missing(_plain(f"{name}_written")) for name in (*table.names, _RAW)]
         if rows.filter(pl.any_horizontal(differs)).height:
@@ -196,19 +197,19 @@ def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate
     return table.rows
 
 
-def _as_written(manifest: Manifest, table: Returned) -> pl.DataFrame:
+def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.DataFrame:
     """What the sources have for the rows of a table: `0_written`, `1_written` … and `_raw_written`."""
     headers = occurrences(table.columns)
     frames = []
     for record in manifest.sources:
-        if not Path(record.path).is_file():
+        if not folder.holds(record):
             raise SourceError(
                 f"{record.path}: is gone",
                 code="no_such_file",
                 hint="prep compares corrected rows with their source: put it back where it was.",
                 source=record.path,
             )
-        source = adopt(open_source(record.path, delimiter=record.delimiter))
+        source = reopen(folder, record)
         places = {column: str(place) for place, column in enumerate(occurrences(source.columns))}
         shown = [
             (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(
@@ -217,7 +218,7 @@ def _as_written(manifest: Manifest, table: Returned) -> pl.DataFrame:
             for index, column in enumerate(headers)
         ]
         blank = [pl.lit(None, pl.String).alias(f"{index}_written") for index in range(len(headers))]
-        for batch in read_batches(source):
+        for batch in source.read():
             known = identify(source, batch)
             no_text = pl.lit(None, pl.String).alias(f"{_RAW}_written")
             raw = pl.col("raw").alias(f"{_RAW}_written")

@@ -13,13 +13,13 @@ from prep.advice import advise, known_schema
 from prep.cleaning import people_delimiter
 from prep.errors import FolderError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
+from prep.intake import reopen
 from prep.ledger import Ledger, Target
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 from prep.people import Table, defuse
 from prep.preparation import IDENTITY, columns_of_all, occurrences
-from prep.returned import adopt, identify, own_places
-from prep.sources import open_source, read_batches
+from prep.returned import identify, own_places
 
 ASSUMED: Final = "assumed landed"
 
@@ -97,19 +97,29 @@ def _finished(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> 
     return _assume(outcome) if job.assumed else outcome
 
 
-def find_doubts(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> str:
-    """Why the outcome of a finished job is not known for every row; empty if it is."""
+def find_doubts(
+    folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job, files: tuple[bytes, bytes]
+) -> str:
+    """Why a finished job with these failures and warnings leaves doubts about rows; empty if it does not."""
     if job.status is not JobStatus.COMPLETE or job.assumed:
         return ""
-    return " ".join(join_job(folder, manifest, chunk, job).doubts)
+    return " ".join(_join(folder, manifest, chunk, job, files).doubts)
 
 
 def join_job(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome:
     """Join the files that were received for a complete job to the rows of its chunk."""
+    failures, warnings = (
+        folder.received_file(_received_name(job, kind)) for kind in ("failures", "warnings")
+    )
+    return _join(folder, manifest, chunk, job, (failures, warnings))
+
+
+def _join(
+    folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job, files: tuple[bytes, bytes]
+) -> ChunkOutcome:
     return join_chunk(
         folder.read_chunk(chunk),
-        folder.received_file(_received_name(job, "failures")),
-        folder.received_file(_received_name(job, "warnings")),
+        *files,
         format=Format(manifest.settings["format"]),
         lookup_field=manifest.settings["lookup_field"],
         failed_count=job.failed or 0,
@@ -139,9 +149,9 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
     """
     rows = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
     count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
-    delimiter = people_delimiter(manifest.sources[0].delimiter)
+    delimiter = people_delimiter(manifest.sources[0].reading)
     folder.write_rows(rows)
-    check_sources(manifest)
+    check_sources(folder, manifest)
     for fate, path in ((Fate.FAILED, folder.failed), (Fate.WARNED, folder.warnings)):
         _write_outcomes(folder, manifest, rows.filter(pl.col("fate") == fate), path, delimiter)
     _write_kept_fates(folder, rows, delimiter)
@@ -190,9 +200,11 @@ def _write_outcomes(
         pl.col("message").alias("_message"),
         pl.col("matched_by").alias("_matched_by"),
     ).join(_explained(rows["message"], manifest), on="_message", how="left", maintain_order="left")
-    at_hand = all(Path(source.path).is_file() for source in manifest.sources)
+    at_hand = all(folder.holds(source) for source in manifest.sources)
     columns, frames = (
-        _source_cells(manifest, told) if at_hand else _sent_cells(folder, manifest, told, rows["chunk"])
+        _source_cells(folder, manifest, told)
+        if at_hand
+        else _sent_cells(folder, manifest, told, rows["chunk"])
     )
     with durable.replacing(path) as file:
         table = Table(file, [*columns, *_OUTCOME_TAIL], delimiter=delimiter)
@@ -214,7 +226,9 @@ def _explained(messages: pl.Series, manifest: Manifest) -> pl.DataFrame:
     )
 
 
-def _source_cells(manifest: Manifest, told: pl.DataFrame) -> tuple[list[str], Iterator[pl.DataFrame]]:
+def _source_cells(
+    folder: RunFolder, manifest: Manifest, told: pl.DataFrame
+) -> tuple[list[str], Iterator[pl.DataFrame]]:
     """Rows with their cells as the sources have them, read again."""
     headers = columns_of_all(source.columns for source in manifest.sources)
 
@@ -229,8 +243,8 @@ def _source_cells(manifest: Manifest, told: pl.DataFrame) -> tuple[list[str], It
                 (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
                 for index, column in enumerate(headers)
             ]
-            source = adopt(open_source(record.path, delimiter=record.delimiter))
-            for batch in read_batches(source):
+            source = reopen(folder, record)
+            for batch in source.read():
                 found = identify(source, batch).cells.select(*cells, "_source", "_row")
                 yield found.join(wanted, on=["_source", "_row"], maintain_order="left").select(
                     *(str(index) for index in range(len(cells))), *_OUTCOME_TAIL

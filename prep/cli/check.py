@@ -11,7 +11,7 @@ from prep.cli.terminal import say, say_json
 
 
 @click.command("check", context_settings=options.CONTEXT)
-@options.files
+@options.inputs
 @options.cleaning
 @options.max_rejected
 @options.allow_rejects
@@ -32,6 +32,7 @@ def command(**chosen: Any) -> int:
     from prep.pipeline import clean
     from prep.report import build_report, describe_check
 
+    given = options.given(chosen)
     session.begin()
     limit = chosen["max_rejected"]
     with (
@@ -39,7 +40,7 @@ def command(**chosen: Any) -> int:
         session.show_progress(quiet=chosen["quiet"]) as progress,
     ):
         run = clean(
-            chosen["files"],
+            given,
             Path(temporary) / "check.prep",
             schema=chosen["schema"],
             progress=progress,

@@ -8,8 +8,9 @@ from prep.cli import options, session
 
 
 @click.command("clean", context_settings=options.CONTEXT)
-@options.files
+@options.inputs
 @options.out
+@options.keep_source
 @options.cleaning
 @options.max_rejected
 @options.allow_rejects
@@ -27,14 +28,17 @@ def command(**chosen: Any) -> int:
       prep clean export.csv --map "Work mail=email" --unknown drop
       prep clean -- -odd-name.csv                            a name that begins with -
     """
-    from prep.pipeline import clean, default_folder
+    from prep.intake import default_folder
+    from prep.pipeline import clean
 
-    session.begin(chosen["out"] or default_folder(str(chosen["files"][0])))
+    given = options.given(chosen)
+    session.begin(chosen["out"] or default_folder(given[0]))
     with session.show_progress(quiet=chosen["quiet"]) as progress:
         run = clean(
-            chosen["files"],
+            given,
             chosen["out"],
             schema=chosen["schema"],
+            keep_source=chosen["keep_source"],
             progress=progress,
             **options.clean_options(chosen),
         )

@@ -97,6 +97,8 @@ def end(error: BaseException, situation: Situation) -> int:
         say(f"Error: {explained.message}", err=True)
         if explained.hint:
             say(f"Hint: {explained.hint}", err=True)
+        if is_terminal(sys.stderr) and (detail := getattr(error, "detail", "")):
+            say(*detail.splitlines(), err=True)
     answer = {**situation.facts, "exit_code": explained.exit_code, "error": _facts(explained)}
     if situation.keep and explained.exit_code in {EXIT_REFUSED, EXIT_UNKNOWN}:
         with suppress(OSError):  # a disk that is full is what may just have been told

@@ -1,15 +1,20 @@
 """`prep headers`."""
 
-from typing import Any
+import tempfile
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from prep.cli import options, session
 from prep.cli.terminal import say, say_json
 
+if TYPE_CHECKING:
+    from prep.sources import Source
+
 
 @click.command("headers", context_settings=options.CONTEXT)
-@options.files
+@options.inputs
 @options.mapping
 @options.json_only
 def command(**chosen: Any) -> None:
@@ -31,35 +36,38 @@ def command(**chosen: Any) -> None:
       prep headers leads.csv --json | jq '.mapping[] | select(.field == null)'
     """
     from prep.config import make_settings
+    from prep.folder import RunFolder
     from prep.headers import refuse_problems
+    from prep.intake import listed, take_in
     from prep.preparation import Plan, map_sources
-    from prep.report import describe_mapping
+    from prep.report import describe_mapping, describe_source
     from prep.schema import load_schema
-    from prep.sources import open_source
 
+    given = options.given(chosen)
     session.begin()
     schema = load_schema(chosen["schema"])
     settings = make_settings(options.clean_options(chosen))
-    sources = [open_source(path) for path in chosen["files"]]
+    with tempfile.TemporaryDirectory(prefix="prep-headers-") as temporary:
+        sources = take_in(listed(given), settings.reading, RunFolder(temporary))
     plan = Plan(sources, map_sources(sources, schema, settings), schema, settings)
     for source, mapping in zip(sources, plan.mappings, strict=True):
         columns = [column.facts for column in mapping.columns]
-        doubt = "" if source.delimiter_confident else "; another delimiter reads it nearly as well"
-        said = f"{source.path}: {len(source.columns)} columns, delimiter {source.delimiter!r}{doubt}"
-        say(said, *describe_mapping(columns), err=chosen["as_json"])
+        notes = [f"  note: {note}" for note in source.notes]
+        say(describe_source(_facts(source)), *notes, *describe_mapping(columns), err=chosen["as_json"])
     answer = {
-        "sources": [
-            {
-                "path": source.path,
-                "encoding": source.encoding,
-                "delimiter": source.delimiter,
-                "columns": list(source.columns),
-            }
-            for source in sources
-        ],
+        "sources": [_facts(source) for source in sources],
         "mapping": [column.facts for column in plan.columns],
     }
     session.situation().facts.update(answer)
     refuse_problems(plan.problems)
     if chosen["as_json"]:
         say_json({**answer, "exit_code": session.EXIT_DONE})
+
+
+def _facts(source: "Source") -> dict[str, Any]:
+    return {
+        "path": source.path,
+        **asdict(source.reading),
+        "columns": list(source.columns),
+        "notes": list(source.notes),
+    }

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -15,6 +15,9 @@ from prep.config import CleanOptions, CleanSettings
 from prep.errors import SettingsError, SourceError
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS
 from prep.model import Keep
+
+if TYPE_CHECKING:
+    from prep.intake import Given
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -79,6 +82,15 @@ def _pairs(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...])
 _PAIRS: Final = {"--map": '--map "Work mail=email"', "--set": '--set "leadSource=Trade fair"'}
 
 
+def _upper(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    return None if text is None else text.strip().upper()
+
+
+def _delimiter(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Take a tab by its name: few can type it."""
+    return "\t" if text is not None and text.lower() in {"tab", "\\t"} else text
+
+
 def _named(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     """Refuse a blank name: it comes from a variable that was meant to hold one."""
     if text is not None and not text.strip():
@@ -109,13 +121,6 @@ def _rank(context: click.Context, name: str) -> int:
 def _sources(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """Refuse what can be seen to be no lead file, by its name alone."""
     for path in paths:
-        if os.fspath(path) == "-":
-            raise SourceError(
-                "-: reading from a pipe is not possible yet",
-                code="no_stdin",
-                hint="Save it to a file first, and give the file's name.",
-                source="-",
-            )
         if not os.fspath(path).isprintable() and _is_broken(os.fspath(path)):
             raise SourceError(
                 f"{os.fsencode(path).decode('utf-8', 'replace')}: the file's name is not UTF-8",
@@ -140,7 +145,18 @@ def _is_broken(name: str) -> bool:
     return False
 
 
-files = click.argument("files", nargs=-1, required=True, metavar="FILE…", type=PATH, callback=_sources)
+inputs = _bundle(
+    click.argument("files", nargs=-1, metavar="FILE…", type=PATH, callback=_sources),
+    click.option(
+        "--db",
+        metavar="URL",
+        callback=_named,
+        help="Database for --query, such as postgresql://host/crm or sqlite:///crm.db. With a password: "
+        "PREP_DB_URL.",
+    ),
+    _option("--query", metavar="SQL", callback=_named, help="Take the rows that a query gives."),
+)
+keep_source = _option("--keep-source", is_flag=True, help="Copy the lead files into the run folder.")
 folder = click.argument("folder", metavar="DIR", type=PATH)
 out = click.option(
     "-o",
@@ -158,7 +174,36 @@ schema = _option(
     callback=_named,
 )
 
+reading = _bundle(
+    _option(
+        "--encoding",
+        metavar="NAME",
+        callback=_named,
+        help="Encoding of the lead files, such as cp1252.  [default: found out]",
+    ),
+    _option(
+        "--delimiter",
+        metavar="CHAR",
+        callback=_delimiter,
+        help="What separates the cells: , ; | or tab.  [default: found out]",
+    ),
+    _option(
+        "--header-line",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Line, or row of the sheet, where the column names stand.  [default: found out]",
+    ),
+    click.option(
+        "--no-header",
+        is_flag=True,
+        help="The files have no column names; the columns are 1, 2, …: --map 1=email.",
+    ),
+    _option("--sheet", metavar="NAME", callback=_named, help="Sheet of a workbook.  [default: found out]"),
+)
+"""How lead files are read."""
+
 mapping = _bundle(
+    reading,
     schema,
     _option(
         "--lookup-field",
@@ -191,6 +236,14 @@ mapping = _bundle(
         metavar="FIELD=VALUE",
         help="A constant for every row. Repeatable.",
     ),
+    click.option(
+        "--mapping",
+        "mapping_file",
+        type=PATH,
+        metavar="FILE",
+        help="A mapping that prep headers saved; --map goes before it.",
+    ),
+    _option("--split-name", is_flag=True, help="Make first and last name of a column of full names."),
 )
 """How columns become fields."""
 
@@ -233,6 +286,43 @@ cleaning = _bundle(
         metavar="ZONE",
         callback=_judged(lambda zone: CleanSettings(timezone=zone)),
         help="Zone of date-times without one, such as Europe/Madrid.",
+    ),
+    _option(
+        "--decimal",
+        type=click.Choice(["point", "comma"]),
+        help="What stands before the decimals of numbers; the other one divides thousands.",
+    ),
+    _option(
+        "--phones",
+        type=click.Choice(["keep", "e164"]),
+        default="keep",
+        show_default=True,
+        help="Spelling of phone numbers.",
+    ),
+    _option(
+        "--region",
+        metavar="CODE",
+        callback=_upper,
+        help="Country of phone numbers without prefix and without a country in their row, such as ES.",
+    ),
+    _option(
+        "--countries",
+        type=click.Choice(["keep", "iso2", "name"]),
+        default="keep",
+        show_default=True,
+        help="Spelling of countries: ISO code or English name.",
+    ),
+    _option(
+        "--states",
+        type=click.Choice(["keep", "code", "name"]),
+        default="keep",
+        show_default=True,
+        help="Spelling of states, where the row's country is known.",
+    ),
+    _option(
+        "--repair-mojibake",
+        is_flag=True,
+        help="Repair text that was decoded wrongly before, such as JosÃ©.",
     ),
 )
 """How rows become upload files."""
@@ -310,13 +400,34 @@ answering = _bundle(
 )
 
 
+def given(chosen: Mapping[str, Any]) -> "list[Given]":
+    """The sources that a command was given.
+
+    Raises:
+        click.UsageError: There is none, or half of a database.
+    """
+    from prep.intake import Query
+
+    if chosen["db"] and not chosen["query"]:
+        raise click.UsageError("--db needs --query, which says what to read.")
+    if not chosen["files"] and not chosen["query"]:
+        raise click.UsageError("Missing argument 'FILE…'.")
+    queries = [Query(chosen["query"], chosen["db"])] if chosen["query"] else []
+    return [*chosen["files"], *queries]
+
+
 def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters."""
     options: CleanOptions = {
         "lookup_field": chosen["lookup_field"],
-        "maps": chosen["maps"],
+        "maps": _all_maps(chosen),
+        "split_name": chosen["split_name"],
         "unknown": chosen["unknown"],
         "constants": chosen["constants"],
+        "encoding": chosen["encoding"],
+        "delimiter": chosen["delimiter"],
+        "header_line": 0 if chosen["no_header"] else chosen["header_line"],
+        "sheet": chosen["sheet"],
     }
     if "keep" in chosen:
         options |= {
@@ -325,5 +436,19 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
             "max_bytes": chosen["max_bytes"],
             "dates": chosen["dates"],
             "timezone": chosen["timezone"],
+            "decimal": chosen["decimal"],
+            "phones": chosen["phones"],
+            "region": chosen["region"],
+            "countries": chosen["countries"],
+            "states": chosen["states"],
+            "repair_mojibake": chosen["repair_mojibake"],
         }
     return options
+
+
+def _all_maps(chosen: Mapping[str, Any]) -> dict[str, str]:
+    if chosen["mapping_file"] is None:
+        return dict(chosen["maps"])
+    from prep.headers import load_mapping
+
+    return {**load_mapping(chosen["mapping_file"]), **chosen["maps"]}

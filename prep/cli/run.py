@@ -8,8 +8,9 @@ from prep.cli import options, session
 
 
 @click.command("run", context_settings=options.CONTEXT)
-@options.files
+@options.inputs
 @options.out
+@options.keep_source
 @options.cleaning
 @options.sending
 @options.max_rejected
@@ -32,9 +33,11 @@ def command(**chosen: Any) -> int:
     files that hold them, named in MARKETO_CLIENT_SECRET_FILE and so on. On a terminal one question is asked
     before the first upload.
     """
-    from prep.pipeline import clean, default_folder
+    from prep.intake import default_folder
+    from prep.pipeline import clean
 
-    session.begin(chosen["out"] or default_folder(str(chosen["files"][0])))
+    given = options.given(chosen)
+    session.begin(chosen["out"] or default_folder(given[0]))
     destination = session.choose_destination(chosen)
     limit = chosen["max_rejected"]
     # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
@@ -42,10 +45,11 @@ def command(**chosen: Any) -> int:
     is_settled = limit is None and destination.list_name is None
     with session.show_progress(quiet=chosen["quiet"]) as progress:
         run = clean(
-            chosen["files"],
+            given,
             chosen["out"],
             schema=chosen["schema"],
             destination=destination if is_settled else None,
+            keep_source=chosen["keep_source"],
             progress=progress,
             **options.clean_options(chosen),
         )

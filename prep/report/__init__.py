@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from prep.folder import RunFolder
-from prep.report.numbers import build_report, exit_code, find_state, read_jobs
+from prep.report.numbers import build_report, exit_code, find_state, has_begun, read_jobs
 from prep.report.page import render_page
-from prep.report.text import describe_check, describe_mapping, summarise
+from prep.report.text import describe_check, describe_mapping, describe_source, summarise
 
 __all__ = [
     "build_report",
     "describe_check",
     "describe_mapping",
+    "describe_source",
     "exit_code",
     "find_state",
+    "has_begun",
     "read_jobs",
     "render_page",
     "summarise",

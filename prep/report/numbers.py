@@ -57,7 +57,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "goal": manifest.goal,
         "state": str(state),
         "target": manifest.destination.target if manifest.destination else None,
-        "sources": [asdict(source) for source in manifest.sources],
+        "sources": [source.to_json() for source in manifest.sources],
         "lookup_field": manifest.settings["lookup_field"],
         "format": manifest.settings["format"],
         "schema": {name: manifest.schema[name] for name in ("name", "fingerprint")},
@@ -66,6 +66,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "assumed": _assumed(rows, jobs),
         "reasons": [dict(reason) for reason in cleaned.reasons],
         "changes": [dict(change) for change in cleaned.changes],
+        "notes": [dict(note) for note in cleaned.notes],
         "mapping": [dict(column) for column in manifest.mapping],
         "chunks": [
             {
@@ -104,6 +105,18 @@ def read_jobs(folder: RunFolder) -> tuple[Job, ...]:
         return ()
     with Ledger(folder.ledger) as ledger:
         return ledger.jobs()
+
+
+def has_begun(folder: RunFolder) -> bool:
+    """Whether any chunk of a run was ever about to be sent; until then it may go elsewhere.
+
+    Raises:
+        FolderError: As `read_jobs`.
+    """
+    if not folder.ledger.exists() and not folder.manifest().has_ledger:
+        return False
+    with Ledger(folder.ledger) as ledger:
+        return ledger.has_begun
 
 
 def find_state(jobs: Sequence[Job]) -> State:

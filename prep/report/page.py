@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prep.errors import MarketoError
 from prep.model import Fate, Reason
+from prep.values.notes import Note
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -55,6 +56,7 @@ _LOSSES: Final = (Fate.DUPLICATE, Fate.SUPPRESSED, Fate.REJECTED)
 _RULES: Final = {
     "blank": "nothing but space made blank",
     "boolean": "spelled true or false",
+    "angles": "address taken out of <…>",
     "collapse_spaces": "runs of spaces made one",
     "control": "invisible characters taken out",
     "date": "spelled year-month-day",
@@ -62,8 +64,17 @@ _RULES: Final = {
     "idn": "domain in the ASCII form that Marketo takes",
     "integer": "spelled as a plain whole number",
     "lower": "in small letters",
+    "mailto": "mailto: taken off",
+    "mojibake": "text that was decoded wrongly repaired",
+    "nfkc": "letters of unusual width made plain ones",
     "nfc": "accents and letters made one character",
     "number": "spelled as a plain number",
+    "punctuation": "punctuation at the ends taken off",
+    "phone": "spelled as E.164",
+    "placeholder": "words for nothing made blank",
+    "country": "spelled as --countries says",
+    "state": "spelled as --states says",
+    "separators": "thousands and decimals as Marketo reads them",
     "spaces": "unusual spaces made plain ones",
     "timezone": "zone written out",
     "title": "first letters made capital",
@@ -195,7 +206,9 @@ def render_page(report: Mapping[str, Any], *, folder: str) -> str:
         held=_shares(counts, _LOSSES),
         fates=list(_fates(report, place)),
         reasons=_bars(report["reasons"], "code", "rows", {str(reason): reason.meaning for reason in Reason}),
+        notes=[_noted(note) for note in report["notes"]],
         changes=_bars(report["changes"], "rule", "cells", _RULES),
+        messages=report["messages"],
         steps=list(_steps(report, folder)),
         tables=list(_files(counts, place)),
         uploads=list(_uploads(report)),
@@ -361,6 +374,11 @@ def _steps_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
             "settles an upload whose outcome is unknown, once you looked in Marketo whether its "
             "rows arrived; none is sent again by itself",
         )
+    if any(chunk["state"] == "unknown" and chunk["batch_id"] for chunk in report["chunks"]):
+        yield Step(
+            f"prep reconcile {typed}",
+            "asks Marketo again about unknown uploads whose batch id is known, for seven days",
+        )
     if state in {"submitting", "waiting"} or (state == "unknown" and counts[Fate.READY] + counts[Fate.SENT]):
         yield Step(f"prep resume {typed}", "carries on from where it stopped; nothing is sent twice")
         if state != "unknown":
@@ -429,6 +447,11 @@ def _in_words(kinds: Iterable[str]) -> str:
     return " · ".join(f"{count:,} {kind}" for kind, count in Counter(kinds).most_common())
 
 
+def _noted(note: Mapping[str, Any]) -> dict[str, Any]:
+    known = Note(note["code"])
+    return {**note, "cause": known.cause, "remedy": known.remedy}
+
+
 def _mapped(column: Mapping[str, Any]) -> dict[str, Any]:
     how = column["how"]
     return {**column, "meaning": _HOWS.get(how, ""), "is_used": how not in _UNUSED}
@@ -436,9 +459,14 @@ def _mapped(column: Mapping[str, Any]) -> dict[str, Any]:
 
 def _source(source: Mapping[str, Any]) -> dict[str, Any]:
     delimiter = source["delimiter"]
+    reading = {
+        "Encoding": source["encoding"],
+        "Delimiter": _DELIMITERS.get(delimiter, delimiter),
+        "Sheet": source["sheet"],
+    }
     return {
         **source,
-        "delimiter": _DELIMITERS.get(delimiter, delimiter),
+        "reading": {name: value for name, value in reading.items() if value},
         "skipped": [_skipped(kind, source["skipped"]) for kind in _kinds(source["skipped"])],
     }
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import polars as pl
 
 from prep.model import Fate, Reason
+from prep.values.notes import Note
 
 _FATES: Final = {
     Fate.IMPORTED: "taken by Marketo",
@@ -41,8 +42,10 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
     return [
         f"{folder}: {_headline(report)}",
         *_noted(note),
+        *_source_notes(report),
         *_counts(report, _FATES),
         *_reasons(report),
+        *_notes(report),
         *_messages(report),
         *_unknown(report),
         *_next(_steps(report, folder)),
@@ -59,14 +62,24 @@ def describe_check(report: Mapping[str, Any], rows: pl.DataFrame, note: str = ""
     """
     problems = rows.filter(pl.col("reasons").is_not_null()).explode("reasons")
     return [
-        *(source["path"] for source in report["sources"]),
+        *(describe_source(source) for source in report["sources"]),
         *_noted(note),
+        *_source_notes(report),
         *_counts(report, _FATES_OF_CHECK),
         *_problems(report, problems),
+        *_notes(report),
         *_changes(report),
         *_mapping(report),
         *_next(_steps_of_check(report)),
     ]
+
+
+def describe_source(source: Mapping[str, Any]) -> str:
+    """One line for a source: its path and how it is read."""
+    columns = len(source["columns"])
+    delimiter = source["delimiter"] and f"delimiter {source['delimiter']!r}"
+    parts = [f"{columns} column{'s' * (columns != 1)}", source["encoding"], delimiter, source["sheet"]]
+    return f"{source['path']}: {', '.join(part for part in parts if part)}"
 
 
 def describe_mapping(mapping: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -75,6 +88,12 @@ def describe_mapping(mapping: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for column in mapping:
         mark = _ARROWS.get(column["how"], "→")
         yield f"  {column['source']!r:<{width}}  {mark} {column['field'] or '':<24} {column['how']}"
+
+
+def _source_notes(report: Mapping[str, Any]) -> Iterator[str]:
+    for source in report["sources"]:
+        for note in source["notes"]:
+            yield f"  note: {source['path']}: {note}"
 
 
 def _headline(report: Mapping[str, Any]) -> str:
@@ -161,6 +180,19 @@ def _first_rows(found: pl.DataFrame, sources: int) -> str:
     return f"{listed}{more}" if sources > 1 else f"row{'s'[: found.height > 1]} {listed}{more}"
 
 
+def _notes(report: Mapping[str, Any]) -> Iterator[str]:
+    if report["notes"]:
+        yield ""
+        yield "Worth a look, sent as they are"
+    for note in report["notes"][:_TOP_REASONS]:
+        rows = ", ".join(f"{row['row']:,}" for row in note["rows"])
+        more = ", …" if note["cells"] > len(note["rows"]) else ""
+        label = f"{note['field']}:{note['code']} ({Note(note['code']).cause})"
+        yield f"  {note['cells']:>9,}  {label}: row{'s' * (note['cells'] > 1)} {rows}{more}"
+    if len(report["notes"]) > _TOP_REASONS:
+        yield f"             and {len(report['notes']) - _TOP_REASONS} more kinds, in report.json"
+
+
 def _changes(report: Mapping[str, Any]) -> Iterator[str]:
     if report["changes"]:
         yield ""
@@ -204,6 +236,8 @@ def _steps(report: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
         if chunk["state"] == "unknown":
             name = chunk["file"].rpartition("/")[2]
             yield f"prep resume {typed} --assume landed|lost {name}", "settles it, once you looked in Marketo"
+    if any(chunk["state"] == "unknown" and chunk["batch_id"] for chunk in report["chunks"]):
+        yield f"prep reconcile {typed}", "asks Marketo again, where the batch id is known"
     if state in {"submitting", "waiting"} or (state == "unknown" and (ready or counts[Fate.SENT])):
         yield f"prep resume {typed}", "carries on"
     if state == "clean" and ready:

@@ -1,9 +1,13 @@
-"""What the reader hands on."""
+"""What every kind of source has in common, and what its reader hands on."""
 
-from dataclasses import dataclass
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 import polars as pl
+
+from prep.model import Reading
 
 REJECTED_SCHEMA: Final = pl.Schema(
     {"_row": pl.UInt32(), "_line": pl.UInt32(), "reason": pl.String(), "raw": pl.String()}
@@ -15,7 +19,7 @@ class Skipped:
     """A physical line that belongs to no record.
 
     Attributes:
-        kind: Why it was skipped: `header` or `blank`.
+        kind: Why it was skipped: `header`, `blank`, `preamble`, `comment`, `repeated_header` or `footer`.
         line: Its 1-based number.
     """
 
@@ -29,7 +33,8 @@ class Batch:
 
     Attributes:
         cells: The readable records in source order: a String column per source column, named `0`, `1`, …
-            by position, a blank cell being null; then `_row` and `_line` (UInt32).
+            by position, a blank cell being null; then `_row` and `_line` (UInt32; `_line` is null where a
+            source has no lines).
         rejected: The unreadable records in source order: `_row`, `_line`, `reason` (`unreadable_row` or
             `encoding`) and `raw`, their text with LF as line end and bytes that are not UTF-8 escaped.
         skipped: The lines that belong to no record, in order.
@@ -38,3 +43,52 @@ class Batch:
     cells: pl.DataFrame
     rejected: pl.DataFrame
     skipped: tuple[Skipped, ...] = ()
+
+
+class Reader(Protocol):
+    """The batches of a source, and what is known once they were taken. It can be iterated over once."""
+
+    @property
+    def rows(self) -> int:
+        """How many records were read so far, rejected ones included."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole source in hexadecimal; empty until the last batch was taken."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches; the first may be without records, it tells of the lines above them."""
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """An opened source: what was found out before its rows are read.
+
+    Attributes:
+        path: The source as the user gave it; a member of an archive as `a.zip!b.csv`.
+        reading: How it is read, complete: opening it again with this reads the same rows.
+        columns: The header's cells exactly as written; empty and repeated names are kept.
+        notes: What was decided and may be wrong, a sentence each.
+        stored: The copy that is read instead of `path`: of standard input, a database's answer or a file.
+    """
+
+    path: str
+    reading: Reading
+    columns: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+    stored: str | None = field(default=None, kw_only=True)
+
+    @abstractmethod
+    def read(self, lookup_position: int | None = None) -> Reader:
+        """Read the records.
+
+        Args:
+            lookup_position: Which column holds the lookup field, counted from 0. Lines at the end with fewer
+                cells and none in it are a footer; without it no line is.
+
+        Returns:
+            A reader to iterate over.
+
+        Raises:
+            SourceError: While iterating: the source cannot be read any further.
+        """

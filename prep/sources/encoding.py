@@ -1,31 +1,51 @@
-"""Is it text, and is it UTF-8? Anything else is refused with what it looks like and what to do."""
+"""In which encoding is a text file, and how is it read as UTF-8?"""
 
 import codecs
 import re
-from io import TextIOWrapper
+import unicodedata
+from dataclasses import dataclass, replace
+from io import BufferedReader, RawIOBase
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from prep.errors import SourceError
+from prep.errors import SettingsError, SourceError
+from prep.sources.codepages import CODE_PAGES, decide, is_likely_utf8
 from prep.sources.files import opened
+from prep.sources.survey import Survey, survey
 
-BOM = codecs.BOM_UTF8
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+BOM: Final = codecs.BOM_UTF8
 
 _SAVE_AS_UTF8 = 'Open it in the program that wrote it and save it as "CSV UTF-8".'
+_EXPORT = "Export the table as CSV UTF-8 instead."
 _UNPACK = "Unpack it and give the file inside."
-_KINDS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
-    ((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"), "UTF-32 text", _SAVE_AS_UTF8),
-    ((b"\xff\xfe", b"\xfe\xff"), "UTF-16 text, which Excel calls Unicode Text", _SAVE_AS_UTF8),
+_KINDS: Final[tuple[tuple[tuple[bytes, ...], str, str], ...]] = (
     ((b"\xd0\xcf\x11\xe0",), "an old or protected Excel workbook", _SAVE_AS_UTF8),
     ((b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"), "a compressed file", _UNPACK),
     ((b"7z\xbc\xaf", b"Rar!"), "an archive", _UNPACK),
     ((b"PAR1",), "a Parquet file", _SAVE_AS_UTF8),
     ((b"ARROW1",), "an Arrow file", _SAVE_AS_UTF8),
-    ((b"%PDF-",), "a PDF", "Export the table as CSV UTF-8 instead."),
+    ((b"%PDF-",), "a PDF", _EXPORT),
     ((b"{\\rtf",), "a rich text document", _SAVE_AS_UTF8),
-    ((b"SQLite format 3\x00",), "an SQLite database", "Export the table as CSV UTF-8 instead."),
+    ((b"SQLite format 3\x00",), "an SQLite database", _EXPORT),
+    ((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "a picture", _EXPORT),
 )
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _WORKBOOK_PART = re.compile(rb"\[Content_Types\]\.xml|xl/|application/vnd\.oasis")
-_UTF_16_NULS = 0.3  # of all bytes: in Western text nearly every second one
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Longest first where one begins like another: https://www.unicode.org/faq/utf_bom.html#bom4"""
+
+_NO_TEXT_ENCODINGS: Final = frozenset(
+    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7", "mbcs", "oem"}
+)
 _BINARY_NULS = 0.05
 _FEW_NULS = 16  # these may be an accident of single records
 _CHUNK_BYTES = 1 << 20
@@ -33,33 +53,71 @@ _BROKEN_LINES_PER_VALID_LINE = 10
 _LONE_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
-def recognise(head: bytes, path: str) -> str:
-    """Name the encoding that the first bytes of a file announce.
+@dataclass(frozen=True)
+class TextEncoding:
+    """How the bytes of a text file become characters.
+
+    Attributes:
+        name: A Python codec: `utf-8`, `utf-8-sig`, `utf-16-le`, `cp1252`, …
+        bom_bytes: Length of the byte order mark that comes first, 0 without one.
+        notes: What was decided and may be wrong, a sentence each.
+    """
+
+    name: str
+    bom_bytes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def find_encoding(path: str, given: str | None = None) -> TextEncoding:
+    """Find out the encoding of a text file from all of its bytes, or take the given one.
 
     Args:
-        head: The first bytes, up to a few MB.
-        path: The file, for messages.
-
-    Returns:
-        `utf-8`, or `utf-8-sig` where a byte order mark comes first.
+        path: The file.
+        given: Name of a Python codec, where the user knows. It is not doubted: what it cannot decode shows
+            up as broken lines.
 
     Raises:
-        SourceError: The file is empty (`empty_source`) or no text in UTF-8 (`not_text`, `not_utf8`).
+        SourceError: The file is missing, unreadable, empty (`empty_source`), no text (`not_text`), or may
+            well be in either of several encodings that differ (`ambiguous_encoding`).
+        SettingsError: `given` names no text encoding (`bad_encoding`).
     """
-    if not head.removeprefix(BOM).strip(b"\r\n \t"):
-        raise SourceError(
-            f"{path}: the file is empty",
-            code="empty_source",
-            hint="It needs a header line and at least one row.",
-            source=path,
-        )
-    if found := _foreign_kind(head):
-        kind, hint = found
-        code = "not_utf8" if kind.startswith("UTF-") else "not_text"
-        raise SourceError(
-            f"{path}: this is {kind}, not delimited UTF-8 text", code=code, hint=hint, source=path
-        )
-    return "utf-8-sig" if head.startswith(BOM) else "utf-8"
+    codec = None if given is None else _codec_name(given)
+    with opened(path) as file:
+        head = file.read(_CHUNK_BYTES)
+        _refuse_foreign(head, path)
+        announced, bom_bytes = _announced(head)
+        if codec is not None:
+            return _given(codec, announced, bom_bytes, head)
+        if announced.startswith(("utf-16", "utf-32")):
+            return TextEncoding(announced, bom_bytes)
+        if not bom_bytes and (wide := _wide(head)):
+            return TextEncoding(wide)
+        _refuse_binary(head, path)
+        if _JAPANESE_MAIL.search(head) and _decodes("iso2022_jp", head):
+            return TextEncoding("iso2022_jp", bom_bytes, (_READ_AS_JAPANESE_MAIL,))
+        high_bytes = _high_bytes_if_utf8(head, file)
+    if high_bytes is not None and (high_bytes > _TELLING_BYTES or bom_bytes or not high_bytes):
+        return TextEncoding(announced, bom_bytes)
+    return _judged(path, announced, bom_bytes)
+
+
+def as_utf8(file: BinaryIO, encoding: TextEncoding) -> BinaryIO:
+    """Read a file as UTF-8 without a byte order mark.
+
+    Line ends stay what they are, and every character becomes itself. Bytes that cannot be decoded become
+    bytes that are not valid UTF-8 whatever stands beside them.
+
+    Args:
+        file: Opened, at its start.
+        encoding: What `find_encoding` returned.
+
+    Returns:
+        A stream to read from; where the file is UTF-8, the file itself past its byte order mark.
+    """
+    file.read(encoding.bom_bytes)
+    if encoding.name in {"utf-8", "utf-8-sig"}:
+        return file
+    return BufferedReader(_Transcoder(file, encoding.name), _CHUNK_BYTES)
 
 
 def is_utf8(text: bytes) -> bool:
@@ -78,53 +136,218 @@ def mask_invalid(text: bytes) -> bytes:
     return _LONE_SURROGATE.sub("\0", text.decode("utf-8", "surrogateescape")).encode()
 
 
-def refuse_legacy(path: str) -> None:
-    """Refuse a file in another encoding; to be called once bytes that are not UTF-8 were seen.
+class _Transcoder(RawIOBase):
+    """Decodes a file and encodes it as UTF-8, a chunk at a time."""
 
-    The lines decide that hold more than ASCII. In UTF-8 most of them are valid, but for those that another
-    program spoiled; in a legacy code page hardly one is valid, and only by accident.
+    def __init__(self, file: BinaryIO, codec: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(codec)("prep.marked")
+        self._ready = memoryview(b"")
+        self._is_at_end = False
 
-    Raises:
-        SourceError: With code `not_utf8`, naming the first line that is not UTF-8.
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        while not self._ready and not self._is_at_end:
+            chunk = self._file.read(_CHUNK_BYTES)
+            self._is_at_end = not chunk
+            text = self._decoder.decode(chunk, final=self._is_at_end)
+            self._ready = memoryview(text.encode("utf-8", "surrogateescape"))
+        target = memoryview(buffer).cast("B")
+        taken = min(len(target), len(self._ready))
+        target[:taken] = self._ready[:taken]
+        self._ready = self._ready[taken:]
+        return taken
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    """Stand-ins of bytes that cannot be decoded, which `surrogateescape` turns into bytes again.
+
+    Each byte stands for itself where that can never be part of valid UTF-8. One that could begin a
+    character is followed by FF, which cannot continue one; an ASCII byte would be valid and becomes FF.
     """
-    valid_lines = 0
-    broken_lines = []
-    with opened(path) as file, TextIOWrapper(file, encoding="utf-8", errors="surrogateescape") as text:
-        number = 1
-        while line := text.readline(_CHUNK_BYTES):
-            if not line.isascii():
-                if _LONE_SURROGATE.search(line):
-                    broken_lines.append(number)
-                else:
-                    valid_lines += 1
-            number += line.endswith("\n")
-    if not broken_lines or len(broken_lines) < valid_lines * _BROKEN_LINES_PER_VALID_LINE:
-        return
-    raise SourceError(
-        f"{path}: not UTF-8, probably an older code page such as Windows-1252; "
-        f"line {broken_lines[0]} is the first with other bytes",
-        code="not_utf8",
-        hint=_SAVE_AS_UTF8,
-        source=path,
-    )
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    broken = error.object[error.start : error.end]
+    return "".join(_STAND_INS[byte] for byte in broken), error.end
 
 
-def _foreign_kind(head: bytes) -> tuple[str, str] | None:
+_ASCII_BYTES, _FIRST_LEAD_BYTE = 0x80, 0xC0
+_NEVER_VALID = "\udcff"
+_STAND_INS: Final = (
+    *[_NEVER_VALID] * _ASCII_BYTES,
+    *(chr(0xDC00 + byte) for byte in range(_ASCII_BYTES, _FIRST_LEAD_BYTE)),
+    *(chr(0xDC00 + byte) + _NEVER_VALID for byte in range(_FIRST_LEAD_BYTE, 0xFF)),
+    _NEVER_VALID,
+)
+codecs.register_error("prep.marked", _marked)
+
+
+def _codec_name(given: str) -> str:
+    try:
+        info = codecs.lookup(given)
+    except (LookupError, ValueError, UnicodeError):
+        info = None
+    # The attribute is how Python itself keeps rot13 and base64 out of bytes.decode.
+    if info is None or not getattr(info, "_is_text_encoding", True) or info.name in _NO_TEXT_ENCODINGS:
+        raise SettingsError(
+            f"{given!r} is no text encoding that can be read",
+            code="bad_encoding",
+            hint="It takes names such as utf-8, cp1252, iso-8859-2, utf-16-le, mac_roman, cp932 or gb18030.",
+        )
+    return info.name
+
+
+def _given(codec: str, announced: str, bom_bytes: int, head: bytes) -> TextEncoding:
+    family = codec.removesuffix("-sig")
+    if family in {"utf-16", "utf-32"}:
+        found = announced if bom_bytes else _wide(head) or ""
+        codec = found if found.startswith(family) else f"{family}-le"
+    if family == "utf-8":
+        codec = "utf-8-sig" if announced == "utf-8-sig" else "utf-8"
+    if codec == "utf-16-le" and announced == "utf-32-le":
+        bom_bytes = len(codecs.BOM_UTF16_LE)
+    return TextEncoding(_USUAL_NAMES.get(codec, codec), bom_bytes)
+
+
+_USUAL_NAMES: Final = {codecs.lookup(page.name).name: page.name for page in CODE_PAGES}
+
+
+def _announced(head: bytes) -> tuple[str, int]:
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            return name, len(bom)
+    return "utf-8", 0
+
+
+def _high_bytes_if_utf8(head: bytes, file: BinaryIO) -> int | None:
+    """Count the bytes beyond ASCII in text that is valid UTF-8 to its end; None if it is not."""
+    pending = b""
+    chunk = head
+    high_bytes = 0
+    while chunk:
+        if pending or not chunk.isascii():
+            text = pending + chunk
+            try:
+                characters, used = codecs.utf_8_decode(text, "strict", False)
+            except UnicodeDecodeError:
+                return None
+            high_bytes += used - len(characters)
+            pending = text[used:]
+        chunk = file.read(_CHUNK_BYTES)
+    return None if pending else high_bytes
+
+
+def _judged(path: str, announced: str, bom_bytes: int) -> TextEncoding:
+    """Decide about text that may not be UTF-8 by the lines that hold more than ASCII.
+
+    In UTF-8 most of them are valid, but for those that another program spoiled; in a legacy code page hardly
+    one is valid, and only by accident.
+    """
+    found = survey(path, bom_bytes)
+    if found.controls > _BINARY_NULS:
+        raise _no_text(path, "a binary file (it is full of control characters)", _EXPORT)
+    if found.broken_lines >= found.valid_lines * _BROKEN_LINES_PER_VALID_LINE:
+        broken_words = tuple(word for word in found.words if word not in found.valid_words)
+        return _legacy(path, bom_bytes, replace(found, words=broken_words or found.words))
+    if found.valid_lines > _TELLING_LINES or is_likely_utf8(found):
+        has_doubt = found.broken_lines > found.valid_lines
+        return TextEncoding(announced, bom_bytes, (_MANY_BROKEN,) if has_doubt else ())
+    return _legacy(path, bom_bytes, found)
+
+
+def _legacy(path: str, bom_bytes: int, found: Survey) -> TextEncoding:
+    name, notes = decide(path, bom_bytes, found)
+    return TextEncoding(name, bom_bytes, notes)
+
+
+_TELLING_BYTES = 40
+_TELLING_LINES = 20
+_JAPANESE_MAIL: Final = re.compile(rb"\x1b\$[B@]")
+_READ_AS_JAPANESE_MAIL = "read as iso2022_jp (Japanese, as in mail); --encoding NAME decides otherwise"
+_MANY_BROKEN = "read as UTF-8, though most lines beyond ASCII are not; --encoding NAME decides otherwise"
+
+
+def _decodes(codec: str, head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder(codec)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_foreign(head: bytes, path: str) -> None:
+    if len(head) < _CHUNK_BYTES and not _without_bom(head).strip(b"\r\n \t"):
+        raise SourceError(
+            f"{path}: the file is empty",
+            code="empty_source",
+            hint="It needs a header line and at least one row.",
+            source=path,
+        )
     for signatures, kind, hint in _KINDS:
         if head.startswith(signatures):
-            return kind, hint
+            raise _no_text(path, kind, hint)
     if head.startswith(_ZIP_SIGNATURES):
         if _WORKBOOK_PART.search(head):
-            return "an Excel or OpenDocument workbook", _SAVE_AS_UTF8
-        return "a zip archive", _UNPACK
-    return _kind_with_nuls(head[:_CHUNK_BYTES])
+            raise _no_text(path, "an Excel or OpenDocument workbook", _SAVE_AS_UTF8)
+        raise _no_text(path, "a zip archive", _UNPACK)
 
 
-def _kind_with_nuls(head: bytes) -> tuple[str, str] | None:
-    nuls = head.count(0)
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if max(even, odd) > len(head) * _UTF_16_NULS and min(even, odd) == 0:
-        return "UTF-16 text without a byte order mark", _SAVE_AS_UTF8
-    if nuls > max(_FEW_NULS, len(head) * _BINARY_NULS):
-        return "a binary file (it is full of NUL bytes)", "Export the table as CSV UTF-8 instead."
+def _without_bom(head: bytes) -> bytes:
+    name, bom_bytes = _announced(head)
+    text = head[bom_bytes:]
+    return text if name.startswith("utf-8") else text.replace(b"\0", b"")
+
+
+def _refuse_binary(head: bytes, path: str) -> None:
+    if head.count(0) > max(_FEW_NULS, len(head) * _BINARY_NULS):
+        raise _no_text(path, "a binary file (it is full of NUL bytes)", _EXPORT)
+
+
+def _no_text(path: str, kind: str, hint: str) -> SourceError:
+    return SourceError(f"{path}: this is {kind}, not delimited text", code="not_text", hint=hint, source=path)
+
+
+_ONE_SIDED = 0.9  # of the NULs, in UTF-16: rarely does a character beyond Latin have one on the other side
+_MARKS: Final = b"\n\r,;\t|"
+_WIDE_MARKS = 0.5  # of all bytes that look like one: bytes of other characters may look so by accident
+_TABLE_NULS = 0.02  # of all bytes: the delimiters, line ends, digits and addresses of a table of any script
+
+
+def _wide(head: bytes) -> str | None:
+    """Name the UTF-16 or UTF-32 that a text without byte order mark is in, judged by where its NULs are."""
+    nuls = [head[place::4].count(0) for place in range(4)]
+    if sum(nuls) <= len(head) * _TABLE_NULS:
+        return None
+    quarter = max(len(head) // 4, 1)
+    if min(nuls[2], nuls[3]) >= _ONE_SIDED * quarter:
+        return _if_text("utf-32-le", head)
+    if min(nuls[0], nuls[1]) >= _ONE_SIDED * quarter:
+        return _if_text("utf-32-be", head)
+    if nuls[1] + nuls[3] >= _ONE_SIDED * sum(nuls) and _marks_are_wide(head, head[1::2], head[::2]):
+        return _if_text("utf-16-le", head)
+    if nuls[0] + nuls[2] >= _ONE_SIDED * sum(nuls) and _marks_are_wide(head, head[::2], head[1::2]):
+        return _if_text("utf-16-be", head)
     return None
+
+
+def _marks_are_wide(head: bytes, high: bytes, low: bytes) -> bool:
+    """Whether line ends and delimiters are characters of two bytes; else the NULs are dirt in other text."""
+    wide = sum(mark in _MARKS and not above for above, mark in zip(high, low, strict=False))
+    return wide >= _WIDE_MARKS * sum(head.count(mark) for mark in _MARKS)
+
+
+def _if_text(codec: str, head: bytes) -> str | None:
+    text = head.decode(codec, "replace")[:_JUDGED_CHARACTERS]
+    odd = sum(
+        not (char.isprintable() or char.isspace() or unicodedata.category(char) == "Cf") for char in text
+    )
+    has_lines = "\n" in text or "\r" in text or len(text) < _LONG_LINE
+    return codec if has_lines and odd <= len(text) * _ODD_CHARACTERS else None
+
+
+_JUDGED_CHARACTERS = 20_000
+_LONG_LINE = 4096
+_ODD: Final = frozenset({"Cc", "Cn", "Co", "Cs"})
+_ODD_CHARACTERS = 0.02

@@ -1,25 +1,99 @@
 """Opening files: whatever the system has against one is said in one way."""
 
+import hashlib
+import io
+import os
+import shutil
+import stat
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from prep.errors import SourceError
+from prep.sources.containers import is_compressed, open_member, split_path, unpack
+from prep.sources.signatures import HEAD_BYTES, kind_of
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BUFFER_BYTES: Final = 1024 * 1024
+
+
+class Content(io.BufferedReader):
+    """The bytes of a source, from first to last; what is compressed comes unpacked.
+
+    Attributes:
+        is_unpacked: The bytes do not lie in a file of their own: they come out of an archive, or of a
+            compressed file.
+    """
+
+    def __init__(self, stored: "_Digesting", path: str, *, is_unpacked: bool = False) -> None:
+        """Read a source.
+
+        Args:
+            stored: The file, or the member of an archive, as it is stored.
+            path: The source, for messages.
+            is_unpacked: It is a member of an archive.
+        """
+        self._stored = stored
+        packed = io.BufferedReader(stored, _BUFFER_BYTES)
+        kind = kind_of(packed.peek(HEAD_BYTES)[:HEAD_BYTES])
+        self.is_unpacked = is_unpacked or is_compressed(kind)
+        super().__init__(unpack(packed, kind, path) if is_compressed(kind) else packed, _BUFFER_BYTES)
+
+    def drain(self) -> str:
+        """Take what is left of the stored bytes, unpacking nothing; return their digest."""
+        buffer = bytearray(_BUFFER_BYTES)
+        while self._stored.readinto(buffer):
+            pass
+        return self.sha256
+
+    @property
+    def sha256(self) -> str:
+        """Digest, in hexadecimal, of the stored bytes that were taken so far.
+
+        At the end it is that of the whole file as it lies on the disk, or would if it were taken out of its
+        archive: of `a.csv.gz` the compressed bytes, of `a.zip!b.csv` those of `b.csv`.
+        """
+        return self._stored.digest.hexdigest()
+
+
+class _Digesting(io.RawIOBase):
+    def __init__(self, file: io.RawIOBase | BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer)
+        count = self._file.readinto(view) or 0  # type: ignore[union-attr]  # every raw stream has it
+        self.digest.update(view[:count])
+        return count
 
 
 @contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a file for reading; within the block, errors of the system become errors of ours.
+def opened(path: str) -> Iterator[Content]:
+    """Open a source for reading; within the block, errors of the system become errors of ours.
+
+    Args:
+        path: A file, or a member of a zip archive as `a.zip!b.csv`. If it is compressed with gzip, bzip2, xz
+            or zstd, its content is read.
 
     Raises:
-        SourceError: With code `not_a_file`, `no_such_file` or `unreadable_source`.
+        SourceError: With code `not_a_file`, `no_such_file` or `unreadable_source`, or as `Unpacking` says.
     """
+    archive, member = split_path(path)
     try:
-        if Path(path).is_dir():
-            raise _refusal(path, "this is a folder", "not_a_file", "Name the files in it.")
-        with Path(path).open("rb") as file:
-            yield file
+        _refuse_others(archive, path)
+        with open(archive, "rb", buffering=0) as file:  # noqa: PTH123, a Path would raise on odd names
+            stored = file if member is None else open_member(file, path, member)
+            with Content(_Digesting(stored), path, is_unpacked=member is not None) as content:
+                yield content
     except FileNotFoundError as error:
         raise _refusal(
             path, "there is no such file", "no_such_file", "Check the name and the folder."
@@ -27,6 +101,51 @@ def opened(path: str) -> Iterator[BinaryIO]:
     except OSError as error:
         found = f"the file cannot be read ({error.strerror or error})"
         raise _refusal(path, found, "unreadable_source", "Check the permissions and the disk.") from error
+
+
+def _refuse_others(name: str, path: str) -> None:
+    """Refuse what is no file. A pipe gives its bytes once, but a source is read several times."""
+    if "\0" in name:
+        raise FileNotFoundError(name)
+    mode = os.stat(name).st_mode  # noqa: PTH116
+    if stat.S_ISDIR(mode):
+        raise _refusal(path, "this is a folder", "not_a_file", "Name the files in it.")
+    if not stat.S_ISREG(mode):
+        hint = "Give - as the file and pipe it in."
+        raise _refusal(path, "this is a pipe or a device, no file", "not_a_file", hint)
+
+
+class Copy:
+    """The content of a source in a file of its own, for those who read here and there in it.
+
+    Attributes:
+        path: The file. It is deleted with this object.
+    """
+
+    def __init__(self, source: str) -> None:
+        """Unpack a source.
+
+        Args:
+            source: As in `opened`.
+
+        Raises:
+            SourceError: As `opened`.
+        """
+        folder = tempfile.mkdtemp(prefix="prep-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = Path(folder) / "unpacked"
+        with opened(source) as content, self.path.open("xb") as file:
+            shutil.copyfileobj(content, file, _BUFFER_BYTES)
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a source, in hexadecimal: what `Content.sha256` is in the end.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    with opened(path) as content:
+        return content.drain()
 
 
 def _refusal(path: str, found: str, code: str, hint: str) -> SourceError:

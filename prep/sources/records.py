@@ -1,16 +1,132 @@
 """What a record is: the exact rules, over bytes of UTF-8 in which every line ends with LF.
 
 Cells stand between delimiters. A quote opens a cell only as its first character; inside, two quotes stand
-for one, and the quote that closes it must be followed by a delimiter or a line end. Any other quote is a
-character like others (`5" pipe`).
+for one (or a backslash and a quote, where the dialect says so), and the quote that closes it must be followed
+by a delimiter or a line end, with blanks before these at most. Any other quote is a character like others
+(`5" pipe`).
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Final, Self
 
-QUOTE = b'"'
-WHITESPACE = b" \t\v\f"
+DOUBLE: Final = "double"
+BACKSLASH: Final = "backslash"
+WHITESPACE: Final = b" \t\v\f"
+
+
+_FEWEST_COLUMNS_TO_TELL = 3
+_ADDRESS = re.compile(rb"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells are told apart.
+
+    Attributes:
+        delimiter: The ASCII character between two cells.
+        quote: The ASCII character around a cell that holds delimiters or line ends; empty where none does so.
+        escape: What makes a quote inside such a cell a character like others: `double` or `backslash`.
+    """
+
+    delimiter: str
+    quote: str = '"'
+    escape: str = DOUBLE
+
+    @cached_property
+    def delimiter_byte(self) -> bytes:
+        """The delimiter, encoded."""
+        return self.delimiter.encode()
+
+    @cached_property
+    def quote_byte(self) -> bytes:
+        """The quote, encoded."""
+        return self.quote.encode()
+
+    @property
+    def doubling(self) -> Self:
+        """The dialect that `requote` writes: the same delimiter and quote, and quotes doubled."""
+        return type(self)(self.delimiter, self.quote)
+
+    @cached_property
+    def cell(self) -> bytes:
+        """Pattern of one cell. What follows is a delimiter or a line end, or else the quoting is broken."""
+        stop = re.escape(self.delimiter_byte) + rb"\n"
+        if not self.quote:
+            return rb"[^%b]*+" % stop
+        quote = re.escape(self.quote_byte)
+        blanks = b"" if self.delimiter == " " else b" *+"
+        return rb"%b%b(?=[%b])|[^%b%b][^%b]*+|" % (self._quoted, blanks, stop, quote, stop, stop)
+
+    @cached_property
+    def regular_cell(self) -> bytes:
+        """Like `cell`, but quotes occur only where cells are quoted, and doubled: all CSV parsers agree."""
+        stop = re.escape(self.delimiter_byte) + rb"\n"
+        if not self.quote:
+            return self.cell
+        quote = re.escape(self.quote_byte)
+        inner = rb"[^%b\\]" % quote if self.escape == BACKSLASH else rb"[^%b]" % quote
+        quoted = rb"%b%b*+(?:%b%b%b*+)*+%b" % (quote, inner, quote, quote, inner, quote)
+        return rb"%b(?=[%b])|[^%b%b]*+" % (quoted, stop, quote, stop)
+
+    @cached_property
+    def first_cell(self) -> re.Pattern[bytes]:
+        """Matches `cell`."""
+        return re.compile(self.cell)
+
+    @cached_property
+    def open_cell(self) -> bytes:
+        """Pattern of a quoted cell that is still open where the text ends."""
+        return rb"%b\Z" % self._opened
+
+    @cached_property
+    def _opened(self) -> bytes:
+        quote = re.escape(self.quote_byte)
+        if self.escape == BACKSLASH:
+            inner = rb"[^%b\\]*+" % quote
+            return rb"%b%b(?:(?:\\[\x00-\xff]|%b%b)%b)*+" % (quote, inner, quote, quote, inner)
+        inner = rb"[^%b]*+" % quote
+        return rb"%b%b(?:%b%b%b)*+" % (quote, inner, quote, quote, inner)
+
+    @cached_property
+    def _quoted(self) -> bytes:
+        return self._opened + re.escape(self.quote_byte)
+
+    def opens_quotes(self, text: bytes) -> bool:
+        """Tell whether any quote could open a cell: one that stands first in a line or after a delimiter."""
+        quote = self.quote_byte
+        return (
+            bool(quote)
+            and quote in text
+            and (
+                self.delimiter_byte + quote in text
+                or b"\n" + quote in text
+                or b"\r" + quote in text
+                or text.startswith(quote)
+            )
+        )
+
+    def unquote(self, cell: bytes) -> bytes:
+        """Take the quotes off a cell that has them."""
+        quote = self.quote_byte
+        if not quote or not cell.startswith(quote):
+            return cell
+        inner = cell.rstrip(b" ")[1:-1]
+        if self.escape == BACKSLASH:
+            return self._escapes.sub(rb"\1\2", inner)
+        return inner.replace(quote * 2, quote)
+
+    @cached_property
+    def _escapes(self) -> re.Pattern[bytes]:
+        quote = re.escape(self.quote_byte)
+        return re.compile(rb"\\([\\%b])|%b(%b)" % (quote, quote, quote))
+
+    def requote(self, cells: list[bytes]) -> bytes:
+        """Write a record so that quotes occur only where cells are quoted, with LF at its end."""
+        quote = self.quote_byte
+        quoted = (quote + cell.replace(quote, quote * 2) + quote for cell in cells)
+        return self.delimiter_byte.join(quoted) + b"\n"
 
 
 @dataclass(frozen=True)
@@ -18,52 +134,108 @@ class Layout:
     """How the records of one source are laid out.
 
     Attributes:
-        delimiter: The ASCII character between two cells.
+        dialect: How cells are told apart.
         columns: How many cells a record must have.
+        header: The header's cells, so that it is known where it comes again; empty where there is none.
+        lookup_position: Which column holds the lookup field, counted from 0.
+        surplus: A record may end with one delimiter more, nothing behind it.
     """
 
-    delimiter: str
+    dialect: Dialect
     columns: int
-    delimiter_byte: bytes = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delimiter_byte", self.delimiter.encode())
+    header: tuple[str, ...] = ()
+    lookup_position: int | None = None
+    surplus: bool = False
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
         """Matches one record of the right number of cells, its line end included."""
-        return _record(_cell(self.delimiter_byte), self.delimiter_byte, self.columns)
+        return self._record(self.dialect.cell)
 
     @cached_property
     def regular_record(self) -> re.Pattern[bytes]:
         """Like `record`, but quotes occur only where cells are quoted: every CSV parser agrees on these."""
-        return _record(_regular_cell(self.delimiter_byte), self.delimiter_byte, self.columns)
+        return self._record(self.dialect.regular_cell)
 
     @cached_property
     def line_pattern(self) -> str:
         """Like `regular_record` for a single line without its end and without NUL, for Rust's regex."""
-        stop = re.escape(self.delimiter)
-        cell = rf'(?:"(?:[^"\x00]|"")*"|[^"\x00{stop}]*)'
-        return rf"^(?:{cell}{stop}){{{self.columns - 1}}}{cell}$"
+        stop, quote = re.escape(self.dialect.delimiter), re.escape(self.dialect.quote)
+        backslash = r"\\" if self.dialect.escape == BACKSLASH else ""
+        quoted = rf"{quote}(?:[^{quote}\x00{backslash}]|{quote}{quote})*{quote}"
+        cell = rf"(?:{quoted}|[^{quote}\x00{stop}]*)"
+        return rf"^(?:{cell}{stop}){{{self.columns - 1}}}{cell}{f'(?:{stop})?' if self.surplus else ''}$"
 
     @cached_property
     def open_record(self) -> re.Pattern[bytes]:
         """Matches a record whose quoted cell is still open where the text ends."""
-        delimiter = re.escape(self.delimiter_byte)
-        cells = rb"(?:(?:%b)%b){0,%d}" % (_cell(self.delimiter_byte), delimiter, self.columns - 1)
-        return re.compile(cells + rb'"[^"]*+(?:""[^"]*+)*+\Z')
+        delimiter = re.escape(self.dialect.delimiter_byte)
+        cells = rb"(?:(?:%b)%b){0,%d}" % (self.dialect.cell, delimiter, self.columns - 1)
+        return re.compile(cells + self.dialect.open_cell)
 
-    def opens_quotes(self, text: bytes) -> bool:
-        """Tell whether any quote could open a cell: one that stands first in a line or after a delimiter."""
-        return QUOTE in text and (
-            self.delimiter_byte + QUOTE in text or b'\n"' in text or b'\r"' in text or text.startswith(QUOTE)
-        )
+    def _record(self, cell: bytes) -> re.Pattern[bytes]:
+        delimiter = re.escape(self.dialect.delimiter_byte)
+        tail = rb"(?:%b)?\n" % delimiter if self.surplus else rb"\n"
+        return re.compile(rb"(?:(?:%b)%b){%d}(?:%b)%b" % (cell, delimiter, self.columns - 1, cell, tail))
+
+    def short_cells(self, line: bytes) -> list[bytes] | None:
+        """Split a line, given with its end, that is a record with fewer cells than the header has."""
+        found = split(line, 0, self.dialect) if self.columns > 1 else None
+        return found[0] if found and len(found[0]) < self.columns else None
+
+    def is_comment(self, line: bytes) -> bool:
+        """Tell whether a line, given with its end, can be nothing but a remark.
+
+        It begins with #, has too few cells and no lookup value. What stands behind the # may be one where
+        the lookup field comes first: an address, or a number such as `#1001`.
+        """
+        if not line.startswith(b"#") or b"@" in line:
+            return False
+        cells = self.short_cells(line)
+        if cells is None:
+            return False
+        return self._lacks_lookup(cells) or (self.lookup_position == 0 and _is_remark(cells[0]))
+
+    def is_loose(self, line: bytes) -> bool:
+        """Tell whether a line, given with its end, may be a footer: too few cells and no lookup value."""
+        if self.lookup_position is None:
+            return False
+        cells = self.short_cells(line)
+        return cells is not None and self._lacks_lookup(cells)
+
+    def swallows_records(self, lines: bytes) -> bool:
+        """Tell whether a record cannot be one because it would take whole records below with it.
+
+        Args:
+            lines: What it holds below its first line. A line there that is a record of its own, an address in
+                its lookup cell, shows that a quote above was never closed. With two columns, ordinary notes
+                look like that.
+        """
+        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL:
+            return False
+        for line in _lines(lines)[:-1]:
+            found = split(line, 0, self.dialect) if b"@" in line else None
+            if found and len(found[0]) == self.columns and _ADDRESS.fullmatch(found[0][self.lookup_position]):
+                return True
+        return False
+
+    def _lacks_lookup(self, cells: list[bytes]) -> bool:
+        position = self.lookup_position
+        return position is None or position >= len(cells) or not cells[position].strip()
 
     def is_blank(self, line: bytes) -> bool:
         """Tell whether a line, given without its end, is no record: empty, or undivided white space."""
         if self.columns == 1:
             return not line
-        return not line.strip(WHITESPACE) and self.delimiter_byte not in line
+        return not line.strip(WHITESPACE) and self.dialect.delimiter_byte not in line
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return [line + b"\n" for line in text.split(b"\n")[:-1]]
+
+
+def _is_remark(cell: bytes) -> bool:
+    return len(cell.split()) > 1 or not any(character in b"0123456789" for character in cell)
 
 
 def with_line_feeds(text: bytes) -> bytes:
@@ -71,54 +243,33 @@ def with_line_feeds(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
 
 
-def split(text: bytes, start: int, delimiter: bytes) -> tuple[list[bytes], int] | None:
+def split(text: bytes, start: int, dialect: Dialect) -> tuple[list[bytes], int] | None:
     """Split the record that begins at `start`.
 
     Args:
         text: Lines that each end with LF, the last one too.
         start: Where the record begins.
-        delimiter: The byte between two cells.
+        dialect: How cells are told apart.
 
     Returns:
         The cells without their quotes, and where the next record begins; nothing if the quoting is broken
         or a quoted cell is still open where the text ends.
     """
-    pattern = re.compile(_cell(delimiter))
+    found = split_raw(text, start, dialect)
+    return found and ([dialect.unquote(cell) for cell in found[0]], found[1])
+
+
+def split_raw(text: bytes, start: int, dialect: Dialect) -> tuple[list[bytes], int] | None:
+    """Like `split`, the cells being as they are written."""
+    match = dialect.first_cell.match
     cells = []
     position = start
-    while cell := pattern.match(text, position):
-        cells.append(unquote(cell.group()))
+    while cell := match(text, position):
+        cells.append(cell.group())
         position = cell.end() + 1
         mark = text[cell.end() : position]
         if mark == b"\n":
             return cells, position
-        if mark != delimiter:
+        if mark != dialect.delimiter_byte:
             break
     return None
-
-
-def unquote(cell: bytes) -> bytes:
-    """Take the quotes off a cell that has them."""
-    return cell[1:-1].replace(b'""', QUOTE) if cell.startswith(QUOTE) else cell
-
-
-def requote(cells: list[bytes], delimiter: bytes) -> bytes:
-    """Write a record so that quotes occur only where cells are quoted, with LF at its end."""
-    return delimiter.join(b'"%b"' % cell.replace(QUOTE, b'""') for cell in cells) + b"\n"
-
-
-def _record(cell: bytes, delimiter: bytes, columns: int) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:(?:%b)%b){%d}(?:%b)\n" % (cell, re.escape(delimiter), columns - 1, cell))
-
-
-def _cell(delimiter: bytes) -> bytes:
-    stop = re.escape(delimiter) + rb"\n"
-    return rb'%b(?=[%b])|[^"%b][^%b]*+|' % (_QUOTED, stop, stop, stop)
-
-
-def _regular_cell(delimiter: bytes) -> bytes:
-    stop = re.escape(delimiter) + rb"\n"
-    return rb'%b(?=[%b])|[^"%b]*+' % (_QUOTED, stop, stop)
-
-
-_QUOTED = rb'"[^"]*+(?:""[^"]*+)*+"'

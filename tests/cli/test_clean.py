@@ -129,7 +129,7 @@ def test_max_rejected(prep: Prep, leads: Path, command: str, limit: str, stops: 
     assert (said in ended.out) == stops
 
 
-CHECKED = """leads.csv
+CHECKED = """leads.csv: 3 columns, utf-8, delimiter ','
 4 rows read
           2  ready       would be sent
           1  duplicate   would not: they lose to another row with the same email
@@ -210,7 +210,7 @@ def test_headers(prep: Prep, here: Path) -> None:
 
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
-        "list.csv: 3 columns, delimiter ';'\n"
+        "list.csv: 3 columns, utf-8, delimiter ';'\n"
         "  '--set title'  → title                    set\n"
         "  'E-mail'       → email                    folded\n"
         "  'Vorname'      → firstName                map\n"
@@ -225,7 +225,17 @@ def test_headers_json_also_when_nothing_maps_to_the_lookup_field(prep: Prep, her
 
     assert ended.code == 1
     assert ended.json["sources"] == [
-        {"path": "list.csv", "encoding": "utf-8", "delimiter": ",", "columns": ["Frst Name", "Zzz"]}
+        {
+            "path": "list.csv",
+            "encoding": "utf-8",
+            "delimiter": ",",
+            "quote": '"',
+            "escape": "double",
+            "header_line": 1,
+            "sheet": None,
+            "columns": ["Frst Name", "Zzz"],
+            "notes": [],
+        }
     ]
     assert ended.json["mapping"] == [
         {"source": "Frst Name", "field": "firstName", "how": "suggested"},

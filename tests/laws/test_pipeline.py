@@ -5,6 +5,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
 from unittest import mock
 
@@ -13,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep import multipart, preparation
+from prep import multipart
 from prep.chunks import largest_line_bytes, line_bytes, split
 from prep.duplicates import KEY, ORDINAL, find_losers, lookup_keys, rank
 from prep.model import Fate, Format, Keep, KeepPolicy
 from prep.pipeline import Run, clean, prepare
-from prep.sources import read_batches
+from prep.sources.delimited import DelimitedSource
 from tests.strategies import KEYS, LEADS, NASTY_CELLS, WRITABLE_CELLS, frames, write_leads
 
 POLICIES = ["first", "last", "most-complete", "merge"]
@@ -148,9 +149,8 @@ def test_prepare_and_clean_agree_whatever_the_batches(
     with folder_with(*halves) as (folder, paths):
         prepared = prepare(paths, keep=keep)
         whole = clean(paths, folder / "a.prep", keep=keep)
-        with mock.patch.object(
-            preparation, "read_batches", lambda source: read_batches(source, block_bytes=SMALL_BLOCKS)
-        ):
+        in_pieces = partialmethod(DelimitedSource.read, block_bytes=SMALL_BLOCKS)
+        with mock.patch.object(DelimitedSource, "read", in_pieces):
             pieces = clean(paths, folder / "b.prep", keep=keep)
         assert prepared.counts == whole.counts == pieces.counts
         assert chunks_of(whole) == chunks_of(pieces)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from prep.errors import SourceError
-from prep.sources import Batch, blocks, delimited, open_source, read_batches
+from prep.model import Reading
+from prep.sources import Batch, blocks, delimited
+from prep.sources.delimited import open_delimited
+from prep.sources.encoding import as_utf8, find_encoding
+from prep.sources.files import opened
 
 ACCENTS = "é" * 500  # valid characters enough that no broken byte below makes the file look like a legacy one
 PIECES = [
@@ -90,11 +94,22 @@ CELLS = [
         b"\xef\xbb\xbfa",
         b'"\n"',
     ),
+    *(
+        b'"a\\"b"',
+        b'"a\\\\"',
+        b'"a\\"',
+        b"'a'",
+        b'"a" ',
+        b"#",
+        b"#a b",
+        b"a@b.co",
+        b'"x\na@b.co,a@b.co,a@b.co\ny"',
+    ),
 ]
 
 
 @dataclass
-class Reading:
+class Outcome:
     cells: list[tuple[str | None, ...]] = field(default_factory=list)
     readable: list[tuple[int, int]] = field(default_factory=list)
     rejected: list[tuple[int, int, str, str]] = field(default_factory=list)
@@ -103,16 +118,45 @@ class Reading:
     lines: int = 0
 
 
-def split_slowly(text: bytes, start: int, delimiter: bytes) -> tuple[list[bytes], int] | None:
+@dataclass(frozen=True)
+class Table:
+    """How the table below the header is read."""
+
+    columns: int = 2
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = "double"
+    lookup: int | None = None
+
+    @property
+    def header(self) -> list[str]:
+        return [ACCENTS] * self.columns
+
+    @property
+    def header_line(self) -> bytes:
+        return self.delimiter.join(self.header).encode() + b"\n"
+
+    @property
+    def reading(self) -> Reading:
+        return Reading("utf-8", self.delimiter, self.quote, self.escape, header_line=1)
+
+
+def split_slowly(text: bytes, start: int, table: Table) -> tuple[list[bytes], int] | None:  # noqa: C901, PLR0912  # one state after the other
+    delimiter, quote = table.delimiter.encode(), table.quote.encode()
     cells, cell, state = [], bytearray(), "start"
     for position in range(start, len(text)):
         byte = text[position : position + 1]
-        if state == "quoted":
-            if byte == b'"':
+        if state == "escaped":
+            cell += byte if byte in {quote, b"\\"} else b"\\" + byte
+            state = "quoted"
+        elif state == "quoted":
+            if byte == quote:
                 state = "closed"
+            elif byte == b"\\" and table.escape == "backslash":
+                state = "escaped"
             else:
                 cell += byte
-        elif state == "closed" and byte == b'"':
+        elif state == "closed" and byte == quote:
             cell += byte
             state = "quoted"
         elif byte in {delimiter, b"\n"}:
@@ -120,9 +164,11 @@ def split_slowly(text: bytes, start: int, delimiter: bytes) -> tuple[list[bytes]
             cell, state = bytearray(), "start"
             if byte == b"\n":
                 return cells, position + 1
-        elif state == "closed":
-            return None
-        elif state == "start" and byte == b'"':
+        elif state in {"closed", "over"}:
+            if byte != b" ":
+                return None
+            state = "over"
+        elif state == "start" and byte == quote:
             state = "quoted"
         else:
             cell += byte
@@ -130,36 +176,100 @@ def split_slowly(text: bytes, start: int, delimiter: bytes) -> tuple[list[bytes]
     return None
 
 
-def read_slowly(body: bytes, delimiter: str, columns: int, *, first_line: int = 2) -> Reading:
+def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
     text = re.sub(rb"\r\n|\r", b"\n", body)
     if text and not text.endswith(b"\n"):
         text += b"\n"
-    reading, position, line = Reading(), 0, first_line
+    header = [name.encode() for name in table.header]
+    outcome, position, line = Outcome(), 0, first_line
+    loose: list[tuple[str, int]] = []
     while position < len(text):
         line_end = text.index(b"\n", position) + 1
         first = text[position : line_end - 1]
-        undivided = columns > 1 and delimiter.encode() not in first and not first.strip(b" \t\v\f")
-        record = split_slowly(text, position, delimiter.encode())
+        undivided = (
+            table.columns > 1 and table.delimiter.encode() not in first and not first.strip(b" \t\v\f")
+        )
+        record = split_slowly(text, position, table)
+        fits = record is not None and len(record[0]) == table.columns
+        end = line_end
         if first == b"" or undivided:
-            reading.skipped.append(("blank", line))
-            end = line_end
+            outcome.skipped.append(("blank", line))
+            loose.append(("blank", line))
+        elif is_comment(first, table):
+            outcome.skipped.append(("comment", line))
+            loose.append(("comment", line))
         else:
-            reading.rows += 1
-            end = line_end
-            if record and len(record[0]) == columns:
+            if record and fits:
                 too_long = record[1] > line_end and record[1] - position > blocks.MAX_RECORD_BYTES
-                end = line_end if too_long else record[1]
+                fits = not too_long and not swallows(text[line_end : record[1]], table)
+                end = record[1] if fits else line_end
             raw = text[position : end - 1]
-            if valid(raw) and record and end == record[1] and len(record[0]) == columns and b"\0" not in raw:
-                reading.cells.append(tuple(cell.decode() or None for cell in record[0]))
-                reading.readable.append((reading.rows, line))
+            is_good = record is not None and fits and valid(raw) and b"\0" not in raw
+            if is_good and record and record[0] == header:
+                outcome.skipped += [("repeated_header", line)]
+                loose.clear()
             else:
-                reason = "unreadable_row" if valid(raw) else "encoding"
-                reading.rejected.append((reading.rows, line, reason, raw.decode(errors="backslashreplace")))
+                outcome.rows += 1
+                if is_good and record:
+                    outcome.cells.append(tuple(cell.decode() or None for cell in record[0]))
+                    outcome.readable.append((outcome.rows, line))
+                else:
+                    reason = "unreadable_row" if valid(raw) else "encoding"
+                    shown = raw.decode(errors="backslashreplace")
+                    outcome.rejected.append((outcome.rows, line, reason, shown))
+                if is_loose(raw, table):
+                    loose.append(("footer", line))
+                else:
+                    loose.clear()
         line += text.count(b"\n", position, end)
         position = end
-    reading.lines = line - 1
-    return reading
+    outcome.lines = line - 1
+    footer = {at for kind, at in loose if kind == "footer" and outcome.lines - at < blocks.MAX_FOOTER_LINES}
+    outcome.rejected = [entry for entry in outcome.rejected if entry[1] not in footer]
+    outcome.rows -= len(footer)
+    outcome.skipped = sorted(
+        [*outcome.skipped, *(("footer", at) for at in footer)], key=lambda entry: entry[1]
+    )
+    return outcome
+
+
+def short_cells(line: bytes, table: Table) -> list[bytes] | None:
+    record = split_slowly(line + b"\n", 0, table)
+    return record[0] if record and len(record[0]) < table.columns else None
+
+
+def lacks_lookup(cells: list[bytes], table: Table) -> bool:
+    return table.lookup is None or table.lookup >= len(cells) or not cells[table.lookup].strip()
+
+
+def is_comment(line: bytes, table: Table) -> bool:
+    cells = short_cells(line, table) if line.startswith(b"#") and b"@" not in line else None
+    if cells is None:
+        return False
+    words = cells[0].split()
+    remark = table.lookup == 0 and (len(words) > 1 or not re.search(rb"[0-9]", cells[0]))
+    return lacks_lookup(cells, table) or remark
+
+
+def is_loose(line: bytes, table: Table) -> bool:
+    cells = short_cells(line, table) if b"\n" not in line else None
+    return (
+        cells is not None
+        and table.lookup is not None
+        and valid(line)
+        and b"\0" not in line
+        and lacks_lookup(cells, table)
+    )
+
+
+def swallows(below: bytes, table: Table) -> bool:
+    if table.lookup is None or table.columns < 3:
+        return False
+    for line in below.split(b"\n")[:-2]:
+        record = split_slowly(line + b"\n", 0, table)
+        if record and len(record[0]) == table.columns and record[0][table.lookup] == b"a@b.co":
+            return True
+    return False
 
 
 def valid(text: bytes) -> bool:
@@ -170,21 +280,21 @@ def valid(text: bytes) -> bool:
     return True
 
 
-def read_all(path: Path, delimiter: str, block_bytes: int) -> Reading:
-    source = open_source(path, delimiter=delimiter)
-    reader = read_batches(source, block_bytes=block_bytes)
-    reading = Reading()
+def read_all(path: Path, table: Table, block_bytes: int) -> Outcome:
+    source = open_delimited(str(path), table.reading)
+    reader = source.read(table.lookup, block_bytes=block_bytes)
+    outcome = Outcome()
     for batch in reader:
         names = [str(position) for position in range(len(source.columns))]
         assert batch.cells.columns == [*names, "_row", "_line"]
-        reading.cells += batch.cells.select(names).rows()
-        reading.readable += batch.cells.select("_row", "_line").rows()
-        reading.rejected += batch.rejected.rows()
-        reading.skipped += [(entry.kind, entry.line) for entry in batch.skipped]
+        outcome.cells += batch.cells.select(names).rows()
+        outcome.readable += batch.cells.select("_row", "_line").rows()
+        outcome.rejected += batch.rejected.rows()
+        outcome.skipped += [(entry.kind, entry.line) for entry in batch.skipped]
         assert rows_of(batch) == sorted(rows_of(batch))
-    reading.rows, reading.lines = reader.rows, reader.lines
+    outcome.rows, outcome.lines = reader.rows, reader.lines
     assert reader.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    return reading
+    return outcome
 
 
 def rows_of(batch: Batch) -> list[int]:
@@ -192,16 +302,14 @@ def rows_of(batch: Batch) -> list[int]:
     return rows
 
 
-def check(path: Path, body: bytes, delimiter: str, columns: int, block_bytes: int) -> None:
-    header = delimiter.join([ACCENTS] * columns).encode() + b"\n"
-    path.write_bytes(header + body)
-    expected = read_slowly(body, delimiter, columns)
+def check(path: Path, body: bytes, table: Table, block_bytes: int) -> None:
+    path.write_bytes(table.header_line + body)
+    expected = read_slowly(body, table)
     expected.skipped.insert(0, ("header", 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            delimited, "_USUAL_LINE_BYTES", block_bytes % 3
-        )  # else blocks nearly always end with LF
-        actual = read_all(path, delimiter, block_bytes)
+        # else blocks nearly always end with LF
+        patch.setattr(delimited, "_USUAL_LINE_BYTES", block_bytes % 3)
+        actual = read_all(path, table, block_bytes)
     assert actual == expected
     numbers = sorted([row for row, _ in actual.readable] + [row for row, *_ in actual.rejected])
     assert numbers == list(range(1, actual.rows + 1))
@@ -218,54 +326,112 @@ quietly = settings(max_examples=300, deadline=None, suppress_health_check=[Healt
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[bytes, str, int]:
-    """Mostly good rows, so that every way through the reader is taken."""
+def tables(draw: st.DrawFn) -> Table:
     columns = draw(st.integers(1, 4))
-    delimiter = draw(st.sampled_from(",;\t|"))
-    good = st.sampled_from([b"", b"a", b"b c", b"\xc3\xa9", b"007", draw(st.sampled_from(CELLS))])
+    return Table(
+        columns=columns,
+        delimiter=draw(st.sampled_from(",;\t|")),
+        quote=draw(st.sampled_from(['"', '"', '"', "'"])),
+        escape=draw(st.sampled_from(["double", "double", "backslash"])),
+        lookup=draw(st.sampled_from([None, *range(columns)])),
+    )
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[bytes, Table]:
+    """Mostly good rows, so that every way through the reader is taken."""
+    table = draw(tables())
+    delimiter, quote = table.delimiter.encode(), table.quote.encode()
+    good = st.sampled_from([b"", b"a", b"b c", b"\xc3\xa9", b"007", b"a@b.co", draw(st.sampled_from(CELLS))])
     odd = st.sampled_from(CELLS)
     end = st.sampled_from([b"\n", b"\n", draw(st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n"]))])
     lines = []
     for _ in range(draw(st.integers(0, 25))):
-        width = columns if draw(st.integers(0, 9)) else draw(st.integers(1, 5))
+        width = table.columns if draw(st.integers(0, 9)) else draw(st.integers(1, 5))
         cell = good if draw(st.integers(0, 4)) else odd
-        lines.append(delimiter.encode().join(draw(cell) for _ in range(width)) + draw(end))
-    return b"".join(lines), delimiter, columns
+        lines.append(delimiter.join(draw(cell) for _ in range(width)) + draw(end))
+    remark = draw(
+        st.sampled_from(
+            [b"", b"# one two\n", b"#1\n", table.header_line, b"Total" + delimiter + b"\n", b"\n"]
+        )
+    )
+    lines.insert(draw(st.integers(0, len(lines))), remark)
+    lines += draw(
+        st.lists(st.sampled_from([delimiter + b"3\n", b"\n", b"end\n", b" \n", b"# x\n"]), max_size=6)
+    )
+    return b"".join(lines).replace(b'"', quote), table
 
 
 @quietly
-@given(body=anything, delimiter=st.sampled_from(",;\t|"), columns=st.integers(1, 4), block_bytes=block_sizes)
-@example(body=b"x^,b\nc,d\n", delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b"x\x01,b\nc,d\n", delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b"\xef\xbb\xbfa,b\nc,d\n", delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b'\xef\xbb\xbfa,b\n"c",d\n', delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b'x^,b\n"c",d\n', delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b"\r,", delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b"a,b\n\r,\r,c\n", delimiter=",", columns=2, block_bytes=1 << 20)
-@example(body=b"\r\na\r\n\r\n", delimiter=",", columns=1, block_bytes=1 << 20)
-@example(body=b"a,\xc3\n\xa9,b\n", delimiter=",", columns=2, block_bytes=1 << 20)
+@given(body=anything, table=tables(), block_bytes=block_sizes)
+@example(body=b"x^,b\nc,d\n", table=Table(), block_bytes=1 << 20)
+@example(body=b"x\x01,b\nc,d\n", table=Table(), block_bytes=1 << 20)
+@example(body=b"\xef\xbb\xbfa,b\nc,d\n", table=Table(), block_bytes=1 << 20)
+@example(body=b'\xef\xbb\xbfa,b\n"c",d\n', table=Table(), block_bytes=1 << 20)
+@example(body=b'x^,b\n"c",d\n', table=Table(), block_bytes=1 << 20)
+@example(body=b"\r,", table=Table(), block_bytes=1 << 20)
+@example(body=b"a,b\n\r,\r,c\n", table=Table(), block_bytes=1 << 20)
+@example(body=b"\r\na\r\n\r\n", table=Table(columns=1), block_bytes=1 << 20)
+@example(body=b"a,\xc3\n\xa9,b\n", table=Table(), block_bytes=1 << 20)
 def test_any_bytes_are_read_like_the_slow_reader_does(
-    path: Path, body: bytes, delimiter: str, columns: int, block_bytes: int
+    path: Path, body: bytes, table: Table, block_bytes: int
 ) -> None:
-    check(path, body, delimiter, columns, block_bytes)
+    check(path, body, table, block_bytes)
 
 
 @quietly
-@given(table=tables(), block_bytes=block_sizes)
+@given(body=bodies(), block_bytes=block_sizes)
 def test_tables_are_read_like_the_slow_reader_does(
-    path: Path, table: tuple[bytes, str, int], block_bytes: int
+    path: Path, body: tuple[bytes, Table], block_bytes: int
 ) -> None:
-    check(path, *table, block_bytes)
+    check(path, *body, block_bytes)
 
 
 @quietly
-@given(table=tables(), block_bytes=block_sizes, limit=st.integers(1, 40))
-def test_the_limit_of_a_record_does_not_depend_on_block_borders(
-    path: Path, table: tuple[bytes, str, int], block_bytes: int, limit: int
+@given(body=bodies(), block_bytes=block_sizes, limit=st.integers(1, 40), footer=st.integers(1, 5))
+def test_the_limits_of_records_and_footers_do_not_depend_on_block_borders(
+    path: Path, body: tuple[bytes, Table], block_bytes: int, limit: int, footer: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "MAX_RECORD_BYTES", limit)
-        check(path, *table, block_bytes)
+        patch.setattr(blocks, "MAX_FOOTER_LINES", footer)
+        check(path, *body, block_bytes)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """Whole files: something above, perhaps a header, a body."""
+    body, table = draw(bodies())
+    delimiter = table.delimiter.encode()
+    above = st.sampled_from(
+        [b"Leads of May\n", b"\n", b"# a remark\n", b"sep=;\n", b"sep=,\n", b"From;Ann\n"]
+    )
+    names = [b"Email", b"Name", b"City", b'"Phone"', b"", b"x y"]
+    header = delimiter.join(draw(st.sampled_from(names)) for _ in range(table.columns)) + b"\n"
+    return b"".join(draw(st.lists(above, max_size=3))) + draw(st.sampled_from([header, header, b""])) + body
+
+
+@quietly
+@given(
+    content=files() | anything,
+    header_line=st.sampled_from([None, None, 0]),
+    lookup=st.sampled_from([None, 0, 1]),
+)
+def test_opening_again_with_what_was_found_reads_the_same(
+    path: Path, content: bytes, header_line: int | None, lookup: int | None
+) -> None:
+    path.write_bytes(content)
+    try:
+        found = open_delimited(str(path), Reading(header_line=header_line))
+    except SourceError:
+        return
+    again = open_delimited(str(path), found.reading)
+    assert (again.columns, again.skipped, again.surplus) == (found.columns, found.skipped, found.surplus)
+    assert replace(again.reading, encoding=None) == replace(found.reading, encoding=None)
+    for one, other in zip(found.read(lookup), again.read(lookup), strict=True):
+        assert one.cells.equals(other.cells)
+        assert one.rejected.equals(other.rejected)
+        assert one.skipped == other.skipped
 
 
 @settings(max_examples=300, deadline=None)
@@ -278,13 +444,20 @@ def test_any_file_is_read_or_refused_with_its_name(path: Path, content: bytes, b
         assert outcome.hint
     else:
         rows, lines = outcome
-        assert lines == len(re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", content))
+        assert lines == lines_of(path)
         assert rows <= lines
+
+
+def lines_of(path: Path) -> int:
+    encoding = find_encoding(str(path))
+    with opened(str(path)) as file:
+        text = as_utf8(file, encoding).read()
+    return len(re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", text))
 
 
 def read_or_refuse(path: Path, block_bytes: int) -> tuple[int, int] | SourceError:
     try:
-        reader = read_batches(open_source(path), block_bytes=block_bytes)
+        reader = open_delimited(str(path)).read(block_bytes=block_bytes)
         batches = list(reader)
     except SourceError as error:
         return error

@@ -88,6 +88,8 @@ def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
                 "sha256": "d" * 64,
                 "encoding": "utf-8",
                 "delimiter": ";",
+                "sheet": None,
+                "notes": [],
                 "columns": [text],
                 "rows": 7_000,
                 "skipped": [
@@ -111,6 +113,10 @@ def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
             {"field": text, "rule": "trim", "cells": 8_123},
             {"field": "x", "rule": text, "cells": 3},
         ],
+        "notes": [
+            {"code": "role_account", "field": text, "cells": 12, "rows": [{"source": text, "row": 7}]},
+            {"code": "likely_typo", "field": text, "cells": 2, "rows": []},
+        ],
         "mapping": [
             {"source": text, "field": text, "how": "exact"},
             {"source": text, "field": None, "how": "dropped"},
@@ -132,6 +138,26 @@ def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         "list_id": 1_044,
         "list_name": text,
         "partition_name": text,
+        "messages": [
+            {
+                "fate": "failed",
+                "code": "wrong_type",
+                "field": text,
+                "cause": text,
+                "remedy": text,
+                "rule": text,
+                "rows": 37,
+            },
+            {
+                "fate": "warned",
+                "code": text,
+                "field": None,
+                "cause": "doubtful",
+                "remedy": "correct it",
+                "rule": "",
+                "rows": 1_311,
+            },
+        ],
         "error": {"code": text, "message": text, "hint": text, "source": text, "row": None, "column": text},
         **changes,
     }
@@ -181,6 +207,28 @@ def test_every_name_of_the_report_is_on_the_page() -> None:
     assert [name for name in names if name not in text] == []
     assert Reason.INVALID_EMAIL.meaning in text
     assert Reason.UNREADABLE_ROW.meaning in text
+
+
+def test_every_message_of_marketo_is_explained_in_a_row_of_its_own() -> None:
+    report = _report()
+    report["messages"][0] |= {"field": "score", "cause": "no <number>", "remedy": "mend", "rule": 'p = "<i>"'}
+    page = _page(report)
+    section = re.search(r'<section aria-labelledby="messages">.*?</section>', page.html, re.DOTALL)
+    assert section
+    rows = re.findall(r"<tr role=.row.>(.*?)</tr>", section[0], re.DOTALL)
+    assert [" | ".join(_cells(row)) for row in rows] == [
+        "Field | Fate | Cause and remedy | Line for the schema | Rows",
+        'score wrong_type | failed | no <number> mend | p = "<i>" | 37',
+        "whole row plain | warned | doubtful correct it | — | 1,311",
+    ]
+
+
+def _cells(row: str) -> list[str]:
+    return [" ".join(Page(cell).text.split()) for cell in re.findall(r"<t[hd] .*?</t[hd]>", row, re.DOTALL)]
+
+
+def test_a_run_without_messages_has_no_table_of_them() -> None:
+    assert "said of rows" not in _page(_report(messages=[])).text
 
 
 def test_more_skipped_lines_than_one_reads_are_counted() -> None:
@@ -269,7 +317,7 @@ def test_page_holds_together() -> None:
 def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
     shape = _page(_report()).shape
     tags = [tag for tag, _ in shape]
-    assert tags.count("table") == tags.count("caption") == 5
+    assert tags.count("table") == tags.count("caption") == 7
     assert all("scope" in dict(attributes) for tag, attributes in shape if tag == "th")
     assert tags.count("h1") == 1
 
@@ -354,6 +402,14 @@ def test_every_state_says_what_holds_and_what_to_do(
     assert "The numbers close" in page.text
 
 
+def test_an_unknown_upload_with_a_batch_id_can_be_asked_about_again() -> None:
+    report = _in_state("unknown", unknown=7)
+    command = "<bdi>prep reconcile leads.prep</bdi>"
+    for batch_id, is_offered in ((1_001, True), (None, False)):
+        report["chunks"][0] |= {"state": "unknown", "batch_id": batch_id}
+        assert (command in _page(report).html) == is_offered
+
+
 def test_a_rehearsal_is_called_one() -> None:
     assert "nothing reached Marketo" in _page(_report(target="sandbox")).text
     assert "nothing reached Marketo" not in _page(_report()).text
@@ -372,7 +428,7 @@ def test_numbers_that_do_not_close_are_called_so(changes: dict[str, Any]) -> Non
 
 def test_a_report_of_nearly_nothing_makes_a_page() -> None:
     report = _in_state("clean", rejected=0)
-    for name in ("reasons", "changes", "mapping", "chunks", "jobs", "sources"):
+    for name in ("reasons", "changes", "notes", "mapping", "chunks", "jobs", "sources", "messages"):
         report[name] = []
     for name in ("error", "list_id", "list_name", "partition_name"):
         del report[name]

@@ -9,8 +9,8 @@ import pytest
 from prep import cleaning
 from prep.config import CleanOptions, Destination
 from prep.errors import FolderError, HeaderError, SourceError
-from prep.folder import digest_file
 from prep.pipeline import Run, clean, prepare, resume_cleaning
+from prep.sources.files import digest
 
 LEADS = (
     "Correo electrónico;Nombre;Empleados;Notas\r\n"
@@ -21,7 +21,7 @@ LEADS = (
     "corta;fila\r\n"
     '"dora@example.com";"D;o""ra";7;"dos\nlíneas"\r\n'
 )
-MAPS = {"Notas": "mktoPersonNotes"}
+MAPS = {"Nombre": "firstName", "Notas": "mktoPersonNotes"}
 OPTIONS: CleanOptions = {"maps": MAPS}
 
 
@@ -230,23 +230,24 @@ def test_a_source_that_changes_while_it_is_read_leaves_no_folder(
 ) -> None:
     """The digest in the manifest must be that of the rows; a writer that appends meanwhile is noticed."""
 
-    def digest_then_append(path: str | Path) -> str:
-        found = digest_file(path)
+    def digest_then_append(path: str) -> str:
+        found = digest(path)
         with Path(path).open("ab") as file:
             file.write(b"eva@example.com;;;\r\n")
         return found
 
-    monkeypatch.setattr("prep.cleaning.digest_file", digest_then_append)
+    monkeypatch.setattr("prep.cleaning.digest", digest_then_append)
     with pytest.raises(SourceError, match=r"leads\.csv: changed while it was read"):
         clean(leads, **OPTIONS)
     assert [path.name for path in Path().iterdir()] == ["leads.csv"]
 
 
-def test_rubbish_far_down_leaves_no_folder(leads: Path) -> None:
-    leads.write_bytes(b"email,firstName\n" + "a@example.com,Añà\n".encode("latin-1") * 300_000)
-    with pytest.raises(SourceError, match="not UTF-8"):
-        clean(leads)
-    assert [path.name for path in Path().iterdir()] == ["leads.csv"]
+def test_letters_far_down_decide_the_encoding(leads: Path) -> None:
+    rows = "".join(f"person{number}@example.com,Ana\n" for number in range(300_000))
+    leads.write_bytes(f"email,firstName\n{rows}last@example.com,Añà\n".encode("cp1252"))
+    run = clean(leads)
+    assert run.report["sources"][0]["encoding"] == "cp1252"
+    assert run.folder.read_chunk(run.folder.manifest().results.chunks[-1]).decode().endswith(",Añà\n")
 
 
 def test_resuming_a_finished_clean_only_opens_it(run: Run, leads: Path) -> None:

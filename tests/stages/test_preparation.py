@@ -9,8 +9,9 @@ import pytest
 
 from prep.chunks import largest_line_bytes
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
+from prep.intake import default_folder
 from prep.model import Chunk, Format
-from prep.pipeline import Prepared, clean, default_folder, prepare, read
+from prep.pipeline import Prepared, clean, prepare, read
 from prep.preparation import with_chunks
 
 Rows = list[tuple[Any, ...]]

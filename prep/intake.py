@@ -1,0 +1,210 @@
+"""Whatever is given as a source → opened sources; what could not be read a second time is copied first."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from prep import durable
+from prep.errors import FolderError, SourceError
+from prep.folder import RunFolder, SourceRecord
+from prep.model import FIND_OUT, Reading
+from prep.returned import adopt
+from prep.sources import Source, open_source
+from prep.sources.columnar import open_frame, spool
+from prep.sources.containers import members
+from prep.sources.database import open_query
+from prep.sources.files import digest, opened
+from prep.sources.open import open_stored, spool_stream
+
+STDIN: Final = "-"
+
+
+@dataclass(frozen=True)
+class Query:
+    """Rows of a database, as a source.
+
+    Attributes:
+        sql: A query; its columns are the source's.
+        url: Such as `postgresql://host/database` or `sqlite:///leads.db`, without a password; None is what
+            the variable `PREP_DB_URL` holds, which may have one.
+    """
+
+    sql: str
+    url: str | None = None
+
+
+Given = str | Path | Query | pl.DataFrame | pl.LazyFrame
+Sources = Given | Sequence[Given]
+
+
+def listed(given: Sources) -> list[Given]:
+    """What was given, one by one.
+
+    Raises:
+        SourceError: Nothing was given, or a file twice: each of its rows would have two fates.
+    """
+    sources = [given] if isinstance(given, Given) else list(given)
+    if not sources:
+        raise SourceError("no source was given", code="no_source", hint="Name at least one lead file.")
+    seen: set[Path | str] = set()
+    for source in sources:
+        if not isinstance(source, str | Path):
+            continue
+        if any("\ud800" <= letter <= "\udfff" for letter in str(source)):
+            raise SourceError(
+                f"{str(source)!a}: the name is not valid text", code="bad_name", hint="Rename the file."
+            )
+        real = str(source) if _is_stdin(source) else Path(source).resolve()
+        if real in seen:
+            raise SourceError(
+                f"{source}: given twice",
+                code="repeated_source",
+                hint="Name each lead file once.",
+                source=str(source),
+            )
+        seen.add(real)
+    return sources
+
+
+def default_folder(given: Given) -> Path:
+    """The run folder of a source, in the current folder: its name without extensions and with `.prep`."""
+    if isinstance(given, Query):
+        return Path("query.prep")
+    if not isinstance(given, str | Path):
+        return Path("frame.prep")
+    if _is_stdin(given):
+        return Path("stdin.prep")
+    name = Path(given).name
+    return Path(f"{name.lstrip('.').partition('.')[0] or name}.prep")
+
+
+def open_all(given: Sequence[Given], reading: Reading = FIND_OUT) -> list[Source]:
+    """Open sources to be read once, in memory.
+
+    Raises:
+        SourceError: One cannot be read; standard input, which comes only once, is none of them.
+    """
+    sources: list[Source] = []
+    for source in given:
+        match source:
+            case Query():
+                sources.append(open_query(source.url, source.sql))
+            case pl.DataFrame() | pl.LazyFrame():
+                sources.append(open_frame(source, _frame_name(len(sources))))
+            case _ if _is_stdin(source):
+                raise SourceError(
+                    "-: standard input comes only once",
+                    code="no_stdin",
+                    hint="prep.clean copies it into its run folder; here, save it to a file first.",
+                    source=STDIN,
+                )
+            case _:
+                sources += _members(str(source), reading)
+    return [adopt(source) for source in sources]
+
+
+def _members(path: str, reading: Reading) -> Iterator[Source]:
+    """Open a file, or every table of an archive; the first of these tells which of its files hold none."""
+    found = members(path)
+    for number, member in enumerate(found.paths):
+        source = open_source(member, reading)
+        if found.left_out and not number:
+            left_out = f"files of the archive that were left out: {', '.join(map(repr, found.left_out))}"
+            source = replace(source, notes=(*source.notes, left_out))
+        yield source
+
+
+def take_in(
+    given: Sequence[Given], reading: Reading, folder: RunFolder, *, keep_source: bool = False
+) -> list[Source]:
+    """Open sources that can be read again later: from where they lie, else from a copy in the run folder.
+
+    Args:
+        given: What to open.
+        reading: How, where it was said.
+        folder: The run folder; copies are in `source/`.
+        keep_source: Copy files too.
+
+    Raises:
+        SourceError: One cannot be read.
+    """
+    sources: list[Source] = []
+    for source in given:
+        if isinstance(source, str | Path) and not _is_stdin(source) and not keep_source:
+            sources += open_all([source], reading)
+            continue
+        for name, copy in _copied(source, folder, len(sources)):
+            sources.append(_open_copy(copy, name, reading if isinstance(source, str | Path) else FIND_OUT))
+    return sources
+
+
+def reopen(folder: RunFolder, record: SourceRecord) -> Source:
+    """Open a source of a run as it was read then.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    if record.copy:
+        return _open_copy(folder.spool / record.copy, record.path, record.reading)
+    return adopt(open_source(record.path, record.reading))
+
+
+def _open_copy(copy: Path, name: str, reading: Reading) -> Source:
+    return replace(adopt(open_stored(copy, name, reading)), stored=str(copy))
+
+
+def _is_stdin(source: str | Path) -> bool:
+    return os.fspath(source) == STDIN
+
+
+def _frame_name(position: int) -> str:
+    return f"frame {position + 1}"
+
+
+def _copied(source: Given, folder: RunFolder, position: int) -> Iterator[tuple[str, Path]]:
+    """Copy a source, each member of an archive for itself; give the name of each and its copy."""
+    number = f"{position + 1:04d}"
+    match source:
+        case Query():
+            query = open_query(source.url, source.sql)
+            yield query.path, _store(folder, f"{number}.parquet", lambda path: spool(query, path))
+        case pl.DataFrame() | pl.LazyFrame():
+            frame = open_frame(source, _frame_name(position))
+            yield frame.path, _store(folder, f"{number}.parquet", lambda path: spool(frame, path))
+        case _ if _is_stdin(source):
+            yield STDIN, _store(folder, number, lambda path: spool_stream(sys.stdin.buffer, path))
+        case _:
+            for index, path in enumerate(members(str(source)).paths, position + 1):
+                with opened(path) as content:
+                    copy = partial(spool_stream, content)
+                    yield path, _store(folder, f"{index:04d}{Path(path).suffix}", copy)
+
+
+def _store(folder: RunFolder, name: str, write: Callable[[Path], object]) -> Path:
+    """Put a copy into the run folder, where one with other content may be already.
+
+    Raises:
+        FolderError: The folder's run was made from that one.
+    """
+    folder.spool.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
+    copy = folder.spool / name
+    incoming = folder.spool / f"{name}.new"
+    try:
+        write(incoming)
+        if folder.manifest_file.exists() and copy.exists() and digest(str(copy)) != digest(str(incoming)):
+            raise FolderError(
+                f"{folder.path}: was made before a source changed",
+                code="other_run",
+                hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
+                source=str(folder.path),
+            )
+        incoming.replace(copy)
+    finally:
+        incoming.unlink(missing_ok=True)
+    return copy

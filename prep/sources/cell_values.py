@@ -1,0 +1,166 @@
+"""What a cell of a workbook holds → the text that a person means by it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final, Literal
+
+Kind = Literal["number", "temporal", "clock", "duration", "padded"]
+
+_SAFE_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,14}")
+_NUMBER: Final = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?\s*")
+EXACT_DIGITS: Final = 15
+"""A spreadsheet keeps so many digits of a number, and no more.
+https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3"""
+
+_TEMPORAL_IDS: Final = frozenset({*range(14, 18), 22, *range(27, 32), 36, *range(50, 55), 57, 58})
+_CLOCK_IDS: Final = frozenset({*range(18, 22), *range(32, 36), 45, 47, 55, 56})
+_DURATION_ID: Final = 46
+"""Built-in formats that show a date, a time alone, or hours that count on after 24; those from 27 on do so
+in East Asian versions.
+ECMA-376 part 1, 18.8.30: https://ecma-international.org/publications-and-standards/standards/ecma-376/"""
+
+_NO_FORMAT: Final = re.compile(r'"[^"]*"?|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]|AM/PM|A/P', re.IGNORECASE)
+_PADDED: Final = re.compile(r"0[0-]*0")
+_ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_REMEMBERED: Final = 65_536
+_DAY_SECONDS: Final = 86_400
+
+_EPOCH_1900: Final = date(1899, 12, 30)
+_EPOCH_1904: Final = date(1904, 1, 1)
+_FICTIONAL_DAY: Final = 60
+"""1900 was no leap year, but serial number 60 is its 29 February.
+https://learn.microsoft.com/en-us/office/troubleshoot/excel/wrongly-assumes-1900-is-leap-year"""
+_LAST_DAY: Final = date(9999, 12, 31)
+
+
+class Numbers:
+    """Renders the numbers of one workbook as their formats mean them.
+
+    Dates become `YYYY-MM-DD`, with `THH:MM:SS` where a time is there; times alone `HH:MM:SS`. A format of
+    zeros (`00000`, `00000-0000`) gives a number its leading zeros. All else is the number itself, without
+    exponent: money and percentages as they are stored.
+    """
+
+    def __init__(self, formats: Sequence[int], codes: Mapping[int, str], *, is_1904: bool) -> None:
+        """Take the formats of a workbook.
+
+        Args:
+            formats: Number of the format of each style.
+            codes: The formats that the workbook defines itself.
+            is_1904: Whether days are counted from 1904 on.
+        """
+        self._styles = [_style(number, codes.get(number)) for number in formats]
+        self._is_1904 = is_1904
+        self.text = lru_cache(maxsize=_REMEMBERED)(self._text)
+
+    def _text(self, value: str, style: int) -> str:
+        """Render a number; what is none stays as it is."""
+        kind, mask = self._styles[style] if style < len(self._styles) else _PLAIN
+        if kind == "number":
+            return plain(value)
+        if not _NUMBER.fullmatch(value):
+            return value
+        if kind == "padded":
+            return _padded(plain(value), mask)
+        return moment(float(value), kind, is_1904=self._is_1904) or plain(value)
+
+
+def plain(value: str) -> str:
+    """Write a number without exponent and without needless digits; what is no number stays as it is."""
+    if _SAFE_INTEGER.fullmatch(value):
+        return value
+    if not _NUMBER.fullmatch(value):
+        return value
+    number = float(value)
+    if number in (float("inf"), float("-inf")):
+        return value
+    text = format(Decimal(repr(number)), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def is_rounded(text: str) -> bool:
+    """Tell whether a whole number has more digits than a spreadsheet keeps."""
+    digits = text.lstrip("-")
+    return len(digits) > EXACT_DIGITS and digits.isdigit()
+
+
+def moment(serial: float, kind: Kind, *, is_1904: bool) -> str | None:
+    """Write a date, a time or both; None for a number that is none of them."""
+    days, seconds = divmod(round(serial * _DAY_SECONDS), _DAY_SECONDS) if _is_finite(serial) else (-1, 0)
+    if days < 0:
+        return None
+    is_time = kind == "clock" or (seconds > 0 and not is_1904)
+    if kind == "duration" or (days == 0 and is_time):
+        return _clock(seconds + days * _DAY_SECONDS)
+    day = _day(days, is_1904=is_1904)
+    return day if day is None or not seconds else f"{day}T{_clock(seconds)}"
+
+
+def unescaped(text: str) -> str:
+    """Give text its characters back that XML cannot hold; line ends become LF."""
+    if "_x" in text:
+        text = _ESCAPE.sub(_character, text)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _is_finite(serial: float) -> bool:
+    return -1e9 < serial < 1e9  # noqa: PLR2004 (days: far beyond any calendar)
+
+
+def _day(days: int, *, is_1904: bool) -> str | None:
+    epoch = _EPOCH_1904 if is_1904 else _EPOCH_1900
+    if not is_1904 and days < _FICTIONAL_DAY:
+        days += 1
+    elif not is_1904 and days == _FICTIONAL_DAY:
+        return None
+    if days > (_LAST_DAY - epoch).days or (not is_1904 and days == 1):
+        return None
+    return (epoch + timedelta(days=days)).isoformat()
+
+
+def _style(number: int, code: str | None) -> tuple[Kind, str]:
+    if code is not None:
+        return _kind(code)
+    if number in _TEMPORAL_IDS:
+        return "temporal", ""
+    if number == _DURATION_ID:
+        return "duration", ""
+    return ("clock", "") if number in _CLOCK_IDS else _PLAIN
+
+
+def _kind(code: str) -> tuple[Kind, str]:
+    """Tell what a format makes of a number; for leading zeros also the mask."""
+    shown = _NO_FORMAT.sub("", code).split(";")[0].strip().lower()
+    if _PADDED.fullmatch(shown):
+        return "padded", shown
+    if "[" in shown:
+        return "duration", ""
+    has_time = "h" in shown or "s" in shown
+    if "y" in shown or "d" in shown or ("m" in shown and not has_time):
+        return "temporal", ""
+    return ("clock", "") if has_time else _PLAIN
+
+
+def _padded(text: str, mask: str) -> str:
+    if not text.isdigit() or not text.isascii():
+        return text
+    digits = text.rjust(mask.count("0"), "0")
+    start = len(digits) - mask.count("0")
+    rest = iter(digits[start:])
+    return digits[:start] + "".join(next(rest) if place == "0" else place for place in mask)
+
+
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
+    return match[0] if code == 0 or 0xD800 <= code < 0xE000 else chr(code)  # noqa: PLR2004
+
+
+_PLAIN: Final[tuple[Kind, str]] = ("number", "")

@@ -1,0 +1,134 @@
+"""Workbooks in the XML of Excel 2003, which many exports call `.xls`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+from xml.parsers import expat
+
+from prep.sources.cell_values import plain
+from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
+
+_MIDNIGHT: Final = "T00:00:00"
+_NO_DAY: Final = "1899-12-31T"
+_MOST_DIGITS: Final = 7
+
+
+class SpreadsheetmlBook:
+    """An opened workbook; see `Book`.
+
+    https://learn.microsoft.com/en-us/previous-versions/office/developer/office-xp/aa140066(v=office.10)
+    """
+
+    encoding: str | None = None
+
+    def __init__(self, content: bytes) -> None:
+        """Parse a workbook.
+
+        Raises:
+            Refusal: It is damaged or unsafe.
+        """
+        self.facts: Counter[str] = Counter()
+        self.sheets: list[Sheet] = []
+        self._rows: list[list[Row]] = []
+        self._line = 0
+        self._column = 0
+        self._cells: dict[int, str] = {}
+        self._errors = 0
+        self._type = ""
+        self._pieces: list[str] | None = None
+        self._is_comment = False
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        try:
+            parser.Parse(content, True)
+        except expat.ExpatError as error:
+            raise broken(f"its XML is not well-formed in line {error.lineno}") from error
+
+    def rows(self, sheet: int) -> Iterator[Row]:
+        """Yield the rows in which something stands, in order."""
+        for row in self._rows[sheet]:
+            self.facts["error"] += row.errors
+            yield row
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        local = {_local(name): value for name, value in attributes.items()}
+        match _local(tag):
+            case "Worksheet":
+                self.sheets.append(Sheet(local.get("Name", "")))
+                self._rows.append([])
+                self._line = 0
+            case "Comment":
+                self._is_comment = True
+            case "Visible" | "Row" | "Cell" | "Data" as name if self.sheets and not self._is_comment:
+                self._start_inside(name, local)
+            case _:
+                pass
+
+    def _start_inside(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "Row":
+            self._line = _index(attributes, self._line, SHEET_ROWS)
+            self._column, self._cells, self._errors = 0, {}, 0
+        elif name == "Cell":
+            self._column = _index(attributes, self._column, SHEET_COLUMNS)
+        else:
+            self._type = attributes.get("Type", name)
+            self._pieces = []
+
+    def _text(self, piece: str) -> None:
+        if self._pieces is not None:
+            self._pieces.append(piece)
+
+    def _end(self, tag: str) -> None:
+        match _local(tag):
+            case "Data" if self._pieces is not None:
+                self._end_data("".join(self._pieces))
+                self._pieces = None
+            case "Visible" if self._pieces is not None:
+                self.sheets[-1] = Sheet(self.sheets[-1].name, hidden="".join(self._pieces) != "SheetVisible")
+                self._pieces = None
+            case "Comment":
+                self._is_comment = False
+            case "Row" if self.sheets:
+                if self._cells or self._errors:
+                    self._rows[-1].append(Row(self._line, self._cells, self._errors))
+                self._cells, self._errors = {}, 0
+            case _:
+                pass
+
+    def _end_data(self, value: str) -> None:
+        match self._type:
+            case "Error":
+                self._errors += 1
+                return
+            case "Number":
+                value = plain(value)
+            case "Boolean":
+                value = {"1": "true", "0": "false"}.get(value, value)
+            case "DateTime":
+                value = value.removesuffix(".000").removeprefix(_NO_DAY).removesuffix(_MIDNIGHT)
+            case _:
+                value = value.replace("\r", "\n")
+        if value:
+            self._cells[self._column - 1] = value
+
+
+def _index(attributes: dict[str, str], before: int, most: int) -> int:
+    given = attributes.get("Index")
+    index = before + 1
+    if given is not None:
+        index = int(given) if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS else 0
+    if not before < index <= most:
+        raise broken(f"row or column {index} comes after {before}")
+    return index
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition(":")[2]
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise unsafe("it declares a document type, which can hide entity bombs")

@@ -1,0 +1,193 @@
+"""What commands read besides plain files, and the options that say how a file is read."""
+
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from .conftest import CLEAN, LEADS, PROGRAM, Prep, names, written
+
+CHUNK = "email,firstName\nada@example.com,Ada\nben@example.org,Ben\n"
+
+
+def piped(content: bytes, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, arguments)]
+    ended = subprocess.run(command, input=content, capture_output=True, check=False)
+    return subprocess.CompletedProcess(
+        command, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
+    )
+
+
+def chunk(folder: Path) -> str:
+    return (folder / "chunks/leads-0001.csv").read_text()
+
+
+def test_standard_input_is_kept_in_the_run_folder(here: Path) -> None:
+    ended = piped(LEADS.encode(), "clean", "-", "--json")
+
+    report = json.loads(ended.stdout)
+    assert ended.returncode == 3
+    assert report["counts"]["read"] == 4
+    assert [source["path"] for source in report["sources"]] == ["-"]
+    assert (here / "stdin.prep/source/0001").read_text() == LEADS
+    rejected = pl.read_csv(here / "stdin.prep/rejected.csv", infer_schema=False)
+    assert rejected["_source"].to_list() == ["'-"]
+
+
+def test_the_same_standard_input_again_is_the_same_run(here: Path) -> None:
+    first = json.loads(piped(CLEAN.encode(), "clean", "-", "--json").stdout)
+    again = json.loads(piped(CLEAN.encode(), "clean", "-", "--json").stdout)
+    other = piped(LEADS.encode(), "clean", "-")
+
+    assert again["run_id"] == first["run_id"]
+    assert (other.returncode, other.stdout) == (1, "")
+    assert other.stderr.startswith("Error: stdin.prep: was made before a source changed\n")
+    assert (here / "stdin.prep/source/0001").read_text() == CLEAN
+    assert names(here / "stdin.prep/source") == ["0001"]
+
+
+def test_rows_of_standard_input_can_be_corrected_and_tried_again(here: Path) -> None:
+    assert piped(LEADS.encode(), "run", "-", "--sandbox", "--quiet").returncode == 3
+    rejected = here / "stdin.prep/rejected.csv"
+    rejected.write_text(
+        rejected.read_text("utf-8-sig").replace("not-an-address", "nemo@example.com"), "utf-8"
+    )
+
+    ended = piped(b"", "retry", "stdin.prep", "--sandbox", "--json")
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["counts"] == {
+        **dict.fromkeys(["rejected", "suppressed", "duplicate", "ready", "sent", "warned"], 0),
+        "failed": 0,
+        "imported": 1,
+        "read": 1,
+        "unknown": 0,
+    }
+
+
+@pytest.mark.parametrize("command", ["check", "headers"])
+def test_standard_input_is_read_by_commands_that_leave_nothing(here: Path, command: str) -> None:
+    ended = piped(CLEAN.encode(), command, "-", "--json")
+
+    assert (ended.returncode, ended.stderr.count("error")) == (0, 0)
+    assert json.loads(ended.stdout)["sources"][0]["path"] == "-"
+    assert names(here) == []
+
+
+def test_an_error_in_standard_input_speaks_of_it_and_leaves_nothing(here: Path) -> None:
+    ended = piped(b"", "clean", "-")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Error: -: the file is empty\n")
+    assert names(here) == []
+
+
+def test_a_kept_source_is_what_is_read_from_then_on(prep: Prep, here: Path) -> None:
+    leads = written(here / "leads.csv", LEADS)
+    assert prep("clean", "leads.csv", "--keep-source", "--quiet").code == 3
+    leads.write_text("something else")
+
+    assert prep("submit", "leads.prep", "--sandbox", "--yes", "--quiet").code == 3
+
+    assert (here / "leads.prep/source/0001.csv").read_text() == LEADS
+    manifest = json.loads((here / "leads.prep/manifest.json").read_text())
+    assert [source["copy"] for source in manifest["sources"]] == ["0001.csv"]
+    assert [source["path"] for source in manifest["sources"]] == ["leads.csv"]
+
+
+def test_a_kept_copy_that_changed_is_refused(prep: Prep, here: Path) -> None:
+    written(here / "leads.csv", LEADS)
+    prep("clean", "leads.csv", "--keep-source", "--quiet")
+    (here / "leads.prep/source/0001.csv").write_text(CLEAN)
+
+    code, message = prep("submit", "leads.prep", "--sandbox", "--yes").error
+
+    assert (code, message.splitlines()[0]) == (1, "Error: leads.csv: changed since it was cleaned")
+
+
+def test_rows_of_a_database(prep: Prep, here: Path) -> None:
+    with sqlite3.connect(here / "crm.db") as database:
+        database.execute("CREATE TABLE people (email TEXT, firstName TEXT, numberOfEmployees INTEGER)")
+        database.execute(
+            "INSERT INTO people VALUES ('ada@example.com', 'Ada', 5), ('ben@example.org', NULL, 6)"
+        )
+
+    ended = prep("clean", "--db", "sqlite:///crm.db", "--query", "SELECT * FROM people ORDER BY 1", "--json")
+
+    assert ended.code == 0
+    assert chunk(here / "query.prep") == (
+        "email,firstName,numberOfEmployees\nada@example.com,Ada,5\nben@example.org,,6\n"
+    )
+    assert pl.read_parquet(here / "query.prep/rows.parquet")["line"].to_list() == [None, None]
+
+
+def test_a_password_belongs_into_the_environment(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, message = prep("clean", "--db", "postgresql://me:hush-hush@host/crm", "--query", "SELECT 1").error
+    assert (code, "PREP_DB_URL" in message, "hush" in message) == (1, True, False)
+
+    with sqlite3.connect(here / "crm.db") as database:
+        database.execute("CREATE TABLE people (email TEXT)")
+        database.execute("INSERT INTO people VALUES ('ada@example.com')")
+    monkeypatch.setenv("PREP_DB_URL", "sqlite:///crm.db")
+    assert prep("clean", "--query", "SELECT email FROM people", "--quiet").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "missing argument 'FILE…'"),
+        (("--db", "sqlite:///crm.db"), "--db needs --query, which says what to read"),
+    ],
+)
+def test_half_a_source_is_a_mistake_of_usage(prep: Prep, arguments: tuple[str, ...], problem: str) -> None:
+    code, message = prep("clean", *arguments).error
+    assert (code, problem in message) == (2, True)
+
+
+def test_how_a_file_is_read_can_be_said(prep: Prep, here: Path) -> None:
+    (here / "leads.csv").write_bytes("Export\nada@example.com\tJosé\n".encode("cp1252"))
+    ended = prep(
+        *("clean", "leads.csv", "--encoding", "cp1252", "--delimiter", "tab", "--header-line", "1"),
+        *("--map", "Export=email", "--json"),
+    )
+    assert (ended.code, ended.json["counts"]["rejected"]) == (3, 1)
+
+    (here / "bare.csv").write_bytes("ada@example.com\tJosé\n".encode("cp1252"))
+    ended = prep(
+        *("clean", "bare.csv", "--encoding", "cp1252", "--delimiter", "tab", "--no-header"),
+        *("--map", "1=email", "--map", "2=firstName", "--json"),
+    )
+    source = ended.json["sources"][0]
+    assert (ended.code, source["encoding"], source["delimiter"], source["header_line"]) == (
+        0,
+        "cp1252",
+        "\t",
+        0,
+    )
+    assert chunk(here / "bare.prep") == "email,firstName\nada@example.com,José\n"
+
+
+def test_a_run_remembers_how_its_files_are_read(prep: Prep, here: Path) -> None:
+    (here / "bare.csv").write_bytes("ada@example.com;José\nnobody;Ana\n".encode("cp1252"))
+    options = ("--encoding", "cp1252", "--no-header", "--map", "1=email", "--map", "2=firstName")
+    assert prep("run", "bare.csv", *options, "--sandbox", "--quiet").code == 3
+    assert prep("reconcile", "bare.prep", "--quiet").code == 3
+    code, message = prep("clean", "bare.csv", *options[2:]).error
+    assert (code, "with --encoding cp1252, now None" in message) == (1, True)
+
+
+def test_a_workbook_and_its_sheet(prep: Prep, here: Path) -> None:
+    pl.DataFrame({"email": ["ada@example.com"], "postalCode": ["01234"]}).write_excel(
+        here / "leads.xlsx", worksheet="People"
+    )
+    ended = prep("clean", "leads.xlsx", "--sheet", "People", "--json")
+    assert (ended.code, ended.json["sources"][0]["sheet"]) == (0, "People")
+    assert chunk(here / "leads.prep") == "email,postalCode\nada@example.com,01234\n"
+
+    code, message = prep("clean", "leads.xlsx", "--sheet", "Nobody", "-o", "other").error
+    assert (code, "People" in message) == (1, True)

@@ -1,0 +1,15 @@
+"""Each set of other people's files gives what is promised of it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.corpora.reading import PROMISES
+from tests.corpora.registry import Promise
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.folder)
+def test_a_set_gives_what_is_promised(corpora: Path, promise: Promise) -> None:
+    reached = promise.judge(corpora / promise.folder)
+    assert reached.cases > 0
+    assert reached.share >= promise.share, reached.wrong

@@ -1,0 +1,110 @@
+"""Web pages that call themselves workbooks."""
+
+from pathlib import Path
+
+import pytest
+
+from prep.errors import SourceError
+from prep.model import Reading
+from prep.sources.html import HtmlBook
+from prep.sources.sheets import Row
+from prep.sources.workbook import open_workbook
+
+
+def table(content: str | bytes) -> list[Row]:
+    book = HtmlBook(content if isinstance(content, bytes) else content.encode())
+    return list(book.rows(0))
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("a@example.com", "a@example.com"),
+        (" \n two \t words ", "two words"),
+        ("M&uuml;ller &amp; S&#246;hne &#x1F642;", "Müller & Söhne 🙂"),
+        ("one<br>two<BR/> three", "one\ntwo\nthree"),
+        ("<b>Ann</b> <i>Ray</i><!-- x -->", "Ann Ray"),
+        ("<style>td {color: red}</style>Ann<script>alert('x')</script>", "Ann"),
+        ("00123", "00123"),
+        ("1 &lt; 2 &gt; 0 <3", "1 < 2 > 0 <3"),
+        ("a&nbsp;b", "a\xa0b"),
+        ("\ue000", "\ufffd"),
+    ],
+)
+def test_a_cell_is_what_the_screen_shows(cell: str, text: str) -> None:
+    assert table(f"<table><tr><td>{cell}</td></tr></table>") == [Row(1, {0: text})]
+
+
+@pytest.mark.parametrize(
+    ("page", "rows"),
+    [
+        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", [Row(1, {0: "a", 1: "b"}), Row(2, {0: "1", 1: "2"})]),
+        ("<table><tr><td colspan=2>a</td><td>b</td></tr></table>", [Row(1, {0: "a", 2: "b"})]),
+        (
+            "<table><tr><td rowspan=2>a</td><td>b</td></tr><tr><td>c</td></tr><tr><td>d</td></tr></table>",
+            [Row(1, {0: "a", 1: "b"}), Row(2, {1: "c"}), Row(3, {0: "d"})],
+        ),
+        ("<table><tr></tr><tr><td>&nbsp;</td></tr><tr><td>a</td></tr>", [Row(3, {0: "a"})]),
+        ("<table><td>a", [Row(1, {0: "a"})]),
+        (
+            "<table><tr><td>a<table><tr><td>inner</td></tr></table></td><td>b</td></tr></table>",
+            [Row(1, {0: "a", 1: "b"})],
+        ),
+        ("<table><tr><td colspan='x' rowspan='99999999999'>a</td></tr></table>", [Row(1, {0: "a"})]),
+        ("</td></tr></table><table><tr><td>a</td></tr></table>", [Row(1, {0: "a"})]),
+    ],
+)
+def test_tables_as_browsers_read_them(page: str, rows: list[Row]) -> None:
+    assert table(page) == rows
+
+
+@pytest.mark.parametrize(
+    ("head", "codec", "found"),
+    [
+        ("", "utf-8", "utf-8"),
+        ("", "cp1252", "cp1252"),
+        ("", "utf-16", "utf-16"),
+        ("", "utf-8-sig", "utf-8-sig"),
+        ('<meta charset="utf-8">', "utf-8", "utf-8"),
+        ("<META http-equiv=Content-Type content='text/html; charset=iso-8859-1'>", "cp1252", "cp1252"),
+        ("<meta charset=windows-1250>", "cp1250", "cp1250"),
+        ("<meta charset=no-such>", "utf-8", "utf-8"),
+    ],
+)
+def test_encodings(head: str, codec: str, found: str) -> None:
+    book = HtmlBook(f"<html>{head}<table><tr><td>Zoë € Müller</td></tr></table>".encode(codec))
+    assert (list(book.rows(0)), book.encoding) == ([Row(1, {0: "Zoë € Müller"})], found)
+
+
+def test_the_table_with_the_leads_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    layout = "<table><tr><td>Report of Ann</td></tr></table>"
+    leads = "<tr><th>E-Mail</th><th>Name</th></tr><tr><td>a@example.com</td><td>Z&eacute;</td></tr>"
+    path.write_bytes(f"<html><body>{layout}<table>{leads}</table></body></html>".encode())
+    source = open_workbook(path)
+    assert source.reading == Reading(encoding="utf-8", sheet="table 2", header_line=1)
+    assert source.columns == ("E-Mail", "Name")
+    assert source.notes == ("Left out, as no lists of leads: 'table 1'.",)
+    (batch,) = source.read()
+    assert batch.cells.rows() == [("a@example.com", "Zé", 1, 2)]
+    again = open_workbook(path, source.reading)
+    assert (again.columns, again.reading) == (source.columns, source.reading)
+
+
+@pytest.mark.parametrize(
+    ("page", "reading", "code"),
+    [
+        (b"<html><h1>Please log in</h1></html>", Reading(), "no_table"),
+        (b"<html><meta charset=utf-8><table><tr><td>Z\xeb</td></tr></table>", Reading(), "bad_encoding"),
+        (b"<table><tr><td>Z\xeb</td></tr></table>", Reading(encoding="ascii"), "bad_encoding"),
+        (b"<html><table></table>", Reading(), "empty_source"),
+        (b"<table><tr>" + b"<td colspan=16384>a</td>" * 2 + b"</table>", Reading(), "broken_workbook"),
+    ],
+)
+def test_pages_that_are_refused(tmp_path: Path, page: bytes, reading: Reading, code: str) -> None:
+    path = tmp_path / "export.xls"
+    path.write_bytes(page)
+    with pytest.raises(SourceError) as caught:
+        open_workbook(path, reading)
+    assert caught.value.code == code
+    assert caught.value.message.startswith(f"{path}: ")
