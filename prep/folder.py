@@ -18,7 +18,7 @@ import polars as pl
 
 from prep import durable
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError, InputError
+from prep.errors import BalanceError, FolderError
 from prep.model import Chunk, Fate, Reading
 from prep.sources.containers import split_path
 from prep.sources.files import digest
@@ -367,10 +367,10 @@ class RunFolder:
 
     @contextmanager
     def discarded_unless_begun(self) -> Iterator[None]:
-        """Leave no folder behind when input or disk let the block fail before the manifest was written."""
+        """Leave no folder behind when the block fails or is interrupted before the manifest was written."""
         try:
             yield
-        except (InputError, OSError):
+        except BaseException:
             if not self.manifest_file.exists():
                 self.discard()
             raise

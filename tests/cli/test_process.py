@@ -94,16 +94,17 @@ def test_an_interrupted_run_answers_in_json_too(here: Path, slow: Sandbox) -> No
 
 
 def test_an_interrupt_before_there_is_a_folder(prep: Prep, here: Path) -> None:
-    """A named pipe that nobody writes to: prep waits for it."""
-    os.mkfifo(here / "l.csv")
-    process = subprocess.Popen([*PROGRAM, "clean", "l.csv"], stderr=subprocess.PIPE, text=True)
-    writer = os.open(here / "l.csv", os.O_WRONLY)  # returns when prep has opened it for reading
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    os.close(writer)
+    """Nobody writes to standard input: prep waits for it."""
+    command = [*PROGRAM, "clean", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (here / "stdin.prep/source/0001.new.tmp").exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        err = process.stderr.read()
 
     assert (process.returncode, err) == (130, "Interrupted.\n")
-    assert names(here) == ["l.csv"]
+    assert names(here) == []
 
 
 @pytest.mark.parametrize(

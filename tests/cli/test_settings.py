@@ -261,9 +261,10 @@ def test_nobody_answers(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch)
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         connect(monkeypatch, f"http://127.0.0.1:{taken.getsockname()[1]}")
 
+        waiting = "POST /identity/oauth/token: no connection, or it broke off; trying again in 0.0 s\n"
         assert prep("run", "l.csv").error == (
             4,
-            "Error: POST /identity/oauth/token: no connection, or it broke off\n"
+            f"{waiting * 5}Error: POST /identity/oauth/token: no connection, or it broke off\n"
             "Hint: Check the network and MARKETO_ENDPOINT. prep resume l.prep carries on.\n",
         )
         assert prep("status", "l.prep").code == 4

@@ -206,14 +206,6 @@ INPUTS = [
         "--keep newest: no source has a date column that maps to 'createdAt'",
         "Date columns here: none.",
     ),
-    Wrong(
-        "-",
-        None,
-        "",
-        "no_stdin",
-        "-: reading from a pipe is not possible yet",
-        "Save it to a file first, and give the file's name.",
-    ),
     Wrong(".", None, "", "not_a_file", ".: this is a folder", "Name the files in it."),
 ]
 
