@@ -171,8 +171,10 @@ def is_likely_utf8(found: Survey) -> bool:
 
 
 def _is_of_one_script(text: str) -> bool:
-    letters = [char for char in text if not char.isascii()]
-    return all(map(_is_letter, letters)) and len({script(char) for char in letters if char.isalpha()}) == 1
+    """Tell whether a text holds beyond ASCII letters of one script only, or no letter at all."""
+    others = [char for char in text if not char.isascii()]
+    scripts = {script(char) for char in others if char.isalpha()}
+    return not scripts or (all(map(_is_letter, others)) and len(scripts) == 1)
 
 
 def _ambiguous(path: str, bom_bytes: int, pages: tuple[CodePage, ...]) -> AmbiguousEncodingError:

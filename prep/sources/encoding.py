@@ -254,7 +254,12 @@ def _judged(path: str, announced: str, bom_bytes: int) -> TextEncoding:
     if found.valid_lines > _TELLING_LINES or is_likely_utf8(found):
         has_doubt = found.broken_lines > found.valid_lines
         return TextEncoding(announced, bom_bytes, (_MANY_BROKEN,) if has_doubt else ())
-    return _legacy(path, bom_bytes, found)
+    try:
+        return _legacy(path, bom_bytes, found)
+    except SourceError:
+        if found.broken_lines:
+            raise
+        return TextEncoding(announced, bom_bytes, (_UNLIKELY_WORDS,))
 
 
 def _legacy(path: str, bom_bytes: int, found: Survey) -> TextEncoding:
@@ -266,6 +271,7 @@ _TELLING_BYTES = 40
 _TELLING_LINES = 20
 _JAPANESE_MAIL: Final = re.compile(rb"\x1b\$[B@]")
 _READ_AS_JAPANESE_MAIL = "read as iso2022_jp (Japanese, as in mail); --encoding NAME decides otherwise"
+_UNLIKELY_WORDS = "read as UTF-8, though that makes unlikely words; --encoding NAME decides otherwise"
 _MANY_BROKEN = "read as UTF-8, though most lines beyond ASCII are not; --encoding NAME decides otherwise"
 
 

@@ -473,7 +473,7 @@ CODECS = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40), CODECS)
 def test_text_survives(text: str, codec: str) -> None:
-    content = text.encode(codec, "ignore")
+    content = text.replace("\x1b", "").encode(codec, "ignore")  # iso2022_jp switches its sets with it
     file = as_utf8(io.BytesIO(content), TextEncoding(codec))
     assert file.read() == content.decode(codec).encode()
 

@@ -299,3 +299,9 @@ def test_masking_moves_nothing() -> None:
 def test_a_nul_in_a_short_text_does_not_make_it_wide(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "leads.csv").write_bytes(text)
     assert find_encoding(str(tmp_path / "leads.csv")) == TextEncoding("utf-8")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,\x85\n", "a\n\xa0\n", "name\n→\n", "name\nЯz Ω\n"])
+def test_what_is_valid_utf_8_is_read_so_even_where_it_makes_no_words(tmp_path: Path, text: str) -> None:
+    (tmp_path / "leads.csv").write_text(text, encoding="utf-8")
+    assert find_encoding(str(tmp_path / "leads.csv")).name == "utf-8"
