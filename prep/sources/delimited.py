@@ -84,7 +84,7 @@ class DelimitedReader:
     def _read(self, block_bytes: int) -> Iterator[Batch]:
         skipped = self.source.skipped
         pending = b""
-        with opened(self.source.path) as file:
+        with opened(self.source.path, digesting=True) as file:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
             for chunk, final in _chunks(text_file, block_bytes):

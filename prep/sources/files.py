@@ -30,7 +30,7 @@ class Content(io.BufferedReader):
             compressed file.
     """
 
-    def __init__(self, stored: "_Digesting", path: str, *, is_unpacked: bool = False) -> None:
+    def __init__(self, stored: "_Stored", path: str, *, is_unpacked: bool = False) -> None:
         """Read a source.
 
         Args:
@@ -58,13 +58,15 @@ class Content(io.BufferedReader):
         At the end it is that of the whole file as it lies on the disk, or would if it were taken out of its
         archive: of `a.csv.gz` the compressed bytes, of `a.zip!b.csv` those of `b.csv`.
         """
+        if self._stored.digest is None:
+            raise TypeError("the source was opened without a digest")
         return self._stored.digest.hexdigest()
 
 
-class _Digesting(io.RawIOBase):
-    def __init__(self, file: io.RawIOBase | BinaryIO) -> None:
+class _Stored(io.RawIOBase):
+    def __init__(self, file: io.RawIOBase | BinaryIO, *, digesting: bool) -> None:
         self._file = file
-        self.digest = hashlib.sha256()
+        self.digest = hashlib.sha256() if digesting else None
 
     def readable(self) -> bool:
         return True
@@ -72,17 +74,19 @@ class _Digesting(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer)
         count = self._file.readinto(view) or 0  # type: ignore[union-attr]  # every raw stream has it
-        self.digest.update(view[:count])
+        if self.digest is not None:
+            self.digest.update(view[:count])
         return count
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Content]:
+def opened(path: str, *, digesting: bool = False) -> Iterator[Content]:
     """Open a source for reading; within the block, errors of the system become errors of ours.
 
     Args:
         path: A file, or a member of a zip archive as `a.zip!b.csv`. If it is compressed with gzip, bzip2, xz
             or zstd, its content is read.
+        digesting: Compute the digest on the way, which takes as long as everything else.
 
     Raises:
         SourceError: With code `not_a_file`, `no_such_file` or `unreadable_source`, or as `Unpacking` says.
@@ -92,7 +96,9 @@ def opened(path: str) -> Iterator[Content]:
         _refuse_others(archive, path)
         with open(archive, "rb", buffering=0) as file:  # noqa: PTH123, a Path would raise on odd names
             stored = file if member is None else open_member(file, path, member)
-            with Content(_Digesting(stored), path, is_unpacked=member is not None) as content:
+            with Content(
+                _Stored(stored, digesting=digesting), path, is_unpacked=member is not None
+            ) as content:
                 yield content
     except FileNotFoundError as error:
         raise _refusal(
@@ -144,7 +150,7 @@ def digest(path: str) -> str:
     Raises:
         SourceError: It cannot be read.
     """
-    with opened(path) as content:
+    with opened(path, digesting=True) as content:
         return content.drain()
 
 

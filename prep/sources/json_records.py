@@ -109,7 +109,7 @@ class JsonReader:
 
     def _read(self) -> Iterator[Batch]:
         source = self._source
-        with opened(source.path) as file:
+        with opened(source.path, digesting=True) as file:
             for found in _groups(_found(file, source), min(batch_rows(len(source.keys)), _BATCH_ROWS)):
                 yield self._batch(found)
             self.sha256 = file.sha256

@@ -422,7 +422,7 @@ def _child(path: str, shown: str, spool: _Spool) -> Iterator[_Child]:
 
 def _inspect(path: str, shown: str, spool: _Spool) -> tuple[str, int]:
     """Tell what a file is and how large; refuse what is no workbook that can be read."""
-    with opened(path) as content:
+    with opened(path, digesting=True) as content:
         head = content.peek(HEAD_BYTES)[:HEAD_BYTES]
         kind = kind_of(head, path)
         if kind == "encrypted":

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.corpora.reading import PROMISES
+from tests.corpora import others, reading
 from tests.corpora.registry import Promise, Reached
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "corpora"
@@ -23,7 +23,9 @@ def main() -> int:
     corpora = Path(os.environ.get("PREP_CORPORA") or FOLDER)
     if not corpora.is_dir():
         parser.error(f"no corpora at {corpora}; set PREP_CORPORA")
-    promises = [promise for promise in PROMISES if not chosen or promise.folder in chosen]
+    promises = [
+        promise for promise in (*reading.PROMISES, *others.PROMISES) if not chosen or promise.folder in chosen
+    ]
     _say(f"{'set':18}{'what':44}{'promised':>9}{'reached':>15}  anchor")
     missed = 0
     for promise in promises:

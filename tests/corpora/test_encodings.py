@@ -1,28 +1,12 @@
 """Published files in many encodings: their text is found, or the question is asked."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from prep.errors import SourceError
-from prep.sources.encoding import as_utf8, find_encoding
-
-
-def text_of(path: Path, given: str | None = None) -> str:
-    encoding = find_encoding(str(path), given)
-    with path.open("rb") as file:
-        return as_utf8(file, encoding).read().decode()
-
-
-def test_lead_files(corpora: Path) -> None:
-    for case in json.loads((corpora / "leads-encodings" / "manifest.json").read_text("utf-8")):
-        path = corpora / "leads-encodings" / case["file"]
-        expected = path.read_bytes().decode(case["encoding"]).removeprefix("\ufeff")
-        assert text_of(path) == expected, path
-        assert text_of(path, case["encoding"]) == expected, path
-        is_plain = case["encoding"].startswith(("utf", "cp1252", "iso-8859-1"))
-        assert bool(find_encoding(str(path)).notes) != is_plain, path
+from prep.sources.encoding import find_encoding
+from tests.corpora.others import text_of
 
 
 @pytest.mark.parametrize(

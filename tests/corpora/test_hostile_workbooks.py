@@ -7,11 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from prep.errors import SourceError
 from prep.sources.sheets import Refusal
-from prep.sources.workbook import open_workbook
 from prep.sources.xlsx import Xlsx, open_package
 
 LIMIT_KB = 512 * 1024
@@ -22,7 +18,9 @@ from prep.errors import SourceError
 from prep.sources.workbook import open_workbook
 
 def peak():
-    return [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    with open("/proc/self/status") as status:  # ru_maxrss would count what forked this process, too
+        own = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    return [own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]
 
 before = peak()
 try:
@@ -90,10 +88,3 @@ def test_xml_bombs_in_every_part(corpora: Path, tmp_path: Path) -> None:
             except Refusal as refusal:
                 refused = refusal.code
             assert refused == "unsafe_workbook" or bomb.name.startswith("simple"), (bomb.name, part)
-
-
-def test_xml_bombs_given_by_mistake(corpora: Path) -> None:
-    for bomb in (corpora / "xmlbombs" / "xmltestdata").iterdir():
-        with pytest.raises(SourceError) as caught:
-            open_workbook(bomb)
-        assert caught.value.code in {"not_a_workbook", "no_table"}

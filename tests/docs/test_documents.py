@@ -2,8 +2,10 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -110,3 +112,22 @@ def test_the_schema_that_the_page_shows_loads(tmp_path: Path) -> None:
     schema = load_schema(tmp_path / "mine.toml")
     assert "eventCode" in schema.lookup_fields
     assert schema.fields["leadStatus"].allowed == ("New", "Open", "Closed")
+
+
+@pytest.mark.parametrize("block", _blocks(PROJECT / "docs/reading.md", "sh"))
+def test_commands_about_reading_run(tmp_path: Path, block: str) -> None:
+    (tmp_path / "bare.csv").write_text("ana@example.com,Ana\nbo@example.org,Bo\n")
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as database, database:
+        database.execute("CREATE TABLE leads (email TEXT, first_name TEXT)")
+        database.execute("INSERT INTO leads VALUES ('ana@example.com', 'Ana'), ('bo@example.org', 'Bo')")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", block],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("2 rows read") == block.count("prep check")

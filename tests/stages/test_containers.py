@@ -40,7 +40,7 @@ def write(path: Path, content: bytes) -> str:
 
 
 def read(path: str) -> bytes:
-    with opened(path) as content:
+    with opened(path, digesting=True) as content:
         return content.read()
 
 
@@ -63,7 +63,7 @@ def zipped(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLAT
 def test_the_content_is_read_and_the_digest_is_that_of_the_file(tmp_path: Path, kind: str) -> None:
     packed = COMPRESSIONS[kind](TABLE)
     path = write(tmp_path / f"leads.csv.{kind}", packed)
-    with opened(path) as content:
+    with opened(path, digesting=True) as content:
         assert content.is_unpacked
         assert content.read() == TABLE
         assert content.sha256 == hashlib.sha256(packed).hexdigest() == digest(path)
@@ -123,7 +123,7 @@ def test_a_bomb_is_refused_while_it_unpacks(
     monkeypatch.setattr(containers, "FREE_BYTES", 1_000_000)
     rows = b"a@example.com\n" * 300_000
     path = write(tmp_path / "x", COMPRESSIONS[kind](rows))
-    with opened(path) as content:
+    with opened(path, digesting=True) as content:
         taken = 0
 
         def take_all() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpora.reading import PROMISES
+from tests.corpora import others, reading
 from tests.corpora.registry import Promise
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.folder)
+@pytest.mark.parametrize("promise", [*reading.PROMISES, *others.PROMISES], ids=lambda promise: promise.folder)
 def test_a_set_gives_what_is_promised(corpora: Path, promise: Promise) -> None:
     reached = promise.judge(corpora / promise.folder)
     assert reached.cases > 0
