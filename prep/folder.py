@@ -201,6 +201,7 @@ class RunFolder:
         self.sandbox = self.path / "sandbox.sqlite"
         self.spool = self.path / "source"
         self.work = self.path / ".work"
+        self._is_ours = True
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -227,6 +228,7 @@ class RunFolder:
             FolderError: It cannot be made, or holds other things.
         """
         try:
+            self._is_ours = not self.path.exists() or self.manifest_file.exists()
             self.path.mkdir(mode=durable.FOLDER_MODE, parents=True, exist_ok=True)
             strangers = not self.manifest_file.exists() and any(
                 entry.name not in _TRACES for entry in self.path.iterdir()
@@ -354,8 +356,14 @@ class RunFolder:
         self.write_rows(self.read_rows().with_columns(key=None, message=None))
 
     def discard(self) -> None:
-        """Remove a folder in which nothing was finished."""
-        shutil.rmtree(self.path.resolve())
+        """Remove what a run left that was not finished, and its folder, if `create` made that."""
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        if self._is_ours:
+            self.path.rmdir()
 
     def location(self, record: SourceRecord) -> str:
         """Where a source of this run can be read."""

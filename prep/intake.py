@@ -17,7 +17,7 @@ from prep.model import FIND_OUT, Reading
 from prep.returned import adopt
 from prep.sources import Source, open_source
 from prep.sources.columnar import open_frame, spool
-from prep.sources.containers import members
+from prep.sources.containers import members, split_path
 from prep.sources.database import open_query
 from prep.sources.files import digest, opened
 from prep.sources.open import open_stored, spool_stream
@@ -181,9 +181,14 @@ def _copied(source: Given, folder: RunFolder, position: int) -> Iterator[tuple[s
             yield STDIN, _store(folder, number, lambda path: spool_stream(sys.stdin.buffer, path))
         case _:
             for index, path in enumerate(members(str(source)).paths, position + 1):
-                with opened(path) as content:
-                    copy = partial(spool_stream, content)
-                    yield path, _store(folder, f"{index:04d}{Path(path).suffix}", copy)
+                yield path, _store(folder, f"{index:04d}{Path(path).suffix}", partial(_copy_file, path))
+
+
+def _copy_file(source: str, copy: Path) -> None:
+    """Copy a file as it lies on the disk, or a member of an archive as it was before it went in."""
+    archive, member = split_path(source)
+    with opened(source) as content, open(archive, "rb") as packed:  # noqa: PTH123, names of any kind
+        spool_stream(packed if member is None else content, copy)
 
 
 def _store(folder: RunFolder, name: str, write: Callable[[Path], object]) -> Path:

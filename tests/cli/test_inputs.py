@@ -1,5 +1,6 @@
 """What commands read besides plain files, and the options that say how a file is read."""
 
+import gzip
 import json
 import sqlite3
 import subprocess
@@ -191,3 +192,21 @@ def test_a_workbook_and_its_sheet(prep: Prep, here: Path) -> None:
 
     code, message = prep("clean", "leads.xlsx", "--sheet", "Nobody", "-o", "other").error
     assert (code, "People" in message) == (1, True)
+
+
+def test_a_compressed_source_is_kept_as_it_is(prep: Prep, here: Path) -> None:
+    (here / "leads.csv.gz").write_bytes(gzip.compress(LEADS.encode()))
+    kept = prep("clean", "leads.csv.gz", "--keep-source", "--json").json
+    again = prep("clean", "leads.csv.gz", "--json").json
+    assert (here / "leads.prep/source/0001.gz").read_bytes() == (here / "leads.csv.gz").read_bytes()
+    assert again["run_id"] == kept["run_id"]
+    (here / "leads.csv.gz").unlink()
+    assert prep("run", "leads.csv.gz", "--sandbox").error[0] == 1
+    assert prep("submit", "leads.prep", "--sandbox", "--quiet").code == 3
+
+
+def test_a_folder_that_was_there_stays_when_the_input_is_wrong(prep: Prep, here: Path) -> None:
+    (here / "mine").mkdir()
+    written(here / "leads.csv", "zzz\n1\n")
+    assert prep("clean", "leads.csv", "-o", "mine").code == 1
+    assert names(here) == ["leads.csv", "mine"]
