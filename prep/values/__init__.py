@@ -163,7 +163,8 @@ def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
 
 def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
     if field.type in _NUMBER_RULES:
-        return (*separator_rules(spelling.decimal), _NUMBER_RULES[field.type])
+        number = _NUMBER_RULES[field.type]
+        return (*separator_rules(spelling.decimal, whole=number is INTEGER), number)
     match field.type:
         case "boolean":
             return (BOOLEAN,)

@@ -43,10 +43,11 @@ POINT_OR_THOUSANDS: Final = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
 """What is one number in Madrid and a thousand times as much in London."""
 
 
-def separator_rules(mark: DecimalMark | None) -> tuple[Rule, ...]:
+def separator_rules(mark: DecimalMark | None, *, whole: bool) -> tuple[Rule, ...]:
     """The rule `separators`: `1.234,5` or `1,234.5` → `1234.5`; none where nobody said which is which.
 
-    With decimal commas `1,234` becomes `1.2340`, so that whoever reads it again does not see thousands.
+    With decimal commas `1,234` becomes `1.2340`, so that whoever reads it again does not see thousands. In a
+    field of whole numbers what has decimals stays as it was.
     """
     if mark is None:
         return ()
@@ -59,6 +60,9 @@ def separator_rules(mark: DecimalMark | None) -> tuple[Rule, ...]:
         spelled = cells.str.replace_all(separator, "").str.replace(",", ".", literal=True)
         if mark is DecimalMark.COMMA:
             spelled = spelled.str.replace(r"^([+-]?[0-9]{1,3}\.[0-9]{3})$", "${1}0")
-        return spelled.zip_with(cells.str.contains(understood), cells)
+        is_meant = cells.str.contains(understood)
+        if whole:
+            is_meant &= spelled.str.contains(_INTEGER_IN_OTHER_WORDS)
+        return spelled.zip_with(is_meant, cells)
 
     return (Rule("separators", contains(f"[,{_SEPARATORS[mark]}]"), respell),)

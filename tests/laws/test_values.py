@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prep.checks import TYPE_CHECKS, judge_emails
@@ -85,6 +85,7 @@ def test_each_cell_is_judged_alone(cells: list[str | None], field: Field, spelli
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(CELLS, max_size=12), st.sampled_from(SPELLED_TYPES), SPELLINGS)
+@example(["1,234", "1.234", "1.234,0"], "integer", Spelling(decimal=DecimalMark.COMMA))
 def test_what_a_type_respells_passes_its_check(
     cells: list[str | None], type_name: str, spelling: Spelling
 ) -> None:
@@ -196,12 +197,20 @@ def test_each_row_is_judged_alone_and_twice_is_once(
         "".join
     )
 )
-def test_no_digit_of_a_phone_is_lost(cell: str) -> None:
+@example("+9109109109107")
+def test_no_digit_of_a_phone_is_lost_but_a_zero_behind_the_prefix(cell: str) -> None:
     spelled = to_e164(cell, "ES")  # where no number begins with a 0 that is left out abroad
     if spelled is None:
         return
     digits = "".join(filter(str.isdigit, cell))
-    assert spelled in {f"+34{digits}", f"+{digits}", f"+{digits.removeprefix('00')}"}
+    whole = {f"+34{digits}", f"+{digits}", f"+{digits.removeprefix('00')}"}
+    trunk_zeros = {
+        f"{number[:end]}{number[end + 1 :]}"
+        for number in whole
+        for end in (2, 3, 4)
+        if number[end:][:1] == "0"
+    }
+    assert spelled in whole | trunk_zeros
 
 
 YEAR_FIRST = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"]
