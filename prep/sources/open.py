@@ -20,7 +20,8 @@ from prep.sources.json_records import open_json
 from prep.sources.signatures import HEAD_BYTES, WORKBOOKS, kind_of
 from prep.sources.workbook import open_workbook
 
-_URL: Final = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_URL: Final = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
+"""With one slash: a path is what is left of two."""
 _FETCH: Final = "Fetch it first, for example with: curl -o leads.csv '…'"
 _QUERY: Final = "Read a database with --db URL --query 'SELECT …'"
 _FETCHING: Final = {

@@ -210,3 +210,12 @@ def test_a_folder_that_was_there_stays_when_the_input_is_wrong(prep: Prep, here:
     written(here / "leads.csv", "zzz\n1\n")
     assert prep("clean", "leads.csv", "-o", "mine").code == 1
     assert names(here) == ["leads.csv", "mine"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/leads.csv", "http://me:hush@example.com/x", "s3://bucket/leads.csv"]
+)
+def test_nothing_is_fetched_from_elsewhere(prep: Prep, here: Path, url: str) -> None:
+    code, message = prep("clean", url).error
+    assert (code, "prep fetches no files from elsewhere" in message, "hush" in message) == (1, True, False)
+    assert names(here) == []
