@@ -90,8 +90,9 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
                 columns=source.columns,
                 notes=source.notes,
                 copy=Path(source.stored).name if source.stored else None,
+                lookup_position=plan.lookup_position(position),
             )
-            for source in plan.sources
+            for position, source in enumerate(plan.sources)
         ),
         settings=plan.settings.to_json(),
         schema={

@@ -45,6 +45,8 @@ class SourceRecord:
         rows: Data rows, unreadable ones included; None until it was read.
         skipped: Physical lines that hold no row: `kind` and `line`.
         copy: Name of its copy in the run folder, if there is one; that is what was read.
+        lookup_position: Which column held the lookup field, counted from 0. What is a record depends on it,
+            so it must be the same when rows are looked up again by their number.
     """
 
     path: str
@@ -55,6 +57,7 @@ class SourceRecord:
     rows: int | None = None
     skipped: tuple[Mapping[str, Any], ...] = ()
     copy: str | None = None
+    lookup_position: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as files for machines hold it."""
@@ -77,6 +80,7 @@ class SourceRecord:
             rows=raw["rows"],
             skipped=tuple(raw["skipped"]),
             copy=raw["copy"],
+            lookup_position=raw["lookup_position"],
         )
 
 

@@ -218,7 +218,7 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
             for index, column in enumerate(headers)
         ]
         blank = [pl.lit(None, pl.String).alias(f"{index}_written") for index in range(len(headers))]
-        for batch in source.read():
+        for batch in source.read(record.lookup_position):
             known = identify(source, batch)
             no_text = pl.lit(None, pl.String).alias(f"{_RAW}_written")
             raw = pl.col("raw").alias(f"{_RAW}_written")

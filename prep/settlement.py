@@ -11,7 +11,7 @@ import polars as pl
 from prep import durable
 from prep.advice import advise, known_schema
 from prep.cleaning import people_delimiter
-from prep.errors import FolderError
+from prep.errors import BalanceError, FolderError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
 from prep.intake import reopen
 from prep.ledger import Ledger, Target
@@ -210,6 +210,12 @@ def _write_outcomes(
         table = Table(file, [*columns, *_OUTCOME_TAIL], delimiter=delimiter)
         for frame in frames:
             table.append(frame)
+        if table.rows != told.height:
+            raise BalanceError(
+                f"{path}: {told.height} rows belong into it, {table.rows} were found again",
+                code="unbalanced",
+                hint="This is a defect of prep; rows.parquet has the fate of every row.",
+            )
 
 
 def _explained(messages: pl.Series, manifest: Manifest) -> pl.DataFrame:
@@ -244,7 +250,7 @@ def _source_cells(
                 for index, column in enumerate(headers)
             ]
             source = reopen(folder, record)
-            for batch in source.read():
+            for batch in source.read(record.lookup_position):
                 found = identify(source, batch).cells.select(*cells, "_source", "_row")
                 yield found.join(wanted, on=["_source", "_row"], maintain_order="left").select(
                     *(str(index) for index in range(len(cells))), *_OUTCOME_TAIL

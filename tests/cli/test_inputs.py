@@ -219,3 +219,27 @@ def test_nothing_is_fetched_from_elsewhere(prep: Prep, here: Path, url: str) -> 
     code, message = prep("clean", url).error
     assert (code, "prep fetches no files from elsewhere" in message, "hush" in message) == (1, True, False)
     assert names(here) == []
+
+
+REMARK = (
+    "email,firstName,title\nana@example.com,Ana,x\n#1001,x\nshared.mailbox@example.com,Dora,v\nnobody,Fay,u\n"
+)
+OPEN_QUOTE = (
+    'firstName,email,title\nAna,ana@example.com,x\n"Bo,bo@example.com,x\nCy,cy@example.com,w\n'
+    'Eva",eva@example.com,z\nDora,shared.mailbox@example.com,v\nFay,nobody,u\n'
+)
+
+
+@pytest.mark.parametrize("text", [REMARK, OPEN_QUOTE], ids=["remark", "open quote"])
+def test_rows_are_found_again_by_the_numbers_that_they_had(prep: Prep, here: Path, text: str) -> None:
+    """What counts as a record depends on the lookup column, so it must be the same column again."""
+    written(here / "leads.csv", text)
+
+    assert prep("run", "leads.csv", "--sandbox", "--quiet").code == 3
+
+    failed = pl.read_csv(here / "leads.prep/failed.csv", infer_schema=False)
+    assert failed["email"].to_list() == ["shared.mailbox@example.com"]
+    assert prep("reconcile", "leads.prep", "--quiet").code == 3
+    (here / "leads.prep/failed.csv").unlink()
+    code, message = prep("retry", "leads.prep", "--sandbox").error
+    assert (code, "no rejected row was changed" in message) == (1, True)
