@@ -1,17 +1,16 @@
 """`python -m benchmarks`: the floor and `prep clean` over the same file, side by side, in one run."""
 
 import argparse
-import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.files import files_parser, make_leads, positive
 from benchmarks.measure import CommandFailedError, Measurement, best, measure
 
 _DISTRIBUTIONS = ("leadprep", "polars", "pandera", "email-validator")
@@ -21,9 +20,8 @@ _FINISHED_WITH_REJECTS = (0, 3)
 def main() -> int:
     """Measure, print the table, return the exit code."""
     options = _options()
-    options.data.mkdir(parents=True, exist_ok=True)
     try:
-        leads = _leads(options.data, options.rows, options.seed)
+        leads = make_leads(options)
         rounds = [_round(leads, options.data) for _ in _counted(options.repeat)]
     except CommandFailedError as error:
         sys.stderr.write(f"{error}\n")
@@ -34,41 +32,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the file (default: 1000000)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each, the best of which counts")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other people (default: 1)")
-    parser.add_argument(
-        "--data", type=Path, default=_cache_folder(), help="where files are kept (default: %(default)s)"
-    )
-    options = parser.parse_args()
-    if options.rows < 1 or options.repeat < 1:
-        parser.error("--rows and --repeat take whole numbers above zero")
-    return options
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leadprep-benchmarks"
-
-
-def _leads(folder: Path, rows: int, seed: int) -> Path:
-    """The file, made where it is missing: in a process of its own, see `measure`."""
-    generator = hashlib.sha256(Path(__file__).with_name("data.py").read_bytes()).hexdigest()[:8]
-    path = folder / f"leads-{rows}-{seed}-{generator}.csv"
-    if not path.exists():
-        sys.stderr.write(f"making {path}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.data",
-            str(path),
-            "--rows",
-            str(rows),
-            "--seed",
-            str(seed),
-        ]
-        subprocess.run(command, check=True)
-    return path
+    parser = files_parser("python -m benchmarks", __doc__)
+    parser.add_argument("--repeat", type=positive, default=3, help="runs of each, the best of which counts")
+    return parser.parse_args()
 
 
 def _counted(repeat: int) -> Iterator[int]:

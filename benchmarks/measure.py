@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes in one unit of `ru_maxrss`; POSIX leaves it open."""
 
 
@@ -55,7 +55,7 @@ def measure(command: Sequence[str], *, exit_codes: Collection[int] = (0,)) -> Me
             raise CommandFailedError(f"{' '.join(command)}: exit code {process.returncode}\n{stderr.read()}")
         stdout.seek(0)
         return Measurement(
-            seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _MAXRSS_UNIT, stdout.read()
+            seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAXRSS_UNIT, stdout.read()
         )
 
 
