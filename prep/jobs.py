@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from types import FrameType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from prep.errors import (
     FolderError,
@@ -32,9 +32,11 @@ from prep.limits import (
     OWN_CALLS_PER_WINDOW,
     POLL_SECONDS,
 )
-from prep.marketo import Marketo
 from prep.marketo.codes import QUEUE_IS_BUSY, UNKNOWN_BATCH
 from prep.model import Job, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from prep.marketo import Marketo
 
 _BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
 _PAUSE_GROWTH: Final = 1.25
@@ -87,7 +89,7 @@ def estimate(
 
 def run_jobs(
     ledger: Ledger,
-    client: Marketo,
+    client: "Marketo",
     read_chunk: Callable[[str], bytes],
     *,
     on_finished: Callable[[Job, bytes, bytes], None],
@@ -145,7 +147,7 @@ def run_jobs(
     return scheduler.run(wait=wait, timeout_seconds=math.inf if timeout_seconds is None else timeout_seconds)
 
 
-def fetch_files(client: Marketo, job: Job) -> tuple[bytes, bytes]:
+def fetch_files(client: "Marketo", job: Job) -> tuple[bytes, bytes]:
     """Return the failure file and the warning file of a finished job, empty where nothing was counted.
 
     Raises:
@@ -159,7 +161,7 @@ def fetch_files(client: Marketo, job: Job) -> tuple[bytes, bytes]:
     return failures, warnings
 
 
-def ask_again(ledger: Ledger, client: Marketo, job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
+def ask_again(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
     """Ask Marketo once more about a job whose outcome is unknown; the ledger stays as it is.
 
     Returns:
@@ -201,7 +203,7 @@ class _Scheduler:
     def __init__(
         self,
         ledger: Ledger,
-        client: Marketo,
+        client: "Marketo",
         read_chunk: Callable[[str], bytes],
         *,
         on_finished: Callable[[Job, bytes, bytes], None],

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -19,7 +19,6 @@ from prep.intake import Sources, default_folder, listed, open_all, reopen, take_
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
-from prep.marketo import Marketo
 from prep.model import FIND_OUT, Fate, Job, JobState, JobStatus
 from prep.preparation import (
     IDENTITY,
@@ -37,6 +36,9 @@ from prep.retrying import find_tables, next_folder, spool
 from prep.schema import DEFAULT_NAME, Schema, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.sources import Source, open_source
+
+if TYPE_CHECKING:
+    from prep.marketo import Marketo
 
 SANDBOX: Final = "sandbox"
 """Target of a run whose Marketo is the local stand-in."""
@@ -238,7 +240,7 @@ def _plan(sources: Sequence[Source], schema: Schema | str | Path, settings: Clea
 
 def submit(
     run: Run | str | Path,
-    client: Marketo,
+    client: "Marketo",
     destination: Destination | None = None,
     *,
     wait: bool = True,
@@ -309,7 +311,7 @@ def submit(
 
 
 @contextmanager
-def _recording(folder: RunFolder, manifest: Manifest, client: Marketo) -> Iterator[Ledger]:
+def _recording(folder: RunFolder, manifest: Manifest, client: "Marketo") -> Iterator[Ledger]:
     """The ledger of a run, which takes note of every call that the client makes meanwhile."""
     before = client.on_exchange
     with open_ledger(folder, manifest) as ledger:
@@ -345,7 +347,7 @@ def _folder(run: Run | str | Path) -> RunFolder:
     return folder
 
 
-def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None, *, is_bound: bool) -> Destination:
+def _aim(manifest: Manifest, client: "Marketo", wanted: Destination | None, *, is_bound: bool) -> Destination:
     """Where the rows go, with the id of a list that was given by name.
 
     Raises:
@@ -364,7 +366,7 @@ def _aim(manifest: Manifest, client: Marketo, wanted: Destination | None, *, is_
     return aim
 
 
-def _refuse_other_host(aim: Destination, client: Marketo) -> None:
+def _refuse_other_host(aim: Destination, client: "Marketo") -> None:
     """Refuse a client of another instance; a sandbox has another port each time, but is always local.
 
     Raises:
@@ -384,7 +386,7 @@ def _other_target(known: Destination) -> FolderError:
     )
 
 
-def _find_list(client: Marketo, name: str) -> int:
+def _find_list(client: "Marketo", name: str) -> int:
     found = [record.list_id for record in client.lists(name=name) if record.name == name]
     if len(found) != 1:
         raise TerminalError(
@@ -442,7 +444,7 @@ def retry(
         return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
 
 
-def reconcile(run: Run | str | Path, client: Marketo) -> Run:
+def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
     """Fetch failures and warnings of a run's jobs again, and settle the fate of every row again.
 
     A job whose outcome is unknown although its batch id is known is asked about again, within the seven
@@ -469,7 +471,7 @@ def reconcile(run: Run | str | Path, client: Marketo) -> Run:
     return Run(folder)
 
 
-def _ask_again(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: Marketo) -> None:
+def _ask_again(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: "Marketo") -> None:
     """Take in what Marketo says now of unknown jobs, then of finished ones, where it leaves no doubt.
 
     The files are in place before the ledger says so: whoever is interrupted in between asks once more.
@@ -487,7 +489,7 @@ def _ask_again(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: Ma
             ledger.resolved(told)
 
 
-def _answer(ledger: Ledger, client: Marketo, job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
+def _answer(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
     """A job with its failure and its warning file, as far as there is anything to be had."""
     if job.state is JobState.UNKNOWN:
         return ask_again(ledger, client, job)

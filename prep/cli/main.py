@@ -5,13 +5,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Final, NoReturn
 
 import click
 
-from prep.cli.defaults import read_defaults
 from prep.cli.ending import Situation, end
 from prep.cli.terminal import say
 from prep.errors import SettingsError
@@ -57,6 +55,8 @@ class _LazyGroup(click.Group):
 
 def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
     if value:
+        from importlib.metadata import version
+
         say(f"prep {version('leadprep')}")
         context.exit()
 
@@ -98,6 +98,8 @@ def group(context: click.Context) -> None:
       6    the outcome of a chunk is unknown and needs a decision
       130  interrupted; prep resume DIR carries on
     """
+    from prep.cli.defaults import read_defaults
+
     try:
         defaults = read_defaults()
     except SettingsError:
