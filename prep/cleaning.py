@@ -20,10 +20,12 @@ from prep.model import Chunk, Fate, KeepPolicy, Reading
 from prep.people import Table
 from prep.preparation import (
     IDENTITY,
+    POSITION,
     RAW,
     Decision,
     FirstPass,
     Plan,
+    Spill,
     decide,
     discarded,
     fates,
@@ -32,6 +34,7 @@ from prep.preparation import (
     survivors,
     with_chunks,
 )
+from prep.profile import Profile, Shapes
 from prep.sources.files import digest
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
@@ -165,6 +168,22 @@ class DiskSpill:
             self._pending.result()
 
 
+class _Watched:
+    """A spill that shows every batch to a profile on its way."""
+
+    def __init__(self, spill: Spill, profile: Profile) -> None:
+        self._spill = spill
+        self._profile = profile
+
+    def append(self, frame: pl.DataFrame, /) -> None:
+        """Take a batch."""
+        self._profile.add(frame)
+        self._spill.append(frame)
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return iter(self._spill)
+
+
 class _Stopwatch:
     """Seconds that each stage took."""
 
@@ -191,10 +210,13 @@ def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress
 def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
     """Clean into a folder that was begun, and finish it."""
     watch = _Stopwatch()
+    profile = Profile(plan.fields)
+    places = [plan.places(position) for position in range(len(plan.sources))]
+    shapes = Shapes(places, reasons=REASONS, whole_row=RAW)
     with ThreadPoolExecutor(max_workers=1) as beside:
         spill = DiskSpill(folder.work / "spill", beside)
         with watch.time("validate"):
-            first, rejected = _judge(folder, plan, spill, progress)
+            first, rejected = _judge(folder, plan, _Watched(spill, profile), shapes, progress)
             _refuse_changes(manifest, first)
         workbook = beside.submit(_write_workbook, folder, plan, rejected)
         with watch.time("dedupe"):
@@ -215,7 +237,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         fields=plan.fields,
         chunks=tuple(chunks),
         reasons=tuple(
-            {"code": code, "field": field or None, "rows": rows}
+            {"code": code, "field": field or None, "rows": rows, "shapes": shapes.of(field, code)}
             for (field, code), rows in sorted(first.reasons().items(), key=lambda item: (-item[1], item[0]))
         ),
         changes=tuple(
@@ -234,6 +256,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
             )
         ),
         seconds=watch.seconds,
+        profile=profile.to_json(),
     )
     folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
 
@@ -259,7 +282,7 @@ def _rejected_columns(plan: Plan) -> list[str]:
 
 
 def _judge(
-    folder: RunFolder, plan: Plan, spill: DiskSpill, progress: Progress
+    folder: RunFolder, plan: Plan, spill: Spill, shapes: Shapes, progress: Progress
 ) -> tuple[FirstPass, list[pl.DataFrame]]:
     """The first pass, with the table of rejected rows; returns these too unless they are very many."""
     places = [str(place) for place in range(len(plan.source_columns))]
@@ -271,6 +294,8 @@ def _judge(
         def note(frame: pl.DataFrame, rows: int) -> None:
             shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
             table.append(shown)
+            if frame.height:
+                shapes.add(frame[POSITION][0], frame)
             if table.rows <= WORKBOOK_ROWS:
                 few.append(shown)
             else:

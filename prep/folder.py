@@ -91,10 +91,11 @@ class Cleaned:
     Attributes:
         fields: REST names of the upload's columns.
         chunks: The upload files.
-        reasons: `code`, `field` (None where a whole row is meant) and `rows`.
+        reasons: `code`, `field` (None where a whole row is meant), `rows` and `shapes`.
         changes: `field`, `rule` and `cells`.
         notes: Values sent as they are that deserve a look: `code`, `field`, `cells` and the first `rows`.
         seconds: Duration of each stage.
+        profile: What the columns of the valid rows hold (`Profile.to_json`).
     """
 
     fields: tuple[str, ...]
@@ -103,6 +104,7 @@ class Cleaned:
     changes: tuple[Mapping[str, Any], ...]
     notes: tuple[Mapping[str, Any], ...]
     seconds: Mapping[str, float]
+    profile: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Manifest:
                 changes=tuple(cleaned["changes"]),
                 notes=tuple(cleaned["notes"]),
                 seconds=cleaned["seconds"],
+                profile=cleaned["profile"],
             ),
         )
 

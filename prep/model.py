@@ -54,6 +54,11 @@ class Reason(StrEnum):
         """What the code says, in a few words."""
         return _MEANINGS[self]
 
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return _REMEDIES[self]
+
 
 _MEANINGS: Final = {
     Reason.UNREADABLE_ROW: "the record cannot be split into the columns of the header",
@@ -80,6 +85,34 @@ _MEANINGS: Final = {
     Reason.EMPTY_HEADER: "the column has no name",
     Reason.READ_ONLY_HEADER: "Marketo does not let imports write this field",
     Reason.MISSING_LOOKUP_HEADER: "no column maps to the lookup field",
+}
+
+
+_REMEDIES: Final = {
+    Reason.UNREADABLE_ROW: "look for a missing or stray quote or delimiter in that line of the source",
+    Reason.ENCODING: "name the file's encoding with --encoding, or export it again as UTF-8",
+    Reason.MISSING_LOOKUP: "fill the cell; without it Marketo cannot tell whose row it is",
+    Reason.INVALID_EMAIL: "correct the address: one address in each cell, with a name, an @ and a domain",
+    Reason.EMAIL_NOT_ASCII: "ask for the address without accents; prep never takes them off by itself",
+    Reason.NOT_INTEGER: "write digits only, without decimals, ranges or words",
+    Reason.NOT_POSITIVE: "take the id from Marketo, where it stands in the address of the person's page",
+    Reason.NOT_NUMBER: "write a plain number; --decimal says what stands before its decimals",
+    Reason.NOT_BOOLEAN: "write true or false, or leave the cell blank",
+    Reason.NOT_DATE: "write year-month-day, or say with --dates which order is meant",
+    Reason.NOT_DATETIME: "write 2026-05-07T15:02:11Z, or say with --dates which order is meant",
+    Reason.NO_TIMEZONE: "name the zone with --timezone, such as --timezone Europe/Madrid",
+    Reason.NOT_URL: "write the whole address, beginning with https://",
+    Reason.TOO_LONG: "shorten the value; prep never cuts one",
+    Reason.NOT_ALLOWED: "use one of the schema's values, or add this one to the schema",
+    Reason.REQUIRED: "fill the cell, or fill all of them with --set FIELD=VALUE",
+    Reason.TOO_LARGE: "shorten the longest cells of the row, or allow larger uploads with --max-bytes",
+    Reason.SUPPRESSED: "nothing: the person must not be sent; take them off the list if that is wrong",
+    Reason.NO_CONSENT: "nothing, unless there is a consent that the source does not tell of",
+    Reason.UNKNOWN_HEADER: 'name its field with --map "COLUMN=FIELD", or leave it out with --map "COLUMN="',
+    Reason.DUPLICATE_HEADER: 'leave all but one of them out with --map "COLUMN="',
+    Reason.EMPTY_HEADER: "give the column a name, or leave columns without a field out with --unknown drop",
+    Reason.READ_ONLY_HEADER: 'leave the column out with --map "COLUMN="',
+    Reason.MISSING_LOOKUP_HEADER: 'name the column with --map "COLUMN=FIELD", or choose --lookup-field',
 }
 
 

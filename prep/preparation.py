@@ -79,6 +79,13 @@ class Plan:
         whole = [headers.NAME_PARTS if field == headers.FULL_NAME else (field,) for field in named]
         return tuple(dict.fromkeys([*chain.from_iterable(whole), *self.settings.constants]))
 
+    def places(self, position: int) -> dict[str, str]:
+        """Which column of `Judged.rejected` holds a field's cells of the source at `position`, by field."""
+        columns = occurrences(self.sources[position].columns)
+        numbers = {column: str(place) for place, column in enumerate(self.source_columns)}
+        fields = self.mappings[position].fields.items()
+        return {field: numbers[columns[place]] for place, field in fields}
+
     def lookup_position(self, position: int) -> int | None:
         """Which column of the source at `position` holds the lookup field; None where a constant fills it."""
         places = self.mappings[position].fields.items()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -89,7 +90,32 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "list_name": manifest.destination.list_name if manifest.destination else None,
         "partition_name": manifest.destination.partition_name if manifest.destination else None,
         "messages": summarise_messages(rows, known_schema(manifest.schema)) if jobs else [],
+        "profile": dict(cleaned.profile),
+        "duplicates": _group_sizes(rows),
+        "transitions": _read_transitions(folder),
     }
+
+
+def _group_sizes(rows: pl.DataFrame) -> list[dict[str, int]]:
+    """How many groups of duplicates there are of each size, the row that was kept counted in."""
+    lost = rows.filter(pl.col("fate") == Fate.DUPLICATE)
+    sizes = lost.group_by("kept_source", "kept_row").agg(pl.len().alias("size") + 1)
+    return sizes.group_by("size").agg(pl.len().alias("groups")).sort("size").to_dicts()
+
+
+def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:
+    """When each chunk came into each state, oldest first, in UTC; nothing of a run that was not sent."""
+    if not has_begun(folder):
+        return []
+    with Ledger(folder.ledger) as ledger:
+        return [
+            {
+                "chunk": entry.chunk,
+                "state": str(entry.state),
+                "at": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds"),
+            }
+            for entry in ledger.history()
+        ]
 
 
 _JOB_KEYS: Final = frozenset({"chunk", "batch_id", "status", "processed", "failed", "warned", "message"})

@@ -92,10 +92,10 @@ def test_the_report(run: Run) -> None:
         "ready": 2,
     }
     assert report["reasons"] == [
-        {"code": "unreadable_row", "field": None, "rows": 1},
-        {"code": "invalid_email", "field": "email", "rows": 1},
-        {"code": "missing_lookup", "field": "email", "rows": 1},
-        {"code": "not_integer", "field": "numberOfEmployees", "rows": 1},
+        {"code": "unreadable_row", "field": None, "rows": 1, "shapes": ["aaaaa;aaaa"]},
+        {"code": "invalid_email", "field": "email", "rows": 1, "shapes": ["aaaaa"]},
+        {"code": "missing_lookup", "field": "email", "rows": 1, "shapes": []},
+        {"code": "not_integer", "field": "numberOfEmployees", "rows": 1, "shapes": ["aaaaaa"]},
     ]
     assert (report["goal"], report["state"], report["target"], report["balanced"]) == (
         "clean",

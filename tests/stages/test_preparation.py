@@ -181,7 +181,7 @@ def test_the_largest_row_is_taken_and_the_next_larger_one_is_not(
         found.append(prepare(path, max_bytes=1000).counts["ready"])
     assert found == [1, 0]
     run = clean(path, tmp_path / "out.prep", max_bytes=1000)
-    assert run.report["reasons"] == [{"code": "too_large", "field": None, "rows": 1}]
+    assert run.report["reasons"] == [{"code": "too_large", "field": None, "rows": 1, "shapes": []}]
 
 
 def test_a_merge_that_would_be_too_large_is_not_made(tmp_path: Path) -> None:
