@@ -156,13 +156,21 @@ NAMED_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
 """Checks that a schema field may ask for by name."""
 
 
+def longest(type_name: str, length: int | None) -> int | None:
+    """The longest value of a field: in characters, for type text in bytes; None where it is not limited."""
+    if type_name == "text":
+        return length or TEXT_BYTES
+    return (length or STRING_CHARACTERS) if type_name in _TYPES_WITH_LENGTH else None
+
+
 def length_check(type_name: str, length: int | None) -> Check | None:
     """The length rule of a field: characters for most types, bytes of UTF-8 for text, none for numbers."""
+    limit = longest(type_name, length)
+    if limit is None:
+        return None
     if type_name == "text":
-        return Check(Reason.TOO_LONG, lambda value: value.str.len_bytes() <= (length or TEXT_BYTES))
-    if type_name in _TYPES_WITH_LENGTH:
-        return Check(Reason.TOO_LONG, lambda value: value.str.len_chars() <= (length or STRING_CHARACTERS))
-    return None
+        return Check(Reason.TOO_LONG, lambda value: value.str.len_bytes() <= limit)
+    return Check(Reason.TOO_LONG, lambda value: value.str.len_chars() <= limit)
 
 
 def allowed_check(allowed: tuple[str, ...]) -> Check:

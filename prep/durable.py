@@ -8,16 +8,19 @@ from typing import BinaryIO, Final
 
 FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+SHARED_MODE: Final = 0o666
+"""Of files without personal data; the process's mask takes from it what nobody shall have."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = _FILE_MODE) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends, and is discarded when it fails.
 
-    Only its owner may read it. Content and name are durable when the block is left.
+    Only its owner may read it, unless another mode is given. Content and name are durable when the block is
+    left.
     """
     temporary = path.with_name(f"{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
@@ -30,9 +33,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     sync_directory(path.parent)
 
 
-def write(path: Path, content: bytes | memoryview) -> None:
+def write(path: Path, content: bytes | memoryview, *, mode: int = _FILE_MODE) -> None:
     """Replace a file."""
-    with replacing(path) as file:
+    with replacing(path, mode=mode) as file:
         file.write(content)
 
 

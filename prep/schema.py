@@ -6,8 +6,9 @@ import os
 import re
 import tomllib
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from importlib import resources
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 DEFAULT_NAME: Final = "lead"
 ID: Final = "id"
 
-_READ_ONLY_TYPES: Final = frozenset({"formula", "reference"})
-_LOOKUP_TYPES: Final = frozenset({"string", "email", "integer"})
+READ_ONLY_TYPES: Final = frozenset({"formula", "reference"})
+LOOKUP_TYPES: Final = frozenset({"string", "email", "integer"})
 """Types that a custom field must have to be a lookup field.
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-lead-import"""
 
@@ -119,19 +120,36 @@ class Schema:
 
     @cached_property
     def exact_names(self) -> Mapping[str, str]:
-        """REST, SOAP and display names, each with the REST name it stands for."""
-        spellings = (
-            (spelling, field.name)
-            for field in self.fields.values()
-            for spelling in (field.display, field.soap, field.name)
-            if spelling
-        )
-        return dict(spellings)
+        """REST, SOAP and display names, each with its field, but for those that two fields have."""
+        owners = defaultdict(set)
+        for field in self.fields.values():
+            for spelling in filter(None, (field.display, field.soap)):
+                owners[spelling].add(field.name)
+            owners[field.name].add(field.name)
+        unique = {spelling: min(names) for spelling, names in owners.items() if len(names) == 1}
+        return unique | {name: name for name in self.fields}
 
     @cached_property
     def folded_names(self) -> Mapping[str, str]:
-        """The same names without case, spaces and punctuation."""
-        return {fold(spelling): name for spelling, name in self.exact_names.items()}
+        """The same names without case, spaces and punctuation; what then means two fields is left out."""
+        return {
+            spelling: min(names)
+            for spelling, names in self._folded_owners.items()
+            if spelling not in self.ambiguous_names
+        }
+
+    @cached_property
+    def ambiguous_names(self) -> frozenset[str]:
+        """Folded names that several fields have, so that they mean none; some instances have such fields."""
+        return frozenset(spelling for spelling, names in self._folded_owners.items() if len(names) > 1)
+
+    @cached_property
+    def _folded_owners(self) -> Mapping[str, set[str]]:
+        owners = defaultdict(set)
+        for field in self.fields.values():
+            for spelling in filter(None, map(fold, (field.display, field.soap, field.name))):
+                owners[spelling].add(field.name)
+        return owners
 
     @cached_property
     def folded_aliases(self) -> Mapping[str, str]:
@@ -139,8 +157,8 @@ class Schema:
         return {fold(alias): field.name for field in self.fields.values() for alias in field.aliases}
 
     def is_read_only(self, name: str, lookup_field: str) -> bool:
-        """Whether an import on this lookup field must leave the field out; `id` is legal only as the key."""
-        return self.fields[name].read_only or (name == ID and lookup_field != ID)
+        """Whether an import on this lookup field must leave a field out; a key is looked up, not written."""
+        return name != lookup_field and (self.fields[name].read_only or name == ID)
 
     def to_pandera(
         self, *, lookup_field: str | None = None, fields: Iterable[str] | None = None
@@ -281,6 +299,19 @@ def packaged() -> Traversable:
     raise SchemaError("the packaged schemas are missing", code="no_schemas", hint="Install leadprep again.")
 
 
+def parse_schema(text: str, label: str) -> Schema:
+    """Read a schema from the text of its file.
+
+    Args:
+        text: TOML; it may extend packaged schemas only.
+        label: What messages call it; the schema's name and origin.
+
+    Raises:
+        SchemaError: As `load_schema`.
+    """
+    return _compile(label, text, label, ())
+
+
 def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
     label = str(name_or_path)
     if _identity(label) in map(_identity, loading):
@@ -290,35 +321,54 @@ def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
             hint="Remove one of the extends lines.",
             source=label,
         )
-    top = _Table(label, "", _parse(label, _read(name_or_path)))
-    top.refuse_other_keys(("name", "extends", "lookup_fields", "fields"))
+    return _compile(label, _read(name_or_path), name_or_path, (*loading, label))
+
+
+def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
+    top = _Table(label, "", _parse(label, text))
+    top.refuse_other_keys(("name", "extends", "instance", "absent", "lookup_fields", "fields"))
     parent = top.text("extends", "")
     if parent and not _is_path(parent) and parent not in schema_names():
         known_names = ", ".join(schema_names())
         raise top.mistake("extends", f"is {parent!r}", f"{known_names}, or the path of a .toml file")
-    base = _load(_beside(name_or_path, parent), (*loading, label)) if parent else None
-    fields = dict(base.fields) if base else {}
-    for name, table in top.tables("fields"):
+    base = _load(_beside(name_or_path, parent), loading) if parent else None
+    absent = top.texts("absent", (), base.fields if base else ())
+    if absent and base is None:
+        raise top.mistake("absent", "needs something that it is absent from", "a file with extends")
+    inherited = _without(base, absent) if base else None
+    fields = dict(inherited.fields) if inherited else {}
+    written = dict(top.tables("fields"))
+    for name, table in written.items():
         if not name[:1].isalnum():
             raise top.mistake(
                 f"fields.{name}", "cannot be a REST name", "names that begin with a letter or a digit"
             )
         fields[name] = _field(name, table, fields.get(name, Field(name)))
-    lookups = top.texts("lookup_fields", base.lookup_fields if base else ())
-    known = base.fields if base else {name: fields[name] for name in lookups if name in fields}
+    lookups = top.texts("lookup_fields", inherited.lookup_fields if inherited else ())
+    known = inherited.fields if inherited else {name: fields[name] for name in lookups if name in fields}
     custom = [
         name
         for name, field in fields.items()
-        if name not in (*known, *lookups) and field.type in _LOOKUP_TYPES
+        if name not in (*known, *lookups) and field.type in LOOKUP_TYPES
     ]
     schema = Schema(
         name=top.text("name", Path(label).stem),
         fields=fields,
-        lookup_fields=(*lookups, *custom) if base or not lookups else lookups,
+        lookup_fields=(*lookups, *custom) if inherited or not lookups else lookups,
         origin=label,
     )
-    _refuse_clashes(label, schema)
+    # What an instance calls its fields is a fact, what a person writes may be a mistake.
+    _refuse_clashes(label, schema, () if top.text("instance", "") else written)
     return schema
+
+
+def _without(base: Schema, absent: Collection[str]) -> Schema:
+    """A schema without some of its fields."""
+    return replace(
+        base,
+        fields={name: field for name, field in base.fields.items() if name not in absent},
+        lookup_fields=tuple(name for name in base.lookup_fields if name not in absent),
+    )
 
 
 def _is_path(name_or_path: str | Path) -> bool:
@@ -432,7 +482,7 @@ def _field(name: str, table: _Table, base: Field) -> Field:
     )
     type_name = table.text("type", base.type, TYPE_CHECKS)
     pattern = table.text("pattern", base.pattern)
-    if not _compiles(pattern):
+    if pattern and not _compiles(pattern):
         raise table.mistake("pattern", "is not a regular expression", "the syntax of Rust's regex crate")
     return Field(
         name=name,
@@ -440,7 +490,7 @@ def _field(name: str, table: _Table, base: Field) -> Field:
         soap=table.text("soap", base.soap),
         display=table.text("display", base.display),
         length=table.length("length", base.length),
-        read_only=table.flag("read_only", default=base.read_only) or type_name in _READ_ONLY_TYPES,
+        read_only=table.flag("read_only", default=base.read_only) or type_name in READ_ONLY_TYPES,
         required=table.flag("required", default=base.required),
         aliases=table.texts("aliases", base.aliases),
         normalisers=table.texts("normalisers", base.normalisers, NORMALISERS),
@@ -459,12 +509,12 @@ def _compiles(pattern: str) -> bool:
     return True
 
 
-def _refuse_clashes(label: str, schema: Schema) -> None:
-    """Two fields must not answer to one spelling, and every lookup field must exist."""
+def _refuse_clashes(label: str, schema: Schema, written: Collection[str]) -> None:
+    """No written field may answer to a spelling of another one, and every lookup field must exist."""
     owners: dict[str, str] = {}
     for field in schema.fields.values():
         for text in filter(None, (field.name, field.soap, field.display, *field.aliases)):
-            if not (spelling := fold(text)):
+            if not (spelling := fold(text)) and field.name in written:
                 raise SchemaError(
                     f"{label}: {field.name} answers to the header {text!r}, which has no letter or digit",
                     code="bad_schema",
@@ -472,7 +522,8 @@ def _refuse_clashes(label: str, schema: Schema) -> None:
                     source=label,
                     column=field.name,
                 )
-            if (owner := owners.setdefault(spelling, field.name)) != field.name:
+            owner = owners.setdefault(spelling, field.name)
+            if owner != field.name and not {owner, field.name}.isdisjoint(written):
                 raise SchemaError(
                     f"{label}: {owner} and {field.name} both answer to the header {spelling!r}",
                     code="bad_schema",

@@ -2,12 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import click
@@ -15,9 +13,6 @@ import click
 from prep.cli import options, session
 from prep.cli.terminal import say, say_json
 from prep.errors import MarketoError, PrepError
-
-if TYPE_CHECKING:
-    from prep.marketo import Marketo
 
 _PACKAGES = ("leadprep", "polars", "pandera", "email-validator", "requests", "click")
 
@@ -70,7 +65,7 @@ def _examine(*, sandbox: bool, allow_host: str | None) -> Iterator[_Finding]:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield _Finding("versions", ok=True, text=f"Python {python}, {packages}")
     yield _examine_schemas()
-    with _connect(sandbox=sandbox, allow_host=allow_host) as client:
+    with session.visit(sandbox=sandbox, allow_host=allow_host) as client:
         yield _Finding("settings", ok=True, text=f"endpoint {client.host}")
         usage = client.usage()
         yield _Finding("credentials", ok=True, text="accepted")
@@ -84,16 +79,6 @@ def _examine_schemas() -> _Finding:
     schemas = [load_schema(name) for name in schema_names()]
     text = ", ".join(f"{schema.name} with {len(schema.fields)} fields" for schema in schemas)
     return _Finding("schemas", ok=True, text=text)
-
-
-@contextmanager
-def _connect(*, sandbox: bool, allow_host: str | None) -> Iterator["Marketo"]:
-    from prep.folder import RunFolder
-
-    with TemporaryDirectory(prefix="prep-doctor-") as temporary:
-        target = session.SANDBOX if sandbox else None
-        with session.connect(RunFolder(temporary), target, allow_host=allow_host) as client:
-            yield client
 
 
 def _examine_clock(marketo_date: str) -> _Finding:

@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "report": "the numbers of a run, as text or JSON",
     "purge": "delete the personal data of a finished run, keep its numbers",
     "headers": "how each column maps, and why",
-    "schema": "list, show and check schemas",
+    "schema": "list, show, check, pull and compare schemas",
     "sandbox": "a local stand-in for Marketo, as a server",
     "doctor": "check settings, credentials, clock, quota and versions",
 }

@@ -58,7 +58,7 @@ class _Listing(click.Command):
     "--scenario",
     type=options.PATH,
     metavar="FILE",
-    help="A TOML file of faults, and of switches for what Marketo leaves undocumented.",
+    help="A TOML file of faults, fields, and switches for what Marketo leaves undocumented.",
 )
 @click.option("--faults", "lists_faults", is_flag=True, help="List the kinds of faults and exit.")
 def command(
@@ -76,9 +76,10 @@ def command(
     The first line on stdout is its address. It serves this machine only; client id and secret are the words
     id and secret.
 
-    A scenario file holds a table [behaviour] with attributes of prep.sandbox.Behaviour, and tables [[fault]]
+    A scenario file holds a table [behaviour] with attributes of prep.sandbox.Behaviour, tables [[fault]]
     with kind and, if wanted, at, times, seconds and place (identity, import, status, failures, warnings,
-    other, any).
+    other, any), tables [[field]] with rest_name and, if wanted, display_name, data_type, length, read_only
+    and soap_name, and absent, a list of fields that this instance shall lack.
 
     \b
     Examples:
@@ -88,7 +89,7 @@ def command(
       prep sandbox --fault lost-reply:2        the answer to the second upload gets lost
       prep sandbox --scenario monday.toml --time-scale 3600
     """
-    from prep.sandbox import Behaviour, Fault, FaultKind, Scenario, load_scenario, serve
+    from prep.sandbox import Fault, FaultKind, Scenario, load_scenario, serve
 
     if lists_faults:
         say(*(f"{kind:<16}  {kind.description}" for kind in FaultKind))
@@ -98,7 +99,7 @@ def command(
     except ValueError as error:
         raise click.UsageError(f"--fault: {error}") from None
     try:
-        told = load_scenario(scenario) if scenario else Scenario(Behaviour(), ())
+        told = load_scenario(scenario) if scenario else Scenario()
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"{scenario}: {error.strerror}" if isinstance(error, OSError) else str(error),
@@ -120,6 +121,8 @@ def command(
             time_scale=time_scale,
             behaviour=told.behaviour,
             faults=[*told.faults, *planned],
+            fields=told.fields,
+            absent=told.absent,
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import click
 
-from prep.cli import options
+from prep.cli import options, schema_instance
 from prep.cli.terminal import say, say_json
 
 
 @click.group("schema", context_settings=options.CONTEXT)
 def command() -> None:
-    """List, show and check schemas: the fields of an instance, with their rules.
+    """List, show, check, pull and compare schemas: the fields of an instance, with their rules.
 
     \b
     Examples:
       prep schema show lead
+      prep schema pull -o instance.toml
+      prep schema diff lead instance
       prep schema check mine.toml
       prep run leads.csv --schema mine.toml
     """
@@ -57,8 +59,7 @@ def show(name: str, *, as_json: bool) -> None:
     lines = []
     for field in schema.fields.values():
         mark = "*" if field.name in schema.lookup_fields else "-" if field.read_only else " "
-        length = "" if field.length is None else field.length
-        lines.append(f"{mark} {field.name:<32} {field.type:<10} {length:>6}  {field.display}".rstrip())
+        lines.append(f"{mark} {schema_instance.outline(field)}")
     say(*lines, err=as_json)
     if as_json:
         say_json(
@@ -87,3 +88,7 @@ def check(file: Path, *, as_json: bool) -> None:
     say(f"{file}: {len(schema.fields)} fields, no mistakes", err=as_json)
     if as_json:
         say_json({"name": schema.name, "fields": len(schema.fields), "fingerprint": schema.fingerprint})
+
+
+command.add_command(schema_instance.pull)
+command.add_command(schema_instance.diff)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -104,6 +105,21 @@ def connect(
         if not quiet:
             client.on_wait = _say_wait
         yield client
+
+
+@contextmanager
+def visit(*, sandbox: bool, allow_host: str | None) -> Iterator["Marketo"]:
+    """A client of the instance that the settings name, or of a new stand-in, without any run folder.
+
+    Raises:
+        SettingsError: Endpoint or credentials are missing or cannot be used.
+    """
+    from prep.folder import RunFolder
+
+    with TemporaryDirectory(prefix="prep-visit-") as temporary:
+        target = SANDBOX if sandbox else None
+        with connect(RunFolder(temporary), target, allow_host=allow_host) as client:
+            yield client
 
 
 def _say_wait(error: PrepError, seconds: float) -> None:

@@ -106,6 +106,8 @@ def _column(position: int, header: str, schema: Schema, chosen: Mapping[str, str
     ):
         if spelling in table:
             return Column(position, header, table[spelling], how)
+    if folded in schema.ambiguous_names:
+        return Column(position, header, None, How.UNKNOWN)
     alias = load_spellings().aliases.get(folded)
     if alias in schema.fields:
         return Column(position, header, alias, How.ALIAS)

@@ -16,7 +16,7 @@ from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW
 from prep.marketo import codes, records, replies
 from prep.marketo.auth import TokenSource
 from prep.marketo.codes import Action
-from prep.marketo.records import FieldRecord, JobRecord, ListRecord, PartitionRecord, UsageRecord
+from prep.marketo.records import FieldRecord, JobRecord, LeadRecord, ListRecord, PartitionRecord, UsageRecord
 from prep.marketo.replies import Grant, Problem
 from prep.marketo.throttle import Retries, Throttle
 from prep.marketo.transport import Call, Reply, Secret, SendError, Transport
@@ -190,6 +190,10 @@ class Marketo:
     def describe(self) -> tuple[FieldRecord, ...]:
         """Return the lead fields that have a REST name, in Marketo's order."""
         return self._list("/rest/v1/leads/describe.json", {}, records.field_record)
+
+    def describe2(self) -> LeadRecord:
+        """Return the lead fields once more, with those that leads can be looked up by."""
+        return self._ask(Call("GET", "/rest/v1/leads/describe2.json"), _one(records.lead_record))
 
     def lists(self, *, name: str | None = None, list_id: int | None = None) -> tuple[ListRecord, ...]:
         """Return the static lists with this name or id, or all of them."""

@@ -241,6 +241,9 @@ NO_SUCH_BATCH: Final = frozenset(
 """Refusals of a status call that can mean that Marketo does not know the batch id, or no longer.
 What it really answers is not documented."""
 
+NOT_OFFERED: Final = frozenset({"marketo_603", "marketo_610", "marketo_616", "marketo_703"})
+"""Refusals of a call that tell of nothing but this call: the role may not make it, or there is none."""
+
 NO_FILE: Final = 404
 """HTTP status of a failure or warning file that does not exist. Documented for custom objects only:
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-custom-object-import"""

@@ -51,6 +51,19 @@ class FieldRecord:
 
 
 @dataclass(frozen=True)
+class LeadRecord:
+    """What the second describe call tells of leads.
+
+    Attributes:
+        fields: The lead fields; none of them has a SOAP name.
+        searchable: REST names of the fields that leads can be looked up by.
+    """
+
+    fields: tuple[FieldRecord, ...]
+    searchable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ListRecord:
     """A static list.
 
@@ -116,6 +129,38 @@ def field_record(value: object) -> FieldRecord | None:
         rest.get("readOnly") is True,
         _words(soap.get("name")),
     )
+
+
+def lead_record(value: object) -> LeadRecord | None:
+    """Read the row of a second describe answer."""
+    row = mapping(value)
+    fields, searchable = row.get("fields"), row.get("searchableFields")
+    if not isinstance(fields, list) or not isinstance(searchable, list):
+        return None
+    return LeadRecord(
+        tuple(field for entry in fields if (field := _described(entry)) is not None),
+        # A combination of several fields identifies a lead together only.
+        tuple(name for names in searchable if (name := _only_word(names)) is not None),
+    )
+
+
+def _described(value: object) -> FieldRecord | None:
+    row = mapping(value)
+    name = _words(row.get("name"))
+    if name is None:
+        return None
+    return FieldRecord(
+        name,
+        _words(row.get("displayName")) or name,
+        _words(row.get("dataType")) or "string",
+        whole(row.get("length")),
+        row.get("updateable") is False,
+        None,
+    )
+
+
+def _only_word(value: object) -> str | None:
+    return _words(value[0]) if isinstance(value, list) and len(value) == 1 else None
 
 
 def list_record(value: object) -> ListRecord | None:

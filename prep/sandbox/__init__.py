@@ -7,10 +7,11 @@ it tests. What Marketo leaves undocumented is a switch in `Behaviour`; what shal
         requests.get(f"{sandbox.url}/identity/oauth/token", ...)
 """
 
-from prep.sandbox.faults import Behaviour, Fault, FaultKind, Scenario, load_scenario
+from prep.sandbox.faults import Behaviour, Fault, FaultKind
 from prep.sandbox.instance import Field
 from prep.sandbox.jobs import Job
 from prep.sandbox.leads import Outcome
+from prep.sandbox.scenario import Scenario, load_scenario
 from prep.sandbox.server import Sandbox, serve
 from prep.sandbox.state import RequestRecord, RowRecord
 

@@ -45,6 +45,7 @@ _REFUSALS: Final = {
     FaultKind.API_UNAVAILABLE: ("608", "API Temporarily Unavailable"),
     FaultKind.SYSTEM_ERROR: ("611", "System error"),
     FaultKind.TRANSIENT_ERROR: ("713", "Transient Error"),
+    FaultKind.ACCESS_DENIED: ("603", "Access denied"),
     FaultKind.QUEUE_FULL: ("1016", "There are 10 imports currently being processed. Please try again later"),
 }
 

@@ -1,11 +1,8 @@
 """What Marketo leaves undocumented, as switches, and what can go wrong, as faults to order."""
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args, get_origin, get_type_hints
+from typing import Literal, NamedTuple, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +132,7 @@ _OBEYED = _Group(Place.IMPORT, Phase.REPLY, Number.WHICH)
 _OBEYED_LATE = _Group(Place.IMPORT, Phase.REPLY, Number.SECONDS)
 _NO_TOKEN = _Group(Place.ANY, Phase.CALL, Number.WHICH)
 _REFUSED = _Group(Place.ANY, Phase.CALL, Number.TIMES)
+_LOOKED_UP = _Group(Place.OTHER, Phase.CALL, Number.TIMES)
 _QUEUE = _Group(Place.IMPORT, Phase.CALL, Number.TIMES)
 _IDENTITY = _Group(Place.IDENTITY, Phase.REPLY, Number.TIMES)
 _NO_FILE = _Group(Place.FAILURES, Phase.ARRIVAL, Number.TIMES)
@@ -186,6 +184,7 @@ class FaultKind(StrEnum):
     API_UNAVAILABLE = "api-unavailable", _REFUSED, "608, temporarily unavailable"
     SYSTEM_ERROR = "system-error", _REFUSED, "611, an unhandled error"
     TRANSIENT_ERROR = "transient-error", _REFUSED, "713, a transient error"
+    ACCESS_DENIED = "access-denied", _LOOKED_UP, "603, the role lacks the permission for look-up calls"
 
     TOKEN_INVALID = "token-invalid", _NO_TOKEN, "601 until a new token is fetched"
     TOKEN_EXPIRED = "token-expired", _NO_TOKEN, "602 until a new token is fetched"
@@ -237,7 +236,7 @@ class Fault:
             ValueError: There is no such kind, or the number is none; the message names what there is.
         """
         name, colon, number = text.partition(":")
-        kind = _kind(name)
+        kind = kind_of(name)
         if not colon:
             return cls(kind=kind)
         if not (number.isascii() and number.isdecimal() and int(number) > 0):
@@ -267,40 +266,12 @@ class Fault:
         return request_number >= self.at and (times is None or struck < times)
 
 
-class Scenario(NamedTuple):
-    """The content of a scenario file."""
-
-    behaviour: Behaviour
-    faults: tuple[Fault, ...]
-
-
-def load_scenario(path: str | Path) -> Scenario:
-    """Read switches and faults from a TOML file.
-
-    The file holds a table `[behaviour]` with attributes of `Behaviour`, and tables `[[fault]]` with `kind`
-    and, if wanted, `at`, `times`, `seconds` and `place`.
+def kind_of(name: str) -> FaultKind:
+    """Return the kind that is called so.
 
     Raises:
-        OSError: The file cannot be read.
-        ValueError: It is not TOML, or names something that there is not; the message names what there is.
+        ValueError: There is none; the message names what there is.
     """
-    try:
-        return _scenario(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _scenario(content: Mapping[str, Any]) -> Scenario:
-    _require_known(content, ("behaviour", "fault"), "table")
-    behaviour, faults = content.get("behaviour", {}), content.get("fault", [])
-    if not isinstance(behaviour, dict):
-        raise ValueError("behaviour is a table: [behaviour]")  # noqa: TRY004 - the file is wrong, not a type
-    if not (isinstance(faults, list) and all(isinstance(fault, dict) for fault in faults)):
-        raise ValueError("fault is a list of tables: [[fault]]")
-    return Scenario(_behaviour(behaviour), tuple(map(_fault, faults)))
-
-
-def _kind(name: str) -> FaultKind:
     for kind in FaultKind:
         if kind == name:
             return kind
@@ -309,43 +280,3 @@ def _kind(name: str) -> FaultKind:
 
 def _known() -> str:
     return f"the faults are {', '.join(FaultKind)}"
-
-
-def _require_known(table: Mapping[str, object], known: tuple[str, ...], what: str) -> None:
-    for name in table:
-        if name not in known:
-            raise ValueError(f"unknown {what} {name!r}; there are {', '.join(known)}")
-
-
-def _behaviour(table: Mapping[str, Any]) -> Behaviour:
-    types = get_type_hints(Behaviour)
-    _require_known(table, tuple(types), "switch")
-    for name, value in table.items():
-        _require_type(name, value, types[name])
-    return Behaviour(**table)
-
-
-def _require_type(name: str, value: object, wanted: Any) -> None:
-    if get_origin(wanted) is Literal:
-        choices = get_args(wanted)
-        if value not in choices or type(value) is not type(choices[0]):
-            raise ValueError(f"{name} is one of {', '.join(map(str, choices))}, not {value!r}")
-    elif type(value) is not wanted and not (wanted is float and type(value) is int):
-        raise ValueError(f"{name} is of type {wanted.__name__}, not {value!r}")
-
-
-def _fault(table: Mapping[str, Any]) -> Fault:
-    _require_known(table, ("kind", "at", "times", "seconds", "place"), "setting of a fault")
-    for name, wanted in (("kind", str), ("at", int), ("times", int), ("seconds", float), ("place", str)):
-        if name in table:
-            _require_type(name, table[name], wanted)
-    if "place" in table:
-        _require_type("place", table["place"], Literal[tuple(map(str, Place))])
-    place = Place(table["place"]) if "place" in table else None
-    return Fault(
-        kind=_kind(table.get("kind", "")),
-        at=table.get("at", 1),
-        times=table.get("times"),
-        seconds=table.get("seconds", 1.0),
-        place=place,
-    )

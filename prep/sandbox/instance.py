@@ -54,6 +54,19 @@ class Field:
         return self.rest_name in STANDARD_LOOKUP_FIELDS
 
 
+def check_field(field: Field) -> Field:
+    """Return a field as it is.
+
+    Raises:
+        ValueError: Marketo could not have it.
+    """
+    if not (field.rest_name.isascii() and field.rest_name.isidentifier()):
+        raise ValueError(f"not a REST name: {field.rest_name!r}")
+    if field.data_type not in DATA_TYPES:
+        raise ValueError(f"unknown type {field.data_type!r}; there are {', '.join(sorted(DATA_TYPES))}")
+    return field
+
+
 @dataclass(frozen=True)
 class Partition:
     """A lead partition."""

@@ -48,6 +48,8 @@ class Sandbox:
         started_at: Virtual time at the start in seconds since 1970, the real time if None.
         behaviour: Switches for what Marketo leaves undocumented.
         faults: What shall go wrong, as `Fault` or in its short form (`lost-reply:2`).
+        fields: Lead fields that are there besides, or otherwise than in the standard instance.
+        absent: REST names of standard fields that are not there.
 
     Raises:
         ValueError: The host is not a loopback name, or there is no such fault.
@@ -66,6 +68,8 @@ class Sandbox:
         started_at: float | None = None,
         behaviour: Behaviour | None = None,
         faults: Iterable[Fault | str] = (),
+        fields: Iterable[Field] = (),
+        absent: Iterable[str] = (),
     ) -> None:
         if host not in LOOPBACK_HOSTS:
             raise ValueError(
@@ -83,6 +87,8 @@ class Sandbox:
             started_at=started_at,
             job_seconds=job_seconds,
             row_seconds=job_seconds / ROWS_PER_JOB_TIME,
+            fields=tuple(fields),
+            absent=tuple(absent),
         )
         self._opened: State | None = None
         self._server: _Server | None = None
@@ -185,6 +191,10 @@ class Sandbox:
             Field(rest_name, display_name or rest_name, data_type, length, read_only=read_only, custom=True)
         )
 
+    def remove_field(self, rest_name: str) -> None:
+        """Let the instance have no such field."""
+        self._state.remove_field(rest_name)
+
     def add_list(self, name: str, *, description: str = "", program_name: str = "") -> int:
         """Add a static list and return its id."""
         return self._state.add_list(name, description=description, program_name=program_name)
@@ -208,6 +218,8 @@ def serve(
     time_scale: float = 1.0,
     behaviour: Behaviour | None = None,
     faults: Iterable[Fault | str] = (),
+    fields: Iterable[Field] = (),
+    absent: Iterable[str] = (),
     stopped: threading.Event | None = None,
 ) -> None:
     """Run a sandbox until it is interrupted (Ctrl-C) or `stopped` is set. Prints nothing.
@@ -223,6 +235,8 @@ def serve(
         time_scale: Virtual seconds per real second.
         behaviour: Switches for what Marketo leaves undocumented.
         faults: What shall go wrong.
+        fields: Fields that are there besides, or otherwise.
+        absent: Fields that are not there.
         stopped: Set it to end the sandbox from another thread.
     """
     sandbox = Sandbox(
@@ -235,6 +249,8 @@ def serve(
         time_scale=time_scale,
         behaviour=behaviour,
         faults=faults,
+        fields=fields,
+        absent=absent,
     )
     with sandbox, suppress(KeyboardInterrupt):
         ready(sandbox.url)

@@ -4,7 +4,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from prep.sandbox.clock import Clock
 from prep.sandbox.database import Database
 from prep.sandbox.errors import MarketoError
 from prep.sandbox.faults import Behaviour, Fault, FaultKind, Phase, Place
-from prep.sandbox.instance import Field, Partition, StaticList
+from prep.sandbox.instance import Field, Partition, StaticList, check_field
 from prep.sandbox.jobs import Jobs
 from prep.sandbox.leads import Lead, Leads, Outcome
 
@@ -90,6 +90,8 @@ class State:
             further in virtual time goes on from there.
         job_seconds: Virtual seconds that every job takes.
         row_seconds: Virtual seconds that a job takes for each row, on top.
+        fields: Fields that are there besides, or otherwise.
+        absent: REST names of fields that are not there.
     """
 
     def __init__(
@@ -103,6 +105,8 @@ class State:
         started_at: float | None,
         job_seconds: float,
         row_seconds: float,
+        fields: tuple[Field, ...] = (),
+        absent: tuple[str, ...] = (),
     ) -> None:
         self.behaviour = behaviour
         self._faults = faults
@@ -116,6 +120,10 @@ class State:
         self.fields = {
             field.rest_name: field for field in map(_field, self.database.rows("SELECT * FROM fields"))
         }
+        for field in fields:
+            self.add_field(field)
+        for name in absent:
+            self.remove_field(name)
         self.jobs = Jobs(
             self.database,
             self.all_leads,
@@ -127,16 +135,18 @@ class State:
         )
 
     def add_field(self, field: Field) -> None:
-        """Add a field, or replace the one of the same REST name."""
-        if not (field.rest_name.isascii() and field.rest_name.isidentifier()):
-            raise ValueError(f"not a REST name: {field.rest_name!r}")
-        if field.data_type not in instance.DATA_TYPES:
-            raise ValueError(
-                f"unknown type {field.data_type!r}; there are {', '.join(sorted(instance.DATA_TYPES))}"
-            )
+        """Add a field, or replace the one of the same REST name; what Marketo has itself stays its own."""
+        known = self.fields.get(check_field(field).rest_name)
+        field = replace(field, custom=known.custom if known else True)
         with self.database.lock:
             self._insert_field(field)
             self.fields[field.rest_name] = field
+
+    def remove_field(self, rest_name: str) -> None:
+        """Let the instance have no such field; doing it again changes nothing."""
+        with self.database.lock:
+            self.database.execute("DELETE FROM fields WHERE rest_name = ?", rest_name)
+            self.fields.pop(rest_name, None)
 
     def add_list(self, name: str, *, description: str, program_name: str) -> int:
         """Add a static list and return its id."""

@@ -279,7 +279,7 @@ MISTAKES = [
     pytest.param(
         'extend = "lead"',
         "mine.toml: extend is not a key of a schema file",
-        "Allowed: name, extends, lookup_fields, fields.",
+        "Allowed: name, extends, instance, absent, lookup_fields, fields.",
         None,
         id="unknown key",
     ),

@@ -1,0 +1,74 @@
+"""What two schemas say differently."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from dataclasses import fields as attributes
+from typing import Any, Final
+
+from prep.checks import longest
+from prep.schema import Field, Schema
+
+FACTS: Final = ("type", "length", "read_only", "soap", "display", "lookup")
+"""What an instance can tell of a field; the rest are rules that people add."""
+
+EVERYTHING: Final = (*(attribute.name for attribute in attributes(Field)), "lookup")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is said differently of a field; `key` is the schema file's word, or `lookup`."""
+
+    field: str
+    key: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What a second schema has more, less and otherwise than a first one, sorted by field."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+    @property
+    def changed_fields(self) -> tuple[str, ...]:
+        """The fields of which anything is said differently."""
+        return tuple(dict.fromkeys(change.field for change in self.changed))
+
+
+def compare(before: Schema, after: Schema, keys: Collection[str] = EVERYTHING) -> Differences:
+    """Compare two schemas.
+
+    Args:
+        before: The first one.
+        after: The second one.
+        keys: What of the fields that both have is compared.
+    """
+    both = sorted(before.fields.keys() & after.fields.keys())
+    return Differences(
+        added=tuple(sorted(after.fields.keys() - before.fields.keys())),
+        removed=tuple(sorted(before.fields.keys() - after.fields.keys())),
+        changed=tuple(change for name in both for change in _changes(name, before, after, keys)),
+    )
+
+
+def _changes(name: str, before: Schema, after: Schema, keys: Collection[str]) -> Iterator[Change]:
+    was, now = said_of(before, name), said_of(after, name)
+    for key in was:
+        if key in keys and was[key] != now[key]:
+            yield Change(name, key, was[key], now[key])
+
+
+def said_of(schema: Schema, name: str) -> dict[str, Any]:
+    """What a schema says of a field, in the words of its file; the length also where the type decides it."""
+    field = schema.fields[name]
+    return {
+        **{key.name: getattr(field, key.name) for key in attributes(field)},
+        "length": longest(field.type, field.length),
+        "lookup": name in schema.lookup_fields,
+    }
