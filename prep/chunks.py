@@ -29,22 +29,48 @@ class Piece:
     rows: int
 
 
-def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> pl.Series:
-    """The lines of a frame, without line end: RFC 4180, quoted only where a cell needs it, blanks empty.
+@dataclass(frozen=True)
+class Lines:
+    """Rows as the lines of an upload file.
+
+    Attributes:
+        content: UTF-8, each line with its end.
+        ends: Offset behind each line.
+    """
+
+    content: bytes
+    ends: pl.Series
+
+
+def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> Lines:
+    """Write a frame as lines: RFC 4180, quoted only where a cell needs it, blanks empty.
 
     https://www.rfc-editor.org/rfc/rfc4180
     """
-    cells = [_quote(frame[field], file_format.delimiter) for field in fields]
-    return pl.select(pl.concat_str(cells, separator=file_format.delimiter).alias("line")).to_series()
+    cells = _quote(frame.select(fields), file_format.delimiter)
+    content = BytesIO()
+    cells.write_csv(content, include_header=False, separator=file_format.delimiter, quote_style="never")
+    return Lines(content.getvalue(), _sizes(cells).cum_sum())
 
 
-def _quote(column: pl.Series, delimiter: str) -> pl.Series:
-    needs_quotes = column.str.contains(f'["\\n\\r{delimiter}]').fill_null(value=False)
-    if not needs_quotes.any():
-        return column.fill_null("")
+def _sizes(quoted: pl.DataFrame) -> pl.Series:
+    cells = pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64))
+    return quoted.select((cells + quoted.width).alias("bytes")).to_series()
+
+
+def _quote(frame: pl.DataFrame, delimiter: str) -> pl.DataFrame:
+    """Quote the cells that need it; one search through a whole column finds the columns that have some."""
+    special = f'["\\n\\r{delimiter}]'
+    searched = frame.select(pl.all().str.join("").str.contains(special)).row(0)
+    names = [name for name, is_found in zip(frame.columns, searched, strict=True) if is_found]
+    return frame.with_columns(_quote_cells(frame[name], special) for name in names)
+
+
+def _quote_cells(column: pl.Series, special: str) -> pl.Series:
+    needs_quotes = column.str.contains(special).fill_null(value=False)
     inner = pl.col(column.name).str.replace_all('"', '""', literal=True)
     quoted = column.filter(needs_quotes).to_frame().select(pl.concat_str(pl.lit('"'), inner, pl.lit('"')))
-    return column.fill_null("").scatter(needs_quotes.arg_true(), quoted.to_series())
+    return column.clone().scatter(needs_quotes.arg_true(), quoted.to_series())
 
 
 def largest_line_bytes(fields: Sequence[str], file_format: Format, max_bytes: int) -> int:
@@ -55,7 +81,7 @@ def largest_line_bytes(fields: Sequence[str], file_format: Format, max_bytes: in
 
 def line_bytes(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> pl.Series:
     """Size of each row in an upload file, its line end included."""
-    return render(frame, fields, file_format).str.len_bytes() + 1
+    return _sizes(_quote(frame.select(fields), file_format.delimiter))
 
 
 def split(
@@ -72,8 +98,7 @@ def split(
     header = _header(fields, file_format)
     writer = _Writer(header, lambda number: max_bytes - 1 - framing_bytes(_name(number, file_format)))
     for batch in batches:
-        lines = render(batch, fields, file_format)
-        for number, content, rows in writer.add(lines):
+        for number, content, rows in writer.add(render(batch, fields, file_format)):
             yield Piece(_name(number, file_format), content, rows)
     for number, content, rows in writer.finish():
         yield Piece(_name(number, file_format), content, rows)
@@ -81,7 +106,7 @@ def split(
 
 def _header(fields: Sequence[str], file_format: Format) -> bytes:
     names = pl.DataFrame({field: [field] for field in fields})
-    return f"{render(names, fields, file_format).item()}\n".encode()
+    return render(names, fields, file_format).content
 
 
 def _name(number: int, file_format: Format) -> str:
@@ -98,30 +123,26 @@ class _Writer:
         self._begin()
 
     def _begin(self) -> None:
-        self._parts = [self._header]
+        self._parts: list[bytes | memoryview] = [self._header]
         self._left = self._room(self._number) - len(self._header)
         self._rows = 0
 
-    def add(self, lines: pl.Series) -> Iterator[tuple[int, bytes, int]]:
+    def add(self, lines: Lines) -> Iterator[tuple[int, bytes, int]]:
         """Take lines in; give back each file that they close."""
-        ends = (lines.str.len_bytes().cast(pl.Int64) + 1).cum_sum()
+        content, ends = memoryview(lines.content), lines.ends
         start, written = 0, 0
-        while start < len(lines):
+        while start < len(ends):
             stop = int(ends.search_sorted(written + self._left, side="right"))
             if stop > start:
-                self._take(lines[start:stop], int(ends[stop - 1]) - written)
-                start, written = stop, int(ends[stop - 1])
+                end = int(ends[stop - 1])
+                self._parts.append(content[written:end])
+                self._left -= end - written
+                self._rows += stop - start
+                start, written = stop, end
             elif self._rows == 0:
                 raise ValueError("a row is larger than an upload may be")
-            if start < len(lines):
+            if start < len(ends):
                 yield from self.finish()
-
-    def _take(self, lines: pl.Series, size: int) -> None:
-        text = BytesIO()
-        lines.to_frame().write_csv(text, include_header=False, quote_style="never")
-        self._parts.append(text.getvalue())
-        self._left -= size
-        self._rows += len(lines)
 
     def finish(self) -> Iterator[tuple[int, bytes, int]]:
         """Close the file that is open, if it holds a row."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 import polars as pl
 
-from prep.people import defuse, defused
+from prep.people import defuse_frame, defused
 
 WORKBOOK_ROWS: Final = 100_000
 """A workbook with more rows than this is of no use to a person; the CSV file has them all."""
@@ -55,7 +55,7 @@ def write_workbook(file: BinaryIO, columns: Sequence[str], rows: pl.DataFrame) -
             with into.open(_SHEET, "w") as sheet:
                 sheet.write(before)
                 for start in range(0, rows.height, _ROWS_AT_ONCE):
-                    part = _as_text(rows.slice(start, _ROWS_AT_ONCE))
+                    part = defuse_frame(rows.slice(start, _ROWS_AT_ONCE))
                     sheet.write(_render(part, style, start + 2).encode())
                 sheet.write(after)
 
@@ -79,10 +79,6 @@ def _blank_workbook(columns: Sequence[str]) -> tuple[io.BytesIO, str]:
     if sample is None:
         raise TypeError("XlsxWriter writes cells in another way than expected")
     return file, sample[1].decode()
-
-
-def _as_text(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(defuse(pl.col(name).cast(pl.String)) for name in rows.columns)
 
 
 def _render(rows: pl.DataFrame, style: str, first_line: int) -> str:

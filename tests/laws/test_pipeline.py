@@ -2,8 +2,9 @@
 
 import csv
 import io
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
@@ -90,6 +91,49 @@ def test_no_body_reaches_the_limit_and_none_closes_early(
     assert [piece.content for piece in split([rows], names, file_format, max_bytes=max_bytes)] == [
         piece.content for piece in pieces
     ]
+
+
+def row_by_row(rows: pl.DataFrame, file_format: Format, max_bytes: int) -> list[tuple[str, bytes, int]]:
+    """Upload files, written one row after the other: name, content and rows of each."""
+
+    def line(cells: Sequence[str | None]) -> bytes:
+        special = {'"', "\n", "\r", file_format.delimiter}
+        quoted = [
+            '"' + cell.replace('"', '""') + '"' if special & set(cell) else cell
+            for cell in (cell or "" for cell in cells)
+        ]
+        return f"{file_format.delimiter.join(quoted)}\n".encode()
+
+    files: list[tuple[str, bytes, int]] = []
+    name, content, count = f"leads-0001.{file_format}", line(rows.columns), 0
+    for row in rows.rows():
+        if len(multipart.encode(name, content + line(row))[0]) >= max_bytes:
+            files.append((name, content, count))
+            name, content, count = f"leads-{len(files) + 1:04d}.{file_format}", line(rows.columns), 0
+        content, count = content + line(row), count + 1
+    return [*files, (name, content, count)] if count else files
+
+
+@given(
+    batches=st.lists(frames(WRITABLE_CELLS), min_size=1, max_size=4),
+    file_format=st.sampled_from(Format),
+    rows_that_fit=st.integers(1, 8),
+    spare=st.integers(-1, 2),
+)
+@settings(max_examples=200, deadline=None)
+def test_upload_files_are_those_that_are_written_row_by_row(
+    batches: list[pl.DataFrame], file_format: Format, rows_that_fit: int, spare: int
+) -> None:
+    """The limit is where a row just fits, or just does not."""
+    names, rows = batches[0].columns, pl.concat(batches)
+    longest = int(str(line_bytes(rows, names, file_format).max() or 1))
+    whole = row_by_row(rows.head(rows_that_fit), file_format, sys.maxsize)
+    body = sum(len(multipart.encode(name, content)[0]) for name, content, _ in whole)
+    max_bytes = max(body + spare, longest - largest_line_bytes(names, file_format, 0))
+    pieces = list(split(batches, names, file_format, max_bytes=max_bytes))
+    assert [(piece.name, piece.content, piece.rows) for piece in pieces] == row_by_row(
+        rows, file_format, max_bytes
+    )
 
 
 @given(st.lists(KEYS, min_size=1, max_size=20), st.sampled_from(KeepPolicy), st.data())

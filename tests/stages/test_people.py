@@ -6,9 +6,12 @@ from xml.etree import ElementTree as ET
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from prep.people import Table, defuse
+from prep.people import Table, defuse, defuse_frame
 from prep.workbook import fits_workbook, write_workbook
+from tests.strategies import NASTY_CELLS
 
 FORMULAS = [
     *("=1+1", "=cmd|' /C calc'!A0", "@SUM(A1)", "+A1", "-A1", "-1+A1", "+1+cmd|'x'!A0", "-", "+", "+(1)"),
@@ -21,9 +24,7 @@ HARMLESS = [
 
 
 def defused(cell: str | None) -> str | None:
-    shown: str | None = (
-        pl.DataFrame({"c": [cell]}, schema={"c": pl.String}).select(defuse(pl.col("c"))).item()
-    )
+    shown: str | None = defuse_frame(pl.DataFrame({"c": [cell]}, schema={"c": pl.String})).item()
     return shown
 
 
@@ -161,3 +162,10 @@ def test_a_workbook_holds_text_only_and_gives_every_cell_back() -> None:
 )
 def test_what_a_workbook_can_hold(rows: pl.DataFrame, *, fits: bool) -> None:
     assert fits_workbook(rows) is fits
+
+
+@given(st.lists(st.none() | st.text(max_size=3) | NASTY_CELLS, max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_a_whole_column_is_defused_like_each_of_its_cells(cells: list[str | None]) -> None:
+    frame = pl.DataFrame({"a": cells, "b": cells[::-1]}, schema={"a": pl.String, "b": pl.String})
+    assert defuse_frame(frame).equals(frame.select(defuse(pl.all())))
