@@ -26,6 +26,7 @@ from prep.preparation import (
     FirstPass,
     Plan,
     Spill,
+    UndecidedError,
     decide,
     discarded,
     fates,
@@ -35,6 +36,7 @@ from prep.preparation import (
     with_chunks,
 )
 from prep.profile import Profile, Shapes
+from prep.settling import settle
 from prep.sources.files import digest
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
@@ -72,6 +74,7 @@ def clean_into(
     if folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
+        plan = replace(plan, conventions=manifest.conventions)
         _fill_or_discard(folder, plan, manifest, progress)
 
 
@@ -104,6 +107,7 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
             "fingerprint": plan.schema.fingerprint,
         },
         mapping=tuple(column.facts for column in plan.columns),
+        conventions=plan.conventions,
     )
 
 
@@ -201,7 +205,13 @@ def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress
     """Clean into a folder; input that turns out to be unusable, or a full disk, leaves none behind."""
     try:
         folder.begin(manifest)
-        _fill(folder, plan, manifest, progress)
+        try:
+            _fill(folder, plan, manifest, progress)
+        except UndecidedError:
+            plan = settle(plan)
+            manifest = replace(manifest, conventions=plan.conventions)
+            folder.begin(manifest)
+            _fill(folder, plan, manifest, progress)
     except (InputError, OSError):
         folder.discard()
         raise

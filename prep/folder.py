@@ -19,7 +19,7 @@ import polars as pl
 from prep import durable
 from prep.config import Destination
 from prep.errors import BalanceError, FolderError
-from prep.model import Chunk, Fate, Reading
+from prep.model import Chunk, Convention, Fate, Reading
 from prep.sources.containers import split_path
 from prep.sources.files import digest
 
@@ -123,6 +123,7 @@ class Manifest:
         destination: Where the rows are to go; None for a run that only cleans.
         has_ledger: Whether sending began. From then on a missing ledger is an error.
         is_purged: Whether the rows' data was deleted.
+        conventions: How columns of dates and numbers are read, where their cells had to tell.
     """
 
     run_id: str
@@ -136,6 +137,7 @@ class Manifest:
     destination: Destination | None = None
     has_ledger: bool = False
     is_purged: bool = False
+    conventions: tuple[Convention, ...] = ()
 
     @property
     def results(self) -> Cleaned:
@@ -174,6 +176,7 @@ class Manifest:
             destination=Destination(**raw["destination"]) if raw["destination"] else None,
             has_ledger=raw["has_ledger"],
             is_purged=raw.get("is_purged", False),
+            conventions=tuple(Convention(**column) for column in raw.get("conventions", ())),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

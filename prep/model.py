@@ -124,7 +124,7 @@ class Unknown(StrEnum):
 
 
 class DateOrder(StrEnum):
-    """How dates that do not begin with the year are to be read."""
+    """How dates that do not begin with the year are to be read; `ISO`: as their column proves."""
 
     ISO = "iso"
     DMY = "dmy"
@@ -293,6 +293,44 @@ class DecimalMark(StrEnum):
 
     POINT = "point"
     COMMA = "comma"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How one column of a source spells its dates or numbers, by the proof of all its cells.
+
+    Attributes:
+        source: The source of the rows.
+        field: REST name of the field that the column maps to.
+        column: The column's header.
+        setting: The setting that would say so: `dates` or `decimal`.
+        value: What it would say: `dmy`, `mdy`, `point` or `comma`; empty where nothing is proven, and cells
+            that can be read in more than one way are rejected.
+        cells: How many cells can be read in no other way.
+    """
+
+    source: str
+    field: str
+    column: str
+    setting: str
+    value: str = ""
+    cells: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What is to be said of it."""
+        return (
+            f"{self.column!r} ({self.field}) is read with {_CONVENTIONS[self.value]}, as by --{self.setting} "
+            f"{self.value}: proven by {self.cells:,} cell{'s' * (self.cells != 1)}, contradicted by none"
+        )
+
+
+_CONVENTIONS: Final = {
+    "dmy": "the day first",
+    "mdy": "the month first",
+    "point": "decimal points",
+    "comma": "decimal commas",
+}
 
 
 class States(StrEnum):

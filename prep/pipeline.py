@@ -19,10 +19,11 @@ from prep.intake import Sources, default_folder, listed, open_all, reopen, take_
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
-from prep.model import FIND_OUT, Fate, Job, JobState, JobStatus
+from prep.model import FIND_OUT, Convention, Fate, Job, JobState, JobStatus
 from prep.preparation import (
     IDENTITY,
     Plan,
+    UndecidedError,
     decide,
     fates,
     first_pass,
@@ -35,6 +36,7 @@ from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, spool
 from prep.schema import DEFAULT_NAME, Schema, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
+from prep.settling import settle as settle_columns
 from prep.sources import Source, open_source
 
 if TYPE_CHECKING:
@@ -103,12 +105,14 @@ class Prepared:
             could not be split).
         duplicates: Rows that lost, as prepared, then `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
         counts: Rows by fate; `read` is the sum of all others.
+        conventions: How columns of dates or numbers were read, as their cells prove, where no option said it.
     """
 
     ready: pl.DataFrame
     rejected: pl.DataFrame
     duplicates: pl.DataFrame
     counts: Mapping[str, int]
+    conventions: tuple[Convention, ...] = ()
 
 
 def prepare(
@@ -128,7 +132,13 @@ def prepare(
     plan = _plan(open_all(listed(sources), settings.reading), schema, settings)
     spill: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = []
-    first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
+    try:
+        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
+    except UndecidedError:
+        plan = settle_columns(plan)
+        spill.clear()
+        rejected.clear()
+        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
     decision = decide(plan, first.keys, spill)
     names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(
@@ -138,6 +148,7 @@ def prepare(
         ),
         duplicates=pl.concat(losers(plan, spill, decision, first)),
         counts=count_fates(fates(first, decision), first.read),
+        conventions=tuple(convention for convention in plan.conventions if convention.value),
     )
 
 
@@ -441,6 +452,7 @@ def retry(
             maps = {header: field for header, field in settings.maps.items() if header in columns}
             settings = replace(settings, maps=maps, reading=FIND_OUT)
             plan = _plan(open_all(paths), manifest.schema["origin"], settings)
+            plan = replace(plan, conventions=manifest.conventions)
         return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
 
 

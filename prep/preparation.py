@@ -18,12 +18,13 @@ from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, lookup_keys, merge, rank
 from prep.errors import BalanceError, SettingsError, SourceError
-from prep.model import Chunk, Fate, KeepPolicy, Reason
+from prep.model import Chunk, Convention, Fate, KeepPolicy, Reason
 from prep.returned import identify, own_places
 from prep.schema import Schema
 from prep.sources import Batch, Skipped, Source
 from prep.validation import REASONS, compile_judge, validate
-from prep.values import Note, Noted, Spelling, find_notes, find_spoiled, normalise
+from prep.values import Normalised, Note, Noted, Spelling, find_notes, find_spoiled, normalise
+from prep.values.evidence import has_doubt, open_setting
 from prep.values.names import split_names
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ class Plan:
         mappings: The columns of each source.
         schema: The fields there are.
         settings: How rows are prepared.
+        conventions: How columns spell dates and numbers, as far as `settle` had to find out.
     """
 
     sources: Sequence[Source]
     mappings: Sequence[headers.HeaderMapping]
     schema: Schema
     settings: CleanSettings
+    conventions: tuple[Convention, ...] = ()
 
     @property
     def problems(self) -> dict[str, tuple[headers.Problem, ...]]:
@@ -90,6 +93,44 @@ class Plan:
         """Which column of the source at `position` holds the lookup field; None where a constant fills it."""
         places = self.mappings[position].fields.items()
         return next((place for place, field in places if field == self.settings.lookup_field), None)
+
+    def spelling(self, source: str | None = None) -> Spelling:
+        """How values are to be read and spelled, with what the columns of a source prove.
+
+        Raises:
+            SettingsError: There is no such zone or country.
+        """
+        settings = self.settings
+        proven = {
+            column.field: column.value
+            for column in self.conventions
+            if column.source == source and column.value
+        }
+        return Spelling(
+            date_order=settings.dates,
+            timezone=settings.timezone,
+            decimal=settings.decimal,
+            phones=settings.phones,
+            region=settings.region,
+            countries=settings.countries,
+            states=settings.states,
+            repair_mojibake=settings.repair_mojibake,
+            proven=proven,
+        )
+
+    @cached_property
+    def open_fields(self) -> dict[str, str]:
+        """Fields whose cells only their whole column explains → the setting that would."""
+        spelling = self.spelling()
+        settings = {name: open_setting(self.schema.fields[name], spelling) for name in self.fields}
+        return {name: setting for name, setting in settings.items() if setting}
+
+    def by_source(self, position: int, frame: pl.DataFrame) -> list[tuple[Spelling, pl.DataFrame]]:
+        """The rows of each original source, and how they spell; a table that came back may hold several."""
+        source = self.sources[position]
+        if frame.is_empty() or not own_places(source.columns):
+            return [(self.spelling(source.path), frame)]
+        return [(self.spelling(part[SOURCE][0]), part) for part in frame.partition_by(SOURCE)]
 
     @cached_property
     def judge(self) -> "pa.DataFrameSchema":
@@ -160,6 +201,7 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
         HeaderError: Columns do not fit the schema.
     """
     plan = Plan(sources, map_sources(sources, schema, settings), schema, settings)
+    plan.spelling()
     headers.refuse_problems(plan.problems)
     _check_keep(plan)
     return plan
@@ -245,6 +287,10 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
         spill: Takes the valid rows in.
         rejected: Called with the rejected rows of each batch (see `Judged.rejected`) and how many rows have
             been read so far.
+
+    Raises:
+        SourceError: There are no rows, or one stands in a returned table twice.
+        UndecidedError: A column must be surveyed first. What `spill` and `rejected` were given is void.
     """
     keys: list[pl.DataFrame] = []
     refused: list[pl.DataFrame] = []
@@ -300,11 +346,15 @@ def _refuse_repeats(plan: Plan, keys: Sequence[pl.DataFrame], refused: Sequence[
 
 
 def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged:
-    """Judge one batch of the source at `position`; its valid rows are numbered from `ordinal`."""
-    spelling = _spelling(plan.settings)
-    cells = _as_fields(plan, position, batch.cells)
-    normalised = normalise(cells, plan.schema.fields, spelling)
+    """Judge one batch of the source at `position`; its valid rows are numbered from `ordinal`.
+
+    Raises:
+        UndecidedError: As `first_pass`.
+    """
+    cells = as_fields(plan, position, batch.cells)
+    normalised = _normalise(plan, position, cells)
     validated = validate(normalised.frame, plan.judge)
+    _refuse_doubts(plan, validated.rejected)
     fitting, oversized = _split_oversized(plan, validated.valid)
     broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
     valid = fitting.with_row_index(ORDINAL, offset=ordinal).with_columns(
@@ -315,32 +365,55 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
         _rejected(plan, position, batch, broken),
         normalised.changes,
         {
-            **({} if spelling.repair_mojibake else find_spoiled(cells)),
-            **find_notes(fitting, plan.schema.fields, spelling),
+            **({} if plan.settings.repair_mojibake else find_spoiled(cells)),
+            **_find_notes(plan, position, fitting),
         },
         batch.skipped,
     )
+
+
+def _normalise(plan: Plan, position: int, cells: pl.DataFrame) -> Normalised:
+    parts = [
+        normalise(part, plan.schema.fields, spelling) for spelling, part in plan.by_source(position, cells)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    changes = sum((Counter(part.changes) for part in parts), Counter[tuple[str, str]]())
+    return Normalised(pl.concat(part.frame for part in parts).sort(RECORD), changes)
+
+
+def _find_notes(plan: Plan, position: int, rows: pl.DataFrame) -> Mapping[tuple[str, Note], Noted]:
+    notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
+    for spelling, part in plan.by_source(position, rows):
+        for place, noted in find_notes(part, plan.schema.fields, spelling).items():
+            notes[place] += noted
+    return notes
+
+
+class UndecidedError(Exception):
+    """A row was rejected that a survey of its whole column may save: `settle` the plan and begin again."""
+
+
+def _refuse_doubts(plan: Plan, rejected: pl.DataFrame) -> None:
+    if rejected.is_empty():
+        return
+    settled = {(column.source, column.field) for column in plan.conventions}
+    for name, setting in plan.open_fields.items():
+        known = [source for source, field in settled if field == name]
+        if has_doubt(rejected.filter(~pl.col(SOURCE).is_in(known))[name], setting):
+            raise UndecidedError
 
 
 def _identity(position: int) -> list[pl.Expr]:
     return [pl.lit(position, pl.UInt16).alias(POSITION), pl.col(RECORD), *(pl.col(name) for name in IDENTITY)]
 
 
-def _spelling(settings: CleanSettings) -> Spelling:
-    return Spelling(
-        date_order=settings.dates,
-        timezone=settings.timezone,
-        decimal=settings.decimal,
-        phones=settings.phones,
-        region=settings.region,
-        countries=settings.countries,
-        states=settings.states,
-        repair_mojibake=settings.repair_mojibake,
-    )
+def as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
+    """Cells of one source under REST names, constants filled in, fields of other sources blank.
 
-
-def _as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
-    """Cells of one source under REST names, constants filled in, fields of other sources blank."""
+    Returns:
+        `_position`, `_record`, `_source`, `_row`, `_line` and the plan's fields.
+    """
     columns = {field: str(index) for index, field in plan.mappings[position].fields.items()}
     constants = plan.settings.constants
     if (full := columns.pop(headers.FULL_NAME, None)) is not None:

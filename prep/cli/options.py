@@ -56,6 +56,15 @@ def _judged(parse: Callable[[Any], object]) -> Callable[[click.Context, click.Pa
     return callback
 
 
+def _spelled(name: str) -> Callable[[str], object]:
+    def judge(value: str) -> object:
+        from prep.values.spelling import Spelling
+
+        return Spelling(**{name: value})  # type: ignore[arg-type]  # both are texts
+
+    return judge
+
+
 def _limit(_: click.Context, __: click.Parameter, text: str | None) -> Limit | None:
     try:
         return None if text is None else Limit.parse(text)
@@ -279,18 +288,19 @@ cleaning = _bundle(
         type=click.Choice(["iso", "dmy", "mdy"]),
         default="iso",
         show_default=True,
-        help="Order of dates that do not begin with the year.",
+        help="Order of dates that do not begin with the year; iso: as their column proves.",
     ),
     _option(
         "--timezone",
         metavar="ZONE",
-        callback=_judged(lambda zone: CleanSettings(timezone=zone)),
+        callback=_judged(_spelled("timezone")),
         help="Zone of date-times without one, such as Europe/Madrid.",
     ),
     _option(
         "--decimal",
         type=click.Choice(["point", "comma"]),
-        help="What stands before the decimals of numbers; the other one divides thousands.",
+        help="What stands before the decimals of numbers; the other one divides thousands.  "
+        "[default: as their column proves]",
     ),
     _option(
         "--phones",

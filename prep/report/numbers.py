@@ -10,9 +10,10 @@ import polars as pl
 
 from prep.advice import known_schema, summarise_messages
 from prep.errors import MarketoError, OutcomeUnknownError
-from prep.folder import Manifest, RunFolder, count_fates
+from prep.folder import Manifest, RunFolder, SourceRecord, count_fates
 from prep.ledger import Ledger
 from prep.model import Fate, Job, JobState
+from prep.returned import own_places
 
 REPORT_VERSION: Final = 1
 
@@ -58,7 +59,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "goal": manifest.goal,
         "state": str(state),
         "target": manifest.destination.target if manifest.destination else None,
-        "sources": [source.to_json() for source in manifest.sources],
+        "sources": [_source(source, manifest) for source in manifest.sources],
         "lookup_field": manifest.settings["lookup_field"],
         "format": manifest.settings["format"],
         "schema": {name: manifest.schema[name] for name in ("name", "fingerprint")},
@@ -93,6 +94,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "profile": dict(cleaned.profile),
         "duplicates": _group_sizes(rows),
         "transitions": _read_transitions(folder),
+        "conventions": [asdict(convention) for convention in manifest.conventions if convention.value],
     }
 
 
@@ -116,6 +118,14 @@ def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:
             }
             for entry in ledger.history()
         ]
+
+
+def _source(record: SourceRecord, manifest: Manifest) -> dict[str, Any]:
+    """A source with what its columns, or those that the rows of a returned table had, were found to spell."""
+    found = [convention for convention in manifest.conventions if convention.value]
+    if not own_places(record.columns):
+        found = [convention for convention in found if convention.source == record.path]
+    return {**record.to_json(), "notes": [*record.notes, *(convention.sentence for convention in found)]}
 
 
 _JOB_KEYS: Final = frozenset({"chunk", "batch_id", "status", "processed", "failed", "warned", "message"})

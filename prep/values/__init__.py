@@ -7,7 +7,6 @@ Here nothing is guessed and nothing is rejected.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import polars as pl
@@ -18,10 +17,11 @@ from prep.values.booleans import BOOLEAN
 from prep.values.countries import country_codes, country_of, country_rules, is_country, is_state
 from prep.values.dates import date_rules, datetime_rules
 from prep.values.email import email_rules
+from prep.values.evidence import DECIMAL_TYPES, INTEGER_TYPES
 from prep.values.mojibake import MOJIBAKE
 from prep.values.normalisers import NORMALISERS
 from prep.values.notes import Note, Noted, find_notes, find_spoiled
-from prep.values.numbers import DECIMAL, INTEGER, separator_rules
+from prep.values.numbers import DECIMAL, INTEGER, UNDECIDED_INTEGER, separator_rules
 from prep.values.phones import phone_rules
 from prep.values.placeholders import (
     BOOLEAN_PLACEHOLDER,
@@ -47,10 +47,6 @@ __all__ = [
     "find_spoiled",
     "normalise",
 ]
-
-_NUMBER_RULES: Final[Mapping[str, Rule]] = MappingProxyType(
-    {"currency": DECIMAL, "float": DECIMAL, "integer": INTEGER, "percent": INTEGER, "score": INTEGER}
-)
 
 _SPELLED_TYPES: Final = frozenset(
     {"boolean", "currency", "date", "datetime", "float", "integer", "percent", "score"}
@@ -162,20 +158,25 @@ def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
 
 
 def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
-    if field.type in _NUMBER_RULES:
-        number = _NUMBER_RULES[field.type]
-        return (*separator_rules(spelling.decimal, whole=number is INTEGER), number)
+    if field.type in DECIMAL_TYPES | INTEGER_TYPES:
+        return _number_rules(field, spelling.mark_of(field.name))
     match field.type:
         case "boolean":
             return (BOOLEAN,)
         case "date":
-            return date_rules(spelling.date_order)
+            return date_rules(spelling.order_of(field.name))
         case "datetime":
-            return datetime_rules(spelling.date_order, spelling.timezone)
+            return datetime_rules(spelling.order_of(field.name), spelling.timezone)
         case "email":
             return email_rules(repair=spelling.repair_emails)
         case _:
             return country_rules(spelling.countries) if is_country(field) else ()
+
+
+def _number_rules(field: Field, mark: DecimalMark | None) -> tuple[Rule, ...]:
+    if field.type in DECIMAL_TYPES:
+        return (*separator_rules(mark, whole=False), DECIMAL)
+    return (*separator_rules(mark, whole=True), INTEGER if mark else UNDECIDED_INTEGER)
 
 
 def _is_suspect(field: Field, rules: tuple[Rule, ...]) -> pl.Expr:

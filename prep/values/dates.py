@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from prep.model import DateOrder
-from prep.values.rules import Rule, contains, lacks, once_for_each_value, or_as_it_was
+from prep.values.rules import OPEN, PLAIN, Rule, contains, lacks, once_for_each_value, or_as_it_was
 
 _YEAR_FIRST: Final = r"(?<year>[0-9]{4})(?<one>[-/.]?)(?<month>[0-9]{1,2})(?<two>[-/.]?)(?<day>[0-9]{1,2})"
 _DAY_FIRST: Final = r"(?<day>[0-9]{1,2})(?<one>[-/.])(?<month>[0-9]{1,2})(?<two>[-/.])(?<year>[0-9]{4})"
@@ -21,21 +21,28 @@ _TIME: Final = (
 _ZONE: Final = r"(?<zone>[Zz]|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
 _CLOCK: Final = f"(?:[Tt ]{_TIME}(?: ?{_ZONE})?)?"
 
-_PATTERNS: Final[Mapping[DateOrder, tuple[str, ...]]] = MappingProxyType(
+_PATTERNS: Final[Mapping[DateOrder, tuple[str, str]]] = MappingProxyType(
     {
-        order: tuple(f"^{date}{_CLOCK}$" for date in dates)
-        for order, dates in {
-            DateOrder.ISO: (_YEAR_FIRST,),
-            DateOrder.DMY: (_YEAR_FIRST, _DAY_FIRST),
-            DateOrder.MDY: (_YEAR_FIRST, _MONTH_FIRST),
+        order: (f"^{_YEAR_FIRST}{_CLOCK}$", f"^{year_last}{_CLOCK}$")
+        for order, year_last in {
+            DateOrder.ISO: _DAY_FIRST,
+            DateOrder.DMY: _DAY_FIRST,
+            DateOrder.MDY: _MONTH_FIRST,
         }.items()
     }
 )
-"""How a cell may be written, by the setting; at most one of them matches a cell."""
+"""How a cell may be written, by the setting; at most one of them matches a cell. `ISO` takes the second only
+where day and month are the same."""
+
+_YEAR_LAST: Final = (
+    rf"^(?<left>[0-9]{{1,2}})(?<one>[-/.])(?<right>[0-9]{{1,2}})(?<two>[-/.])[0-9]{{4}}{_CLOCK}$"
+)
 
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _LOCAL: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?$"
 _DATETIME: Final = rf"{_LOCAL[:-1]}(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})?$"
+
+_MONTHS: Final = 12
 
 _CALENDAR: Final = "%Y-%m-%dT%H:%M:%S"
 
@@ -70,6 +77,30 @@ def datetime_rules(order: DateOrder, timezone: str | None) -> tuple[Rule, ...]:
     return (spelling, _zone_rule(timezone)) if timezone else (spelling,)
 
 
+def date_evidence(cells: pl.Series) -> pl.DataFrame:
+    """What each cell says about the order of the dates in its column.
+
+    Returns:
+        `spelling`, the character between day and month, and `verdict`: `dmy` or `mdy` where one of them is
+        above 12, `open` where neither is and they differ, `plain` for the year first. Others have none.
+    """
+    groups = cells.str.extract_groups(_YEAR_LAST).struct.unnest()
+    first, second = pl.col("left").cast(pl.UInt8), pl.col("right").cast(pl.UInt8)
+    is_date = (pl.col("one") == pl.col("two")) & first.is_between(1, 31) & second.is_between(1, 31)
+    verdict = (
+        pl.when(~is_date | ((first > _MONTHS) & (second > _MONTHS)) | (first == second))
+        .then(None)
+        .when(first > _MONTHS)
+        .then(pl.lit(DateOrder.DMY.value))
+        .when(second > _MONTHS)
+        .then(pl.lit(DateOrder.MDY.value))
+        .when(is_date)
+        .then(pl.lit(OPEN))
+    )
+    plain = pl.when(cells.str.contains(rf"{_DATE[:-1]}(?:T|$)")).then(pl.lit(PLAIN))
+    return groups.select(pl.col("one").alias("spelling"), pl.coalesce(verdict, plain).alias("verdict"))
+
+
 def is_timezone(name: str) -> bool:
     """Whether polars knows the zone; it has the IANA database built in."""
     try:
@@ -92,10 +123,11 @@ def _zone_rule(timezone: str) -> Rule:
 
 def _read(cells: pl.Series, order: DateOrder) -> pl.DataFrame:
     """Date, clock, fraction and zone of each cell; all null where it does not name a real moment."""
-    reading, *others = (_parts(cells, pattern) for pattern in _PATTERNS[order])
-    for other in others:
-        reading = reading.select(pl.coalesce(part, other[part.name]) for part in reading.iter_columns())
-    return reading
+    reading, other = (_parts(cells, pattern) for pattern in _PATTERNS[order])
+    if order is DateOrder.ISO:
+        day, month = pl.col("date").str.slice(8), pl.col("date").str.slice(5, 2)
+        other = other.select(pl.when(day == month).then(pl.all()))
+    return reading.select(pl.coalesce(part, other[part.name]) for part in reading.iter_columns())
 
 
 def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:

@@ -133,7 +133,7 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> Iterator[tup
     elif field.type in {"float", "currency"}:
         if field.type == "float":
             yield Note.LARGE_FLOAT, cells.cast(pl.Float64, strict=False).abs() > _EXACT_FLOAT
-        if spelling.decimal is None:
+        if spelling.mark_of(field.name) is None:
             yield Note.POINT_OR_THOUSANDS, cells.str.contains(POINT_OR_THOUSANDS)
     elif field.type == "phone" and spelling.phones is Phones.E164:
         extended = cells.str.contains(EXTENDED)

@@ -2,8 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
+
+OPEN: Final = "open"
+"""The verdict on a cell that can be read in more than one way."""
+
+PLAIN: Final = "plain"
+"""The verdict on a cell that can be read in one way only, whatever the settings."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """How values are to be read and spelled where there is a choice."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from prep.errors import SettingsError
 from prep.model import Countries, DateOrder, DecimalMark, Phones, States
@@ -13,9 +14,9 @@ class Spelling:
     """How values are meant that can be read in more than one way, and how they are wanted.
 
     Attributes:
-        date_order: Order of dates that do not begin with the year. `ISO` leaves those as they are.
+        date_order: Order of dates that do not begin with the year. `ISO`: as proven, else they stay.
         timezone: IANA name of the zone of date-times that name none. None leaves those without.
-        decimal: What stands before decimals. None leaves numbers with commas or thousands as they are.
+        decimal: What stands before decimals. None: as proven, else numbers with commas or thousands stay.
         phones: Whether phone numbers become E.164.
         region: ISO code of the country whose numbers those are that neither have a prefix nor a country in
             their row. None leaves them as they are.
@@ -23,6 +24,7 @@ class Spelling:
         states: Whether states become codes or English names, where the row's country is known.
         repair_mojibake: Whether text that was decoded wrongly before it came here is repaired.
         repair_emails: Whether what is wrapped around an address is removed.
+        proven: Field → the order of dates or the decimal mark that its column proves.
 
     Raises:
         SettingsError: There is no such zone or country.
@@ -37,13 +39,14 @@ class Spelling:
     states: States = States.KEEP
     repair_mojibake: bool = False
     repair_emails: bool = True
+    proven: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.timezone is not None and not is_timezone(self.timezone):
             raise SettingsError(
                 f"--timezone does not know {self.timezone!r}",
                 code="bad_timezone",
-                hint="It takes names of the IANA database, such as Europe/Madrid or America/New_York.",
+                hint="It takes a name such as Europe/Madrid, America/Chicago or UTC.",
             )
         if self.region is not None and self.region not in english_names():
             raise SettingsError(
@@ -51,3 +54,17 @@ class Spelling:
                 code="bad_region",
                 hint="It takes ISO codes of countries in capitals, such as ES, GB or US.",
             )
+
+    def order_of(self, name: str) -> DateOrder:
+        """The order of dates in a field."""
+        return (
+            DateOrder(self.proven.get(name, self.date_order))
+            if self.date_order is DateOrder.ISO
+            else self.date_order
+        )
+
+    def mark_of(self, name: str) -> DecimalMark | None:
+        """What stands before decimals in a field; None where nobody knows."""
+        return (
+            DecimalMark(self.proven[name]) if self.decimal is None and name in self.proven else self.decimal
+        )

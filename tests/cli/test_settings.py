@@ -17,7 +17,7 @@ def test_flag_before_environment_before_file_before_default(
 ) -> None:
     written(here / "d.csv", DATED)
 
-    assert prep("clean", "d.csv", "-o", "none.prep").code == 3  # by default no day and month are guessed
+    assert prep("clean", "d.csv", "-o", "none.prep").code == 1  # by default no day and month are guessed
     written(here / "prep.toml", 'dates = "dmy"\nkeep = "first"')
     assert prep("clean", "d.csv", "-o", "file.prep", "--json").code == 0
     assert (here / "file.prep/chunks/leads-0001.csv").read_text().endswith("a@example.com,2001-04-03\n")

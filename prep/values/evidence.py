@@ -1,0 +1,105 @@
+"""What the cells of one column prove about the order of its dates or the decimal mark of its numbers.
+
+A column proves something if some of its cells can be read in one way only, all of these in the same way.
+Dates with `/`, `-` and `.` between day and month may come from different hands: each must prove it by itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from prep.model import DateOrder
+from prep.schema import Field
+from prep.values.dates import date_evidence
+from prep.values.notes import ROWS_NAMED, Noted
+from prep.values.numbers import is_plain_number, number_evidence
+from prep.values.rules import OPEN, PLAIN
+from prep.values.spelling import Spelling
+
+DATES, DECIMAL = "dates", "decimal"
+"""The settings that a column can stand in for."""
+
+DATE_TYPES: Final = frozenset({"date", "datetime"})
+DECIMAL_TYPES: Final = frozenset({"currency", "float"})
+INTEGER_TYPES: Final = frozenset({"integer", "percent", "score"})
+
+_EVIDENCE: Final[Mapping[str, Callable[[pl.Series], pl.DataFrame]]] = {
+    DATES: date_evidence,
+    DECIMAL: number_evidence,
+}
+
+Evidence = Mapping[tuple[str, str], Noted]
+"""Spelling and verdict → the cells of one column, as `date_evidence` and `number_evidence` say."""
+
+
+def open_setting(field: Field, spelling: Spelling) -> str | None:
+    """The setting that would say how the cells of a field are to be read; None where it does or needs not."""
+    if field.type in DATE_TYPES and spelling.date_order is DateOrder.ISO:
+        return DATES
+    if field.type in DECIMAL_TYPES | INTEGER_TYPES and spelling.decimal is None:
+        return DECIMAL
+    return None
+
+
+def has_doubt(cells: pl.Series, setting: str) -> bool:
+    """Whether the setting would help to read one of these normalised cells, which was rejected without it."""
+    if setting == DECIMAL:
+        cells = cells.filter(~is_plain_number(cells))
+    return bool((_EVIDENCE[setting](cells)["verdict"] != PLAIN).any())
+
+
+def find_evidence(
+    frame: pl.DataFrame, name: str, setting: str
+) -> Iterator[tuple[str, tuple[str, str], Noted]]:
+    """What the normalised cells of a batch tell about their column.
+
+    Args:
+        frame: The column called `name`, `_source` and `_row`.
+        name: REST name of a field.
+        setting: `dates` or `decimal`.
+
+    Yields:
+        The rows' source, spelling and verdict, and the cells.
+    """
+    cells = frame.select("_source", "_row").hstack(_EVIDENCE[setting](frame[name]))
+    for (source, spelling, verdict), rows in cells.drop_nulls("verdict").group_by(
+        "_source", "spelling", "verdict", maintain_order=True
+    ):
+        first = rows.select("_source", "_row").head(ROWS_NAMED)
+        yield str(source), (str(spelling or ""), str(verdict)), Noted(rows.height, tuple(first.rows()))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a whole column says.
+
+    Attributes:
+        value: The only setting that reads all of its cells, if some of them leave no choice; else empty.
+        cells: How many leave none.
+        readings: What the cells that are not plain can be read as, with their rows.
+        is_ambiguous: Nothing is proven, and such cells are not mere exceptions among plain ones.
+    """
+
+    value: str
+    cells: int
+    readings: Mapping[str, Noted]
+    is_ambiguous: bool
+
+
+def prove(evidence: Evidence) -> Proof:
+    """Hold all cells of a column against each other."""
+    readings: defaultdict[str, Noted] = defaultdict(Noted)
+    for (_, verdict), noted in evidence.items():
+        readings[verdict] += noted
+    plain = readings.pop(PLAIN, Noted()).cells
+    proven = {verdict for verdict in readings if verdict != OPEN}
+    telling = {spelling for spelling, verdict in evidence if verdict in proven}
+    open_ones = {spelling for spelling, verdict in evidence if verdict == OPEN}
+    if len(proven) == 1 and open_ones <= telling:
+        value = proven.pop()
+        return Proof(value, readings[value].cells, readings, is_ambiguous=False)
+    doubtful = sum(noted.cells for noted in readings.values())
+    return Proof("", 0, readings, is_ambiguous=doubtful > 0 and doubtful >= plain)

@@ -1,0 +1,216 @@
+"""Columns that prove how their dates and numbers are to be read; others stop the run. Nothing is guessed."""
+
+import csv
+import json
+from datetime import date
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import prep.cleaning
+from prep.errors import SourceError
+from prep.model import Convention
+from prep.pipeline import clean, prepare, resume_cleaning, retry
+from prep.sources.delimited import DelimitedSource
+
+HEADERS = {"dateOfBirth": "Born", "leadScore": "Lead Score", "annualRevenue": "Annual Revenue"}
+MAPS = {"Born": "dateOfBirth"}
+
+
+def write(path: Path, field: str, *cells: str) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["email", HEADERS[field]])
+        lines.writerows((f"{number}@example.com", cell) for number, cell in enumerate(cells, 1))
+    return path
+
+
+def options(field: str) -> dict[str, Any]:
+    return {"maps": MAPS} if field == "dateOfBirth" else {}
+
+
+PROVEN = [
+    ("dateOfBirth", "dmy 1", "13/04/1990 03/04/1991", "1990-04-13 1991-04-03"),
+    ("dateOfBirth", "mdy 2", "4/13/1990 03/04/1991 1/31/2001", "1990-04-13 1991-03-04 2001-01-31"),
+    ("dateOfBirth", "dmy 1", "2001-02-03 13.04.1990 3.4.1991T00:00", "2001-02-03 1990-04-13 1991-04-03"),
+    ("dateOfBirth", "dmy 2", "13.4.1990 03/04/1991 31/1/1991", "1990-04-13 1991-04-03 1991-01-31"),
+    ("annualRevenue", "comma 1", "1.234,56 1.234 1,234 70", "1234.56 1234 1.2340 70"),
+    ("annualRevenue", "point 2", "1,234.56 1,234 0.123", "1234.56 1234 0.123"),
+    ("annualRevenue", "comma 1", "1.234.567 12.345", "1234567 12345"),
+    ("leadScore", "comma 1", "1.234 1.234,0", "1234 1234"),
+    ("leadScore", "point 1", "1,234 1,234,567 5.000", "1234 1234567 5"),
+]
+
+
+@pytest.mark.parametrize(("field", "proof", "before", "after"), PROVEN)
+def test_a_column_that_leaves_no_choice_is_read_so_and_that_is_said(
+    tmp_path: Path, field: str, proof: str, before: str, after: str
+) -> None:
+    path = write(tmp_path / "leads.csv", field, *before.split())
+    setting, (value, cells) = "dates" if field == "dateOfBirth" else "decimal", proof.split()
+    expected = Convention(str(path), field, HEADERS[field], setting, value, int(cells))
+    prepared = prepare(path, **options(field))
+    assert prepared.ready[field].to_list() == after.split()
+    assert prepared.conventions == (expected,)
+    run = clean(path, tmp_path / "leads.prep", **options(field))
+    chunk = (run.path / "chunks/leads-0001.csv").read_text().splitlines()
+    assert [line.partition(",")[2] for line in chunk] == [field, *after.split()]
+    assert run.report["conventions"] == [vars(expected)]
+    assert run.report["sources"][0]["notes"] == [expected.sentence]
+    assert run.folder.manifest().conventions == (expected,)
+    said = prepare(path, **options(field), **{setting: value})  # type: ignore[arg-type]
+    assert said.ready.equals(prepared.ready)
+    assert said.conventions == ()
+
+
+OPEN = [
+    ("dateOfBirth", ["03/04/1990"], "1 date (row 1) may begin with the day or with the month"),
+    (
+        "dateOfBirth",
+        ["13/04/1990", "04/13/1990", "1/2/1990"],
+        "1 date (row 1) can only begin with the day, 1 date (row 2) can only begin with the month, "
+        "1 date (row 3) may begin with the day or with the month",
+    ),
+    (
+        "dateOfBirth",
+        ["13.04.1990", *["03/04/1991"] * 7],
+        "1 date (row 1) can only begin with the day, "
+        "7 dates (rows 2, 3, 4, 5, 6, …) may begin with the day or with the month",
+    ),
+    ("annualRevenue", ["1,234", "5"], "1 number (row 1) may have thousands or decimals behind the separator"),
+    ("leadScore", ["5.000"], "1 number (row 1) may have thousands or decimals behind the separator"),
+    ("leadScore", ["1.234", "7"], "1 number (row 1) may have thousands or decimals behind the separator"),
+    (
+        "annualRevenue",
+        ["1.234,5", "1,234.5"],
+        "1 number (row 1) can only have a decimal comma, 1 number (row 2) can only have a decimal point",
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "cells", "found"), OPEN)
+def test_a_column_that_leaves_it_open_stops_everything(
+    tmp_path: Path, field: str, cells: list[str], found: str
+) -> None:
+    path = write(tmp_path / "leads.csv", field, *cells)
+    with pytest.raises(SourceError) as caught:
+        clean(path, tmp_path / "leads.prep", **options(field))
+    dates = field == "dateOfBirth"
+    assert caught.value.facts == {
+        "code": "ambiguous_dates" if dates else "ambiguous_numbers",
+        "message": f"{path}: column {HEADERS[field]!r} ({field}): {found}",
+        "hint": "Say which with --dates dmy or --dates mdy, or write them as 2026-04-13."
+        if dates
+        else "Say which with --decimal comma or --decimal point, or write them as 1234.5.",
+        "source": str(path),
+        "row": 1,
+        "column": HEADERS[field],
+    }
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(SourceError, match=r"can only|may"):
+        prepare(path, **options(field))
+
+
+@pytest.mark.parametrize(
+    ("field", "cells", "rejected"),
+    [
+        ("dateOfBirth", ["1990-01-01", "1990-01-02", "03/04/1990"], [3]),
+        ("dateOfBirth", ["05/05/1990", "1990-01-02"], []),
+        ("dateOfBirth", ["13/13/1990", "45/01/1990", "13/04/26", "44197"], [1, 2, 3, 4]),
+        ("leadScore", ["1500", "2500", "1,234"], [3]),
+        ("leadScore", ["12.5"], [1]),
+        ("annualRevenue", ["1.234"], []),
+    ],
+)
+def test_what_is_no_question_of_the_column_is_judged_as_ever(
+    tmp_path: Path, field: str, cells: list[str], rejected: list[int]
+) -> None:
+    """An exception among plain cells is rejected; dates that read the same either way are read."""
+    prepared = prepare(write(tmp_path / "leads.csv", field, *cells), **options(field))
+    assert prepared.rejected["_row"].to_list() == rejected
+    assert prepared.conventions == ()
+
+
+def test_each_source_speaks_for_itself_and_a_retry_remembers(tmp_path: Path) -> None:
+    spain = write(tmp_path / "spain.csv", "dateOfBirth", "13/04/1990", "03/04/1990")
+    texas = write(tmp_path / "texas.csv", "dateOfBirth", "04/13/1990", "03/04/1990")
+    for path in (spain, texas):
+        path.write_text(path.read_text().replace("2@example.com", f"2@@{path.stem}.example.com"))
+    run = clean([spain, texas], tmp_path / "leads.prep", maps=MAPS)
+    assert run.counts["rejected"] == 2
+    with run.folder.rejected.open(encoding="utf-8-sig", newline="") as file:
+        rows = [[cell.replace("@@", "@") for cell in row] for row in csv.reader(file)]
+    with run.folder.rejected.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    again = retry(run)
+    chunk = "email,dateOfBirth\n2@spain.example.com,1990-04-03\n2@texas.example.com,1990-03-04\n"
+    assert (again.path / "chunks/leads-0001.csv").read_text() == chunk
+    assert again.report["conventions"] == run.report["conventions"]
+    assert [convention["value"] for convention in run.report["conventions"]] == ["dmy", "mdy"]
+    assert len(again.report["sources"][0]["notes"]) == 2
+
+
+def test_what_was_settled_outlives_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "leads.csv", "dateOfBirth", "13/04/1990", "03/04/1990")
+    whole = clean(path, tmp_path / "whole.prep", maps=MAPS)
+    with monkeypatch.context() as patch:
+        patch.setattr(prep.cleaning, "decide", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            clean(path, tmp_path / "leads.prep", maps=MAPS)
+    settled = json.loads((tmp_path / "leads.prep/manifest.json").read_text())["conventions"]
+    assert settled == whole.report["conventions"]
+    with monkeypatch.context() as patch:
+        patch.setattr(prep.cleaning, "settle", _interrupt)
+        run = resume_cleaning(tmp_path / "leads.prep")
+    assert run.report["conventions"] == whole.report["conventions"]
+    assert (run.path / "chunks/leads-0001.csv").read_bytes() == (
+        whole.path / "chunks/leads-0001.csv"
+    ).read_bytes()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+WRITTEN = {"dmy": "{0.day}{1}{0.month:02}{1}{0.year}", "mdy": "{0.month}{1}{0.day:02}{1}{0.year}"}
+DAYS = st.dates(date(1950, 1, 1), date(2020, 1, 1)) | st.dates(date(2001, 1, 1), date(2001, 1, 12))
+
+
+@given(
+    rows=st.lists(
+        st.tuples(DAYS, st.sampled_from(["iso", "iso", "dmy", "mdy"]), st.sampled_from("/.")), max_size=8
+    ),
+    order=st.sampled_from(["dmy", "mdy", None]),
+)
+@settings(max_examples=120, deadline=None)
+def test_no_date_is_ever_guessed(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[date, str, str]], order: str | None
+) -> None:
+    """Either a cell leaves no choice, or its whole column does, or everything stops, whatever the batches."""
+    written = [(day, form if form == "iso" else order or form, mark) for day, form, mark in rows]
+    cells = [
+        day.isoformat() if form == "iso" else WRITTEN[form].format(day, mark) for day, form, mark in written
+    ]
+    path = write(tmp_path_factory.mktemp("guess") / "leads.csv", "dateOfBirth", *cells, "2000-01-01")
+    outcomes = []
+    for read in (DelimitedSource.read, partialmethod(DelimitedSource.read, block_bytes=64)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DelimitedSource, "read", read)
+            try:
+                prepared = prepare(path, maps=MAPS)
+            except SourceError as error:
+                assert error.code == "ambiguous_dates"  # noqa: PT017 (or it is proven, below)
+                outcomes.append(error.message)
+                continue
+            outcomes.append(str(prepared.ready.rows()) + str(prepared.conventions))
+        sure = {(form, mark) for day, form, mark in written if form != "iso" and day.day > 12}
+        for row, spelled in prepared.ready.select("_row", "dateOfBirth").rows()[:-1]:
+            day, form, mark = written[row - 1]
+            assert form == "iso" or day.day == day.month or {form for form, _ in sure} == {form}
+            assert form == "iso" or day.day == day.month or (form, mark) in sure
+            assert spelled == day.isoformat()
+    assert outcomes[0] == outcomes[1]
