@@ -95,6 +95,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "duplicates": _group_sizes(rows),
         "transitions": _read_transitions(folder),
         "conventions": [asdict(convention) for convention in manifest.conventions if convention.value],
+        "settings": dict(manifest.settings),
     }
 
 

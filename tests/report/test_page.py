@@ -1,8 +1,10 @@
 """The page for people: complete, self-contained, and no text of a file becomes more than text."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,12 +18,14 @@ FOLDER = "leads.prep"
 VOID = {"meta", "br", "hr", "img", "input", "link", "base", "source", "col", "area", "embed", "track", "wbr"}
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "main", "section", "header", "footer", "div", "span"),
-    *("h1", "h2", "h3", "p", "b", "i", "small", "code", "bdi", "ul", "li", "dl", "dt", "dd"),
+    *("h1", "h2", "h3", "p", "b", "small", "code", "bdi", "ul", "li", "dl", "dt", "dd", "nav", "a"),
+    *("svg", "path", "rect", "text", "tspan"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
 }
 ATTRIBUTES = {
-    *("aria-hidden", "aria-labelledby", "charset", "class", "colspan", "content", "data-label", "http-equiv"),
-    *("id", "lang", "name", "role", "scope", "style"),
+    *("aria-hidden", "aria-label", "aria-labelledby", "charset", "class", "colspan", "content", "data-label"),
+    *("focusable", "href", "http-equiv", "id", "lang", "name", "role", "scope"),
+    *("d", "height", "rx", "viewbox", "width", "x", "y"),
 }
 
 
@@ -105,9 +109,9 @@ def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         "balanced": True,
         "assumed": 17,
         "reasons": [
-            {"code": "invalid_email", "field": "email", "rows": 433},
-            {"code": "unreadable_row", "field": None, "rows": 19},
-            {"code": text, "field": text, "rows": 91},
+            {"code": "invalid_email", "field": "email", "rows": 433, "shapes": ["aaa", text]},
+            {"code": "unreadable_row", "field": None, "rows": 19, "shapes": []},
+            {"code": text, "field": text, "rows": 91, "shapes": [text]},
         ],
         "changes": [
             {"field": text, "rule": "trim", "cells": 8_123},
@@ -158,6 +162,17 @@ def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
                 "rows": 1_311,
             },
         ],
+        "profile": {
+            "rows": 60_001,
+            "sampled": 50_000,
+            "columns": [{"field": text, "filled": 59_123, "distinct": 4_321, "longest": 254}],
+        },
+        "duplicates": [{"size": 2, "groups": 135}, {"size": 3, "groups": 1}],
+        "transitions": [
+            {"chunk": text, "state": state, "at": f"2026-05-07T15:02:{second:02d}.000+00:00"}
+            for second, state in enumerate(("planned", "intended", "queued", "importing", "reconciled"), 11)
+        ],
+        "settings": {"keep": text, "set": {"leadSource": text}, "max_bytes": 9_000_000, "dates": "iso"},
         "error": {"code": text, "message": text, "hint": text, "source": text, "row": None, "column": text},
         **changes,
     }
@@ -201,7 +216,8 @@ def test_every_number_of_the_report_is_on_the_page() -> None:
 def test_every_name_of_the_report_is_on_the_page() -> None:
     report = _report()
     del report["chunks"][0]["sha256"]
-    text = _page(report).text
+    del report["transitions"]
+    text = _page(_report()).text
     words = {";": "semicolon"}
     names = [words.get(leaf, leaf) for leaf in _leaves(report) if isinstance(leaf, str)]
     assert [name for name in names if name not in text] == []
@@ -213,7 +229,7 @@ def test_every_message_of_marketo_is_explained_in_a_row_of_its_own() -> None:
     report = _report()
     report["messages"][0] |= {"field": "score", "cause": "no <number>", "remedy": "mend", "rule": 'p = "<i>"'}
     page = _page(report)
-    section = re.search(r'<section aria-labelledby="messages">.*?</section>', page.html, re.DOTALL)
+    section = re.search(r'<section id="messages".*?</section>', page.html, re.DOTALL)
     assert section
     rows = re.findall(r"<tr role=.row.>(.*?)</tr>", section[0], re.DOTALL)
     assert [" | ".join(_cells(row)) for row in rows] == [
@@ -296,8 +312,9 @@ def test_page_needs_nothing_else() -> None:
     policies = [
         dict(attributes)["content"] for tag, attributes in page.shape if "http-equiv" in dict(attributes)
     ]
+    digest = b64encode(sha256(page.style.encode()).digest()).decode()
     assert policies == [
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
     ]
 
 
@@ -310,16 +327,19 @@ def test_page_holds_together() -> None:
     labels = [
         value for _, attributes in page.shape for name, value in attributes if name == "aria-labelledby"
     ]
+    anchors = [f"{value}"[1:] for _, attributes in page.shape for name, value in attributes if name == "href"]
     assert len(ids) == len(set(ids))
-    assert ids == labels
+    assert set(ids) == {*labels, *(label.removesuffix("-title") for label in labels if label)}
+    assert set(anchors) <= set(ids)
 
 
 def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
     shape = _page(_report()).shape
     tags = [tag for tag, _ in shape]
-    assert tags.count("table") == tags.count("caption") == 7
+    assert tags.count("table") == tags.count("caption") == 9
     assert all("scope" in dict(attributes) for tag, attributes in shape if tag == "th")
-    assert tags.count("h1") == 1
+    assert [tag for tag in tags if tag in {"h1", "h2"}] == ["h1", *["h2"] * 12]
+    assert [tags.count(tag) for tag in ("header", "nav", "main", "footer")] == [13, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +349,12 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             _in_state("clean", ready=30, rejected=11) | {"target": None},
             "Prepared, not sent",
             "30 of 41 rows can be sent; nothing was sent yet.",
-            ["prep submit leads.prep", "prep check plain", "prep report leads.prep --json"],
+            [
+                "prep submit leads.prep",
+                "prep retry leads.prep",
+                "prep check plain",
+                "prep report leads.prep --json",
+            ],
         ),
         (
             _in_state("clean", ready=1) | {"target": "sandbox"},
@@ -341,7 +366,7 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             _in_state("clean", rejected=2) | {"target": None, "chunks": [], "jobs": []},
             "Prepared, not sent",
             "Nothing can be sent: none of the 2 rows stand in an upload file.",
-            ["prep check plain", "prep report leads.prep --json"],
+            ["prep retry leads.prep", "prep check plain", "prep report leads.prep --json"],
         ),
         (
             _in_state("submitting", ready=5, sent=6, imported=4) | {"exit_code": 5},
@@ -371,7 +396,7 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             _in_state("reconciled", failed=2) | {"target": "sandbox"},
             "Finished, with rows to look at",
             "The local sandbox took none of the 2 rows.",
-            ["prep reconcile leads.prep", "prep report leads.prep --json"],
+            ["prep retry leads.prep", "prep reconcile leads.prep", "prep report leads.prep --json"],
         ),
         (
             _in_state("unknown", unknown=7, imported=3) | {"exit_code": 6},
@@ -430,6 +455,8 @@ def test_a_report_of_nearly_nothing_makes_a_page() -> None:
     report = _in_state("clean", rejected=0)
     for name in ("reasons", "changes", "notes", "mapping", "chunks", "jobs", "sources", "messages"):
         report[name] = []
+    report |= {"duplicates": [], "transitions": [], "settings": {}}
+    report["profile"] = {"rows": 0, "sampled": 0, "columns": []}
     for name in ("error", "list_id", "list_name", "partition_name"):
         del report[name]
     report |= {"target": None, "parent_run_id": None, "seconds": {}}

@@ -1,0 +1,92 @@
+"""What can be done now: commands and files, the most pressing first."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prep.model import Fate
+
+_SOURCES_TO_TYPE: Final = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command or a file, and what for."""
+
+    what: str
+    why: str
+
+
+def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
+    """The commands that make sense now.
+
+    Args:
+        report: The content of `report.json`.
+        folder: The run folder, as the user named it.
+    """
+    counts, typed = report["counts"], _typed(folder)
+    yield from _commands_of_sending(report, typed)
+    is_settled = report["state"] in {"clean", "reconciled"}
+    if is_settled and (counts[Fate.REJECTED] or counts[Fate.FAILED]):
+        yield Step(
+            f"prep retry {typed}",
+            "a new run of the failed rows and of the rejected rows that you corrected in rejected.csv",
+        )
+    if counts[Fate.REJECTED] and len(report["sources"]) <= _SOURCES_TO_TYPE:
+        sources = " ".join(_typed(source["path"]) for source in report["sources"])
+        yield Step(f"prep check {sources}", "tells whether a corrected source is fine; leaves nothing behind")
+    if counts[Fate.FAILED] + counts[Fate.WARNED] and report["state"] == "reconciled":
+        yield Step(f"prep reconcile {typed}", "fetches failures and warnings again and joins them anew")
+    yield Step(f"prep report {typed} --json", "these numbers, for a program")
+
+
+def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
+    counts, state = report["counts"], report["state"]
+    if state == "unknown":
+        yield Step(
+            f"prep resume {typed} --assume landed|lost CHUNK",
+            "settles an upload whose outcome is unknown, once you looked in Marketo whether its "
+            "rows arrived; none is sent again by itself",
+        )
+    if any(chunk["state"] == "unknown" and chunk["batch_id"] for chunk in report["chunks"]):
+        yield Step(
+            f"prep reconcile {typed}",
+            "asks Marketo again about unknown uploads whose batch id is known, for seven days",
+        )
+    if state in {"submitting", "waiting"} or (state == "unknown" and counts[Fate.READY] + counts[Fate.SENT]):
+        yield Step(f"prep resume {typed}", "carries on from where it stopped; nothing is sent twice")
+        if state != "unknown":
+            yield Step(f"prep status {typed}", "the jobs and how far they are")
+    if state == "clean" and counts[Fate.READY]:
+        command = "resume" if report["target"] else "submit"
+        yield Step(
+            f"prep {command} {typed}",
+            f"sends {_counted(counts[Fate.READY], 'row')} in {_counted(len(report['chunks']), 'file')}",
+        )
+
+
+def tables_to_read(counts: Mapping[str, int], place: str) -> Iterator[Step]:
+    """The tables of the run folder that have something to say.
+
+    Args:
+        counts: Rows by fate.
+        place: Who took the rows, such as `Marketo`.
+    """
+    tables = {
+        Fate.REJECTED: ("rejected.csv", "every rejected row with its reasons; rejected.xlsx says the same"),
+        Fate.FAILED: ("failed.csv", f"every row that {place} refused, with its message"),
+        Fate.WARNED: ("warnings.csv", "every row that was taken with a warning, with its message"),
+        Fate.DUPLICATE: ("duplicates.csv", "every row that lost, with the row that it lost to"),
+    }
+    yield from (Step(*table) for fate, table in tables.items() if counts[fate])
+    yield Step("rows.parquet", "the fate of every single row")
+
+
+def _typed(path: str) -> str:
+    """A path as it can be typed into a shell behind the name of a command."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
