@@ -68,8 +68,18 @@ def _is_url(value: pl.Expr) -> pl.Expr:
     return value.str.contains(r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/?#]+\.[^\s]+$")
 
 
+_HOPELESS: Final = r"^[^@]*$|\.\."
+"""What email-validator never accepts: no @, or two dots in a row."""
+
+
 def _has_ascii_local_part(value: pl.Expr) -> pl.Expr:
-    return ~value.str.contains(r"[^\x00-\x7F].*@")
+    return value.map_batches(_have_ascii_local_parts, return_dtype=pl.Boolean)
+
+
+def _have_ascii_local_parts(values: pl.Series) -> pl.Series:
+    if values.str.len_bytes().sum() == values.str.len_chars().sum():
+        return values.is_not_null()
+    return ~values.str.contains(r"[^\x00-\x7F].*@")
 
 
 def _may_have_top_level(value: pl.Expr) -> pl.Expr:
@@ -87,17 +97,18 @@ def _is_email(value: pl.Expr) -> pl.Expr:
 def judge_emails(values: pl.Series) -> pl.Series:
     """Tell which addresses email-validator accepts (`strict`, no network).
 
-    Plain ASCII addresses that it provably accepts are recognised by one regular expression;
-    it is asked once for each distinct other one. Blank cells give null.
+    Plain ASCII addresses that it provably accepts, and some that it provably refuses, are recognised by
+    regular expressions; it is asked once for each distinct other one. Blank cells give null.
     """
     plain = (
         values.str.contains(_PLAIN_EMAIL)
         & (values.str.len_bytes() < _PLAIN_EMAIL_BYTES)
         & ~values.str.contains(rf"(?i)\.(?:{_SPECIAL_USE})$")
     )
-    doubtful = values.filter(~plain).drop_nulls().unique()
+    doubtful = values.filter(~plain)
+    doubtful = doubtful.filter(~doubtful.str.contains(_HOPELESS)).unique()
     accepted = [value for value in doubtful if accepts_email(value)]
-    return plain | values.is_in(accepted)
+    return plain | values.is_in(accepted) if accepted else plain
 
 
 def accepts_email(address: str) -> bool:

@@ -29,10 +29,10 @@ from prep.values.placeholders import (
     EMAIL_PLACEHOLDER,
     PLACEHOLDER,
 )
-from prep.values.rules import BesideCountry, Rule, put
+from prep.values.rules import BesideCountry, Rule, any_of, put
 from prep.values.spelling import Spelling
 from prep.values.states import state_rules
-from prep.values.text import is_suspicious, text_rules
+from prep.values.text import SUSPICIOUS, text_rules
 
 __all__ = [
     "Countries",
@@ -52,7 +52,8 @@ _SPELLED_TYPES: Final = frozenset(
     {"boolean", "currency", "date", "datetime", "float", "integer", "percent", "score"}
 )
 """Types with one spelling for each value. The type's own rule looks at whatever differs from it, so the text
-rules need no look of their own, and there is nothing left for a field's normalisers to choose."""
+rules and words for nothing need no look of their own, and there is nothing left for a field's normalisers to
+choose."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,7 @@ def _number_rules(field: Field, mark: DecimalMark | None) -> tuple[Rule, ...]:
 
 def _is_suspect(field: Field, rules: tuple[Rule, ...]) -> pl.Expr:
     """True for every cell that some rule may change."""
-    cell = pl.col(field.name)
-    tests = [rule.needed(cell) for rule in rules]
-    if field.type not in _SPELLED_TYPES:
-        tests.append(is_suspicious(cell))
-    return pl.any_horizontal(tests)
+    is_spelled = field.type in _SPELLED_TYPES
+    spare = _placeholder_rules(field) if is_spelled else ()
+    tests = [rule.needed for rule in rules if rule not in spare]
+    return any_of(tests if is_spelled else [*tests, SUSPICIOUS])(pl.col(field.name))

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from prep.checks import judge_emails
-from prep.values.rules import Rule, has_non_ascii, once_for_each_value, or_as_it_was
+from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, or_as_it_was
 
 _MAX_BYTES: Final = 254
 """Longest address: https://www.rfc-editor.org/errata/eid1690"""
@@ -58,8 +58,7 @@ _REPAIRS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
 """What may have happened to an address, by the name of the rule that undoes it, in this order."""
 
 
-def _may_need_repair(cell: pl.Expr) -> pl.Expr:
-    return has_non_ascii(cell) | cell.str.contains("[<>:;,]") | cell.str.ends_with(".")
+_MAY_NEED_REPAIR: Final = contains(NON_ASCII, "[<>:;,]", r"\.$")
 
 
 def email_rules(*, repair: bool) -> tuple[Rule, ...]:
@@ -79,7 +78,7 @@ def _repair(name: str, steps: list[Callable[[str], str]]) -> Rule:
             final = pl.Series([step(cell) for cell in final], dtype=pl.String)
         return repaired.zip_with(_is_acceptable(final), cells)
 
-    return Rule(name, _may_need_repair, once_for_each_value(respell))
+    return Rule(name, _MAY_NEED_REPAIR, once_for_each_value(respell))
 
 
 def _is_acceptable(cells: pl.Series) -> pl.Series:
@@ -108,6 +107,6 @@ def _to_ascii(domain: str) -> str | None:
         return None
 
 
-IDN: Final = Rule("idn", has_non_ascii, _encode_domains)
+IDN: Final = Rule("idn", contains(NON_ASCII), _encode_domains)
 """`me@bücher.example` → `me@xn--bcher-kva.example`, where that makes the address valid.
 Marketo takes ASCII only: https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""

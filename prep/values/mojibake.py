@@ -9,9 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.values.rules import Rule, has_non_ascii, once_for_each_value
-
-_NON_ASCII: Final = r"[^\x00-\x7F]"
+from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value
 
 _TELLING: Final = (
     r"[\x{80}-\x{36F}\x{37E}\x{384}-\x{387}\x{400}-\x{40F}\x{450}-\x{4FF}\x{2000}-\x{2BFF}"
@@ -20,16 +18,11 @@ _TELLING: Final = (
 """Every sign of mojibake that ftfy knows holds one of these beside another character beyond ASCII, but for
 those of the next line; the plain letters of Cyrillic, Greek and the scripts of Asia alone are none."""
 
-_GATE: Final = rf"{_TELLING}{_NON_ASCII}|{_NON_ASCII}{_TELLING}|[\x{{80}}-\x{{9F}}ŒœÂÃ]"
-
+_SIGN: Final = rf"{_TELLING}{NON_ASCII}|{NON_ASCII}{_TELLING}|[\x{{80}}-\x{{9F}}ŒœÂÃ]"
 
 _NEL: Final = "\x85"
 """In ISO-8859-1 a line break, which is what the text rules take it for; in Windows-1252 an ellipsis, which is
 what ftfy makes of one that is the only sign."""
-
-
-def _needed(cell: pl.Expr) -> pl.Expr:
-    return has_non_ascii(cell) & cell.str.contains(_GATE)
 
 
 def repair(values: Iterable[str]) -> list[str]:
@@ -45,5 +38,14 @@ def _repaired(cells: pl.Series) -> pl.Series:
     return pl.Series(repair(cells), dtype=pl.String)
 
 
-MOJIBAKE: Final = Rule("mojibake", _needed, _repaired)
+MOJIBAKE: Final = Rule("mojibake", contains(_SIGN), _repaired)
 """The rule that repairs; it must see cells before the text rules, which remove what they take for dirt."""
+
+
+def spoiled_rows(cells: pl.Series) -> pl.Series:
+    """The positions of the cells that the rule would repair."""
+    beyond_ascii = (cells.str.len_bytes() != cells.str.len_chars()).arg_true()
+    signs = cells.gather(beyond_ascii).str.contains(_SIGN)
+    suspects = beyond_ascii.filter(signs)
+    found = cells.gather(suspects)
+    return suspects.filter(found.ne_missing(_repaired(found))) if suspects.len() else suspects

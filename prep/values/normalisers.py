@@ -7,10 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from prep.values.rules import Rule, contains, once_for_each_value, replacing
+from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, replacing
 from prep.values.text import NFC
-
-_NON_ASCII: Final = r"[^\x00-\x7F]"
 
 _LETTER: Final = r"[^\W\d_]"
 _MARK: Final = r"[\u0300-\u036F]"
@@ -68,9 +66,9 @@ def _capital(letter: str) -> str:
 NORMALISERS: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         "collapse_spaces": replacing("collapse_spaces", (r"[ \t\n]+", " ")),
-        "lower": Rule("lower", contains(r"[A-Z]", _NON_ASCII), _lower),
-        "title": Rule("title", contains(r"\b[a-z]", r"[A-Z]{2}", _NON_ASCII), _title),
-        "upper": Rule("upper", contains(r"[a-z]", _NON_ASCII), _upper),
+        "lower": Rule("lower", contains(r"[A-Z]", NON_ASCII), _lower),
+        "title": Rule("title", contains(r"\b[a-z]", r"[A-Z]{2}", NON_ASCII), _title),
+        "upper": Rule("upper", contains(r"[a-z]", NON_ASCII), _upper),
     }
 )
 """The rule behind each name of `prep.schema.NORMALISERS`."""

@@ -21,7 +21,7 @@ from prep.values.countries import (
     is_not_spelled,
     is_state,
 )
-from prep.values.mojibake import MOJIBAKE
+from prep.values.mojibake import spoiled_rows
 from prep.values.numbers import POINT_OR_THOUSANDS
 from prep.values.phones import E164, EXTENDED
 from prep.values.spelling import Spelling
@@ -111,11 +111,7 @@ def find_spoiled(frame: pl.DataFrame) -> dict[tuple[str, Note], Noted]:
     """
     found = {}
     for name in (name for name in frame.columns if not name.startswith("_")):
-        suspects = frame.select(MOJIBAKE.needed(pl.col(name))).to_series().arg_true()
-        if suspects.is_empty():
-            continue
-        cells = frame[name].gather(suspects)
-        rows = suspects.filter(cells.ne_missing(MOJIBAKE.apply(cells)[0]))
+        rows = spoiled_rows(frame[name])
         if rows.len():
             found[name, Note.MOJIBAKE] = _noted(frame, rows)
     return found
@@ -168,14 +164,15 @@ def _unknown_states(cells: pl.Series, countries: pl.Series) -> pl.Series:
 
 
 def _look_at_emails(cells: pl.Series) -> Iterator[tuple[Note, pl.Series]]:
-    parts = cells.str.to_lowercase().str.split_exact("@", 1).struct.unnest()
-    local_parts, domains = parts.to_series(0), parts.to_series(1)
-    yield Note.ROLE_ACCOUNT, local_parts.is_in(sorted(_table()["roles"]["words"].split()))
-    known = domains.drop_nulls().unique().to_list()
-    typos = {domain for domain in known if probable_domain(domain)}
+    yield Note.ROLE_ACCOUNT, cells.str.contains(_role_account())
+    behind_at = pl.col("cell").str.slice(pl.col("cell").str.find("@", literal=True) + 1)
+    domains = cells.to_frame("cell").select(behind_at).to_series()
+    known = {domain: domain.lower() for domain in domains.drop_nulls().unique()}
+    typos = {domain for domain, lower in known.items() if probable_domain(lower)}
     yield Note.LIKELY_TYPO, domains.is_in(sorted(typos))
-    others = (domain for domain in known if domain not in typos)  # such providers love misspellings
-    yield Note.DISPOSABLE_DOMAIN, domains.is_in([domain for domain in others if is_disposable(domain)])
+    others = known.keys() - typos  # such providers love misspellings
+    disposable = sorted(domain for domain in others if is_disposable(known[domain]))
+    yield Note.DISPOSABLE_DOMAIN, domains.is_in(disposable)
 
 
 def is_disposable(domain: str) -> bool:
@@ -192,6 +189,12 @@ def probable_domain(domain: str) -> str | None:
     if domain in _typos():
         return _typos()[domain]
     return f"{rest}.{_endings()[ending]}" if rest and ending in _endings() else None
+
+
+@cache
+def _role_account() -> str:
+    words = map(pl.escape_regex, _table()["roles"]["words"].split())
+    return f"(?i)^(?:{'|'.join(words)})@"
 
 
 @cache

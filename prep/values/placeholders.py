@@ -4,20 +4,18 @@ from typing import Final
 
 import polars as pl
 
-from prep.values.rules import Rule
+from prep.values.rules import Rule, contains
 from prep.values.words import NOBODY, NONE, NOTHING
 
 
 def _blanking(words: frozenset[str]) -> Rule:
     """The rule `placeholder`: a cell that is one of these words in any case → blank."""
-    longest = max(len(word.encode()) for word in words)
     listed = sorted(words)
 
-    def needed(cell: pl.Expr) -> pl.Expr:
-        is_short = cell.str.len_bytes() <= longest
-        return is_short & pl.when(is_short).then(cell).str.to_lowercase().is_in(listed)
+    def respell(cells: pl.Series) -> pl.Series:
+        return cells.set(cells.str.to_lowercase().is_in(listed), None)
 
-    return Rule("placeholder", needed, lambda cells: cells.clear(cells.len()))
+    return Rule("placeholder", contains(f"(?i)^(?:{'|'.join(map(pl.escape_regex, listed))})$"), respell)
 
 
 PLACEHOLDER: Final = _blanking(NOTHING | NONE)

@@ -1,6 +1,6 @@
 """What a rule is, and how one is applied to the few cells that need it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,8 @@ OPEN: Final = "open"
 
 PLAIN: Final = "plain"
 """The verdict on a cell that can be read in one way only, whatever the settings."""
+
+NON_ASCII: Final = r"[^\x00-\x7F]"
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,35 @@ def put(cells: pl.Series, rows: pl.Series, values: pl.Series) -> pl.Series:
     return cells.clone().scatter(rows, values)
 
 
-def contains(*patterns: str) -> Callable[[pl.Expr], pl.Expr]:
+@dataclass(frozen=True)
+class Contains:
     """A test for cells in which at least one of these regular expressions matches."""
-    either = "|".join(f"(?:{pattern})" for pattern in patterns)
-    return lambda cell: cell.str.contains(either)
+
+    patterns: tuple[str, ...]
+
+    def __call__(self, cell: pl.Expr) -> pl.Expr:
+        """True where one matches."""
+        return cell.str.contains("|".join(f"(?:{pattern})" for pattern in self.patterns))
+
+
+def contains(*patterns: str) -> Contains:
+    """A test for cells in which at least one of these regular expressions matches."""
+    return Contains(patterns)
+
+
+def any_of(tests: Iterable[Callable[[pl.Expr], pl.Expr]]) -> Callable[[pl.Expr], pl.Expr]:
+    """A test for cells that pass at least one of these; regular expressions are merged into one."""
+    distinct = dict.fromkeys(tests)
+    patterns = [pattern for test in distinct if isinstance(test, Contains) for pattern in test.patterns]
+    others = [test for test in distinct if not isinstance(test, Contains)]
+    if patterns:
+        others.append(contains(*dict.fromkeys(patterns)))
+    return lambda cell: pl.any_horizontal(test(cell) for test in others)
 
 
 def lacks(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
     """A test for cells in which this regular expression does not match."""
     return lambda cell: ~cell.str.contains(pattern)
-
-
-def has_non_ascii(cell: pl.Expr) -> pl.Expr:
-    """True where a cell holds anything beyond ASCII; ten times faster than a regular expression."""
-    return cell.str.len_bytes() != cell.str.len_chars()
 
 
 def replacing(name: str, *replacements: tuple[str, str]) -> Rule:

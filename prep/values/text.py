@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import polars as pl
-
 from prep.values.rules import Rule, contains, replacing
 
 _INVISIBLE: Final = (
@@ -70,14 +68,10 @@ _RULES: Final = (
     Rule("null", lambda cell: cell == _NULL, lambda cells: cells.replace(_NULL, None)),
 )
 
-_SUSPICIOUS: Final = contains(
+SUSPICIOUS: Final = contains(
     f"[{_INVISIBLE}{_JOINERS}]", _LINE_BREAK, _WIDE_SPACE, _SEPARATOR, _ENDS, _COMPOSABLE, f"^(?:{_NULL})?$"
 )
-
-
-def is_suspicious(cell: pl.Expr) -> pl.Expr:
-    """True for every cell that a text rule may change, found in one pass."""
-    return _SUSPICIOUS(cell)
+"""True for every cell that a text rule may change, found in one pass."""
 
 
 def text_rules(type_name: str) -> tuple[Rule, ...]:

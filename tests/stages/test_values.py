@@ -1,5 +1,6 @@
 """Every rule of `prep.values`, as tables of cells before and after and the rules that count them."""
 
+from collections import defaultdict
 from typing import NamedTuple
 
 import polars as pl
@@ -12,7 +13,9 @@ from prep.schema import NORMALISERS as SCHEMA_NORMALISERS
 from prep.schema import Field
 from prep.values import DecimalMark, Normalised, Spelling, normalise
 from prep.values.normalisers import NORMALISERS
-from prep.values.text import NFC, is_suspicious, text_rules
+from prep.values.placeholders import PLACEHOLDER
+from prep.values.text import NFC, SUSPICIOUS, text_rules
+from prep.values.words import NONE, NOTHING
 
 ISO = Spelling()
 DMY = Spelling(date_order=DateOrder.DMY)
@@ -432,7 +435,7 @@ def characters(end: int) -> pl.Series:
 def test_no_character_that_a_text_rule_changes_escapes_the_look_at_a_whole_column() -> None:
     every = characters(0x110000)
     for cells in (every, "e" + every + "e", every + "\u0301", "\u1112" + every):
-        seen = cells.to_frame("cell").select(is_suspicious(pl.col("cell"))).to_series()
+        seen = cells.to_frame("cell").select(SUSPICIOUS(pl.col("cell"))).to_series()
         unseen = cells.filter(~seen)
         for rule in {*text_rules("string"), *text_rules("email")}:
             assert rule.apply(unseen)[1] == 0, rule.name
@@ -450,3 +453,16 @@ def test_no_character_that_a_normaliser_changes_escapes_it(name: str) -> None:
     once = rule.respell(cells)
     assert rule.respell(once).equals(once), "twice is once"
     assert NFC.respell(once).equals(once)
+
+
+def test_words_for_nothing_are_found_in_every_case_that_a_letter_has() -> None:
+    variants = defaultdict(list)
+    for letter in filter(str.isprintable, map(chr, range(0x110000))):
+        variants[letter.lower()].append(letter)
+    words = NOTHING | NONE
+    cells = pl.Series(
+        word.replace(letter, variant) for word in words for letter in word for variant in variants[letter]
+    )
+    assert cells.len() > 3 * len(words)
+    blanked, _ = PLACEHOLDER.apply(cells)
+    assert blanked.is_null().equals(cells.str.to_lowercase().is_in(sorted(words)))
