@@ -100,15 +100,20 @@ def judge_emails(values: pl.Series) -> pl.Series:
     Plain ASCII addresses that it provably accepts, and some that it provably refuses, are recognised by
     regular expressions; it is asked once for each distinct other one. Blank cells give null.
     """
-    plain = (
-        values.str.contains(_PLAIN_EMAIL)
-        & (values.str.len_bytes() < _PLAIN_EMAIL_BYTES)
-        & ~values.str.contains(rf"(?i)\.(?:{_SPECIAL_USE})$")
-    )
+    plain = is_plain_email(values)
     doubtful = values.filter(~plain)
     doubtful = doubtful.filter(~doubtful.str.contains(_HOPELESS)).unique()
     accepted = [value for value in doubtful if accepts_email(value)]
     return plain | values.is_in(accepted) if accepted else plain
+
+
+def is_plain_email(values: pl.Series) -> pl.Series:
+    """True for short ASCII addresses that email-validator is certain to accept; null for blank cells."""
+    return (
+        values.str.contains(_PLAIN_EMAIL)
+        & (values.str.len_bytes() < _PLAIN_EMAIL_BYTES)
+        & ~values.str.contains(rf"(?i)\.(?:{_SPECIAL_USE})$")
+    )
 
 
 def accepts_email(address: str) -> bool:
