@@ -17,6 +17,9 @@ from prep.model import (
     DecimalMark,
     Format,
     Keep,
+    KeepPolicy,
+    MergePolicy,
+    MergeRule,
     Phones,
     Reading,
     States,
@@ -40,6 +43,7 @@ class CleanSettings:
         unknown: What to do with columns that match no field.
         constants: Field → value for every row.
         keep: Which of several rows with one lookup value survives.
+        merge: Field → which of the values it keeps when rows merge; `*` stands for all fields without a rule.
         max_bytes: Bound of the whole multipart body of an upload.
         dates: Order of dates that do not begin with the year; `iso`: as their column proves.
         timezone: IANA name of the zone that date-times without one are in.
@@ -59,6 +63,7 @@ class CleanSettings:
     unknown: Unknown = Unknown.ERROR
     constants: Mapping[str, str] = field(default_factory=dict)
     keep: Keep = field(default_factory=Keep)
+    merge: Mapping[str, MergeRule] = field(default_factory=dict)
     max_bytes: int = MAX_BODY_BYTES
     dates: DateOrder = DateOrder.ISO
     timezone: str | None = None
@@ -78,6 +83,18 @@ class CleanSettings:
                 code="bad_max_bytes",
                 hint=f"It takes {_SMALLEST_BODY_BYTES} to {MAX_BODY_BYTES_CEILING} (10 MiB).",
             )
+        if self.merge and self.keep.policy is not KeepPolicy.MERGE:
+            raise SettingsError(
+                f"--merge says how rows merge, but --keep is {self.keep}",
+                code="bad_merge",
+                hint="Add --keep merge, or leave --merge out.",
+            )
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The date fields by which rows with one lookup value, or their values, are compared."""
+        rules = [rule.of for rule in self.merge.values() if rule.policy is MergePolicy.NEWEST]
+        return tuple(dict.fromkeys(field for field in (self.keep.field, *rules) if field))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as the manifest keeps them, keys in the words of the flags."""
@@ -88,6 +105,7 @@ class CleanSettings:
             "unknown": str(self.unknown),
             "set": dict(self.constants),
             "keep": str(self.keep),
+            "merge": {field: str(rule) for field, rule in self.merge.items()},
             "max_bytes": self.max_bytes,
             "dates": str(self.dates),
             "timezone": self.timezone,
@@ -119,6 +137,7 @@ class CleanSettings:
                 unknown=Unknown(raw["unknown"]),
                 constants=dict(raw["set"]),
                 keep=Keep.parse(raw["keep"]),
+                merge=_merge_rules(raw["merge"]),
                 max_bytes=raw["max_bytes"],
                 dates=DateOrder(raw["dates"]),
                 timezone=raw["timezone"],
@@ -151,6 +170,7 @@ class CleanOptions(TypedDict, total=False):
     unknown: str
     constants: Mapping[str, str]
     keep: str
+    merge: Mapping[str, str]
     max_bytes: int
     dates: str
     timezone: str | None
@@ -190,6 +210,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         unknown=_choose(Unknown, "unknown", options.get("unknown", defaults.unknown)),
         constants=dict(options.get("constants", {})),
         keep=Keep.parse(options.get("keep", str(defaults.keep))),
+        merge=_merge_rules(options.get("merge", {})),
         max_bytes=options.get("max_bytes", defaults.max_bytes),
         dates=_choose(DateOrder, "dates", options.get("dates", defaults.dates)),
         timezone=options.get("timezone"),
@@ -207,6 +228,10 @@ def make_settings(options: CleanOptions) -> CleanSettings:
             sheet=options.get("sheet"),
         ),
     )
+
+
+def _merge_rules(texts: Mapping[str, str]) -> dict[str, MergeRule]:
+    return {field: MergeRule.parse(text) for field, text in texts.items()}
 
 
 def _choose(kind: type[_Choice], name: str, text: str) -> _Choice:

@@ -1,16 +1,17 @@
 """One row per lookup key | the rows that lost, and to whom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from prep.model import Keep, KeepPolicy
+from prep.model import ALL_FIELDS, Keep, KeepPolicy, MergePolicy, MergeRule
 
 ORDINAL = "_ordinal"
 KEPT = "_kept"
 KEY = "_key"
 RANK = "_rank"
+SOURCE = "_source"
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,11 @@ class Merged:
     """What merging groups of duplicates gave.
 
     Attributes:
-        rows: One row for each group: `_ordinal` of the survivor, and the fields with its blanks filled, or as
-            they were where the filled row would not fit.
+        rows: One row for each group: `_ordinal` of the survivor, and the merged fields, or its own as they
+            were where the merged row would not fit.
         discarded: `field`, `value`, `_ordinal` (the row it came from), `_kept` (the row it did not get into):
-            every value of a losing row that the survivor does not carry, in the order of rows and fields.
+            every value of the group, the survivor's own included, that the merged row does not carry, in the
+            order of rows and fields.
     """
 
     rows: pl.DataFrame
@@ -80,31 +82,82 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def merge(rows: pl.DataFrame, fields: Sequence[str], fit: Callable[[pl.DataFrame], pl.Series]) -> Merged:
-    """Fill the blanks of each survivor from the rows that lost to it, the latest first.
+def merge(
+    rows: pl.DataFrame,
+    fields: Sequence[str],
+    rules: Mapping[str, MergeRule],
+    fit: Callable[[pl.DataFrame], pl.Series],
+) -> Merged:
+    """Make one row of each group: for every field one of the values that its rows have.
+
+    A blank never counts: a field is blank only where it is so in all rows. Without a rule a field keeps the
+    survivor's value, else that of the latest other row. Neither other groups nor the borders of batches
+    matter.
 
     Args:
-        rows: All rows of the groups: `_ordinal`, `_kept` (its own for a survivor) and the fields.
-        fields: The columns to merge. A value is never overwritten, least of all by a blank.
+        rows: All rows of the groups: `_ordinal`, `_kept` (its own for a survivor), the fields, and `_source`
+            if a rule asks for it.
+        fields: The columns to merge.
+        rules: Field → which value it keeps; `*` stands for all fields without a rule of their own.
         fit: Tells of each row whether it can be sent. A merge that gives one that cannot is not made.
     """
     is_winner = pl.col(ORDINAL) == pl.col(KEPT)
     ordered = rows.sort(KEPT, ~is_winner, -pl.col(ORDINAL).cast(pl.Int64))
-    filled = ordered.group_by(KEPT, maintain_order=True).agg(
-        pl.col(field).drop_nulls().first() for field in fields
+    merged = _merged(
+        ordered, {field: rules.get(field, rules.get(ALL_FIELDS, MergeRule())) for field in fields}
     )
-    fits = fit(filled)
-    as_they_were = ordered.filter(is_winner).select(filled.columns).filter(~fits)
-    merged = pl.concat([filled.filter(fits), as_they_were])
-    values = ordered.filter(~is_winner).unpivot(
-        fields, index=[ORDINAL, KEPT], variable_name="_field", value_name="_value"
+    fits = fit(merged)
+    as_they_were = ordered.filter(is_winner).select(merged.columns).filter(~fits)
+    final = pl.concat([merged.filter(fits), as_they_were])
+    return Merged(final.rename({KEPT: ORDINAL}), _discarded(ordered, final, fields))
+
+
+def _merged(ordered: pl.DataFrame, rules: Mapping[str, MergeRule]) -> pl.DataFrame:
+    """`_kept` and the fields of each group, whose rows stand in the order in which they count."""
+    scores = {
+        field: score for field, rule in rules.items() if (score := _score(ordered, field, rule)) is not None
+    }
+    scored = ordered.with_columns(score.alias(f"_score_{field}") for field, score in scores.items())
+    by_score = {
+        field: pl.col(field).sort_by(f"_score_{field}", descending=True, nulls_last=True, maintain_order=True)
+        for field in scores
+    }
+    return scored.group_by(KEPT, maintain_order=True).agg(
+        by_score.get(field, pl.col(field)).drop_nulls().first() for field in rules
     )
+
+
+def _score(rows: pl.DataFrame, field: str, rule: MergeRule) -> pl.Expr | None:
+    """What makes a row's value of this field better, higher is; None where order alone decides."""
+    match rule.policy:
+        case MergePolicy.LAST:
+            return None
+        case MergePolicy.FIRST:
+            return -pl.col(ORDINAL).cast(pl.Int64)
+        case MergePolicy.LONGEST:
+            return pl.col(field).str.len_chars()
+        case MergePolicy.MOST_FREQUENT:
+            return pl.len().over(KEPT, field)
+        case MergePolicy.NEWEST:
+            return _moment(pl.col(str(rule.of)))
+        case MergePolicy.SOURCE:
+            paths = [path for path in rows[SOURCE].unique() if is_called(path, str(rule.of))]
+            return pl.col(SOURCE).is_in(paths)
+
+
+def is_called(path: str, name: str) -> bool:
+    """Whether a source is meant by this name: its path or the end of it, or the archive that holds it."""
+    archive, _, member = path.partition("!")
+    return any(f"/{part}".endswith(f"/{name}") for part in (path, archive, member))
+
+
+def _discarded(rows: pl.DataFrame, merged: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+    values = rows.unpivot(fields, index=[ORDINAL, KEPT], variable_name="_field", value_name="_value")
     carried = merged.unpivot(fields, index=KEPT, variable_name="_field", value_name="_carried")
-    discarded = (
+    return (
         values.drop_nulls("_value")
         .join(carried, on=[KEPT, "_field"], maintain_order="left")
         .filter(pl.col("_value").ne_missing(pl.col("_carried")))
         .select(pl.col("_field").alias("field"), pl.col("_value").alias("value"), ORDINAL, KEPT)
         .sort(ORDINAL, maintain_order=True)
     )
-    return Merged(merged.rename({KEPT: ORDINAL}), discarded)

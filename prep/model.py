@@ -168,6 +168,53 @@ class Keep:
         return f"{self.policy}:{self.field}" if self.field else str(self.policy)
 
 
+class MergePolicy(StrEnum):
+    """Which value of several rows that merge a field keeps."""
+
+    LAST = "last"
+    FIRST = "first"
+    LONGEST = "longest"
+    MOST_FREQUENT = "most-frequent"
+    NEWEST = "newest"
+    SOURCE = "source"
+
+
+ALL_FIELDS: Final = "*"
+"""Stands in the rules of merging for every field that has none of its own."""
+
+
+@dataclass(frozen=True)
+class MergeRule:
+    """How one field merges.
+
+    Attributes:
+        policy: Which value it keeps; blanks never take part, among equals the later row counts.
+        of: The date field that `newest` compares, or the path or file name that `source` prefers.
+    """
+
+    policy: MergePolicy = MergePolicy.LAST
+    of: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `last`, `first`, `longest`, `most-frequent`, `newest:FIELD` or `source:FILE`.
+
+        Raises:
+            SettingsError: The text is none of these.
+        """
+        name, _, of = text.partition(":")
+        if name not in set(MergePolicy) or (name in {MergePolicy.NEWEST, MergePolicy.SOURCE}) != bool(of):
+            raise SettingsError(
+                f"--merge does not know {text!r}",
+                code="bad_merge",
+                hint="It takes last, first, longest, most-frequent, newest:FIELD or source:FILE.",
+            )
+        return cls(MergePolicy(name), of or None)
+
+    def __str__(self) -> str:
+        return f"{self.policy}:{self.of}" if self.of else str(self.policy)
+
+
 class Format(StrEnum):
     """File formats that bulk import takes."""
 

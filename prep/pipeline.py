@@ -25,6 +25,7 @@ from prep.preparation import (
     Plan,
     UndecidedError,
     decide,
+    discarded,
     fates,
     first_pass,
     losers,
@@ -105,6 +106,8 @@ class Prepared:
             could not be split).
         duplicates: Rows that lost, as prepared, then `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
         counts: Rows by fate; `read` is the sum of all others.
+        merged: Values that merging left out: `field`, `value`, `_source`, `_row` (where they came from),
+            `_kept_source`, `_kept_row` (where they did not go).
         conventions: How columns of dates or numbers were read, as their cells prove, where no option said it.
     """
 
@@ -112,6 +115,7 @@ class Prepared:
     rejected: pl.DataFrame
     duplicates: pl.DataFrame
     counts: Mapping[str, int]
+    merged: pl.DataFrame
     conventions: tuple[Convention, ...] = ()
 
 
@@ -148,6 +152,7 @@ def prepare(
         ),
         duplicates=pl.concat(losers(plan, spill, decision, first)),
         counts=count_fates(fates(first, decision), first.read),
+        merged=discarded(decision, first),
         conventions=tuple(convention for convention in plan.conventions if convention.value),
     )
 

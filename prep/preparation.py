@@ -16,9 +16,9 @@ import polars as pl
 from prep import headers
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
-from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, lookup_keys, merge, rank
+from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, is_called, lookup_keys, merge, rank
 from prep.errors import BalanceError, SettingsError, SourceError
-from prep.model import Chunk, Convention, Fate, KeepPolicy, Reason
+from prep.model import ALL_FIELDS, Chunk, Convention, Fate, KeepPolicy, MergePolicy, Reason
 from prep.returned import identify, own_places
 from prep.schema import Schema
 from prep.sources import Batch, Skipped, Source
@@ -78,6 +78,12 @@ class Plan:
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """REST names of the upload's columns: those of the sources as they come, then the constants."""
+        lookup_field = self.settings.lookup_field
+        return tuple(name for name in self.judged if not self.schema.is_read_only(name, lookup_field))
+
+    @cached_property
+    def judged(self) -> tuple[str, ...]:
+        """REST names of all columns that are read: those of the upload, and dates that are only compared."""
         named = (field for mapping in self.mappings for field in mapping.fields.values())
         whole = [headers.NAME_PARTS if field == headers.FULL_NAME else (field,) for field in named]
         return tuple(dict.fromkeys([*chain.from_iterable(whole), *self.settings.constants]))
@@ -122,7 +128,7 @@ class Plan:
     def open_fields(self) -> dict[str, str]:
         """Fields whose cells only their whole column explains → the setting that would."""
         spelling = self.spelling()
-        settings = {name: open_setting(self.schema.fields[name], spelling) for name in self.fields}
+        settings = {name: open_setting(self.schema.fields[name], spelling) for name in self.judged}
         return {name: setting for name, setting in settings.items() if setting}
 
     def by_source(self, position: int, frame: pl.DataFrame) -> list[tuple[Spelling, pl.DataFrame]]:
@@ -135,7 +141,7 @@ class Plan:
     @cached_property
     def judge(self) -> "pa.DataFrameSchema":
         """What every row is held against."""
-        return compile_judge(self.schema, self.fields, self.settings.lookup_field)
+        return compile_judge(self.schema, self.judged, self.settings.lookup_field)
 
     @cached_property
     def largest_line_bytes(self) -> int:
@@ -188,6 +194,7 @@ def map_sources(
             unknown=settings.unknown,
             ignored=own_places(source.columns),
             split_name=settings.split_name,
+            compared=settings.compared,
         )
         for source in sources
     ]
@@ -208,17 +215,39 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
 
 
 def _check_keep(plan: Plan) -> None:
-    field = plan.settings.keep.field
-    if field is None:
-        return
-    if field not in plan.fields or plan.schema.fields[field].type not in {"date", "datetime"}:
-        dated = [name for name in plan.fields if plan.schema.fields[name].type in {"date", "datetime"}]
+    """Refuse a survivor policy, or a rule of merging, that asks for what no source has."""
+    keep = plan.settings.keep
+    if keep.field is not None:
+        _check_date(plan, keep.field, "--keep newest", "bad_keep")
+    for field, rule in plan.settings.merge.items():
+        if field != ALL_FIELDS and field not in plan.schema.fields:
+            raise headers.unknown_field("--merge", field, plan.schema)
+        if rule.policy is MergePolicy.NEWEST:
+            _check_date(plan, str(rule.of), f"--merge {field}", "bad_merge")
+        if rule.policy is MergePolicy.SOURCE:
+            _check_source(plan, str(rule.of), f"--merge {field}")
+
+
+def _check_date(plan: Plan, field: str, option: str, code: str) -> None:
+    dated = [name for name in plan.judged if plan.schema.fields[name].type in {"date", "datetime"}]
+    if field not in dated:
         raise SettingsError(
-            f"--keep newest: no source has a date column that maps to {field!r}",
-            code="bad_keep",
+            f"{option}: no source has a date column that maps to {field!r}",
+            code=code,
             hint=f"Date columns here: {', '.join(dated) or 'none'}.",
             column=field,
         )
+
+
+def _check_source(plan: Plan, name: str, option: str) -> None:
+    """Rows of a table of prep's own have the sources that they had, which only reading it tells."""
+    if any(is_called(source.path, name) or own_places(source.columns) for source in plan.sources):
+        return
+    raise SettingsError(
+        f"{option}: no source is called {name!r}",
+        code="bad_merge",
+        hint=f"Sources here: {', '.join(source.path for source in plan.sources)}.",
+    )
 
 
 @dataclass(frozen=True)
@@ -227,7 +256,7 @@ class Judged:
 
     Attributes:
         valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_record`,
-            `_source`, `_row`, `_line`, `_key`, `_rank` and the plan's fields, normalised; in source order.
+            `_source`, `_row`, `_line`, `_key`, `_rank` and the judged fields, normalised; in source order.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
         changes: How many cells each rule changed, by field and rule.
@@ -426,7 +455,7 @@ def as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
             pl.col(columns[field]).alias(field)
             if field in columns
             else pl.lit(constants.get(field), pl.String).alias(field)
-            for field in plan.fields
+            for field in plan.judged
         ),
     )
 
@@ -497,7 +526,7 @@ def decide(plan: Plan, keys: pl.DataFrame, spill: Spill) -> Decision:
         return Decision(kept, nothing, pl.DataFrame(schema=empty))
     groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
     rows = pl.concat([batch.join(groups, on=ORDINAL) for batch in spill])
-    merged = merge(rows, plan.fields, lambda frame: _fit(plan, frame))
+    merged = merge(rows, plan.fields, plan.settings.merge, lambda frame: _fit(plan, frame))
     return Decision(kept, pl.concat([nothing, merged.rows.select(nothing.columns)]), merged.discarded)
 
 
@@ -505,7 +534,7 @@ def survivors(spill: Spill, decision: Decision) -> Iterator[pl.DataFrame]:
     """The second pass: the rows that are left, in source order, merged where merging was decided.
 
     Yields:
-        `INDEX` and the plan's fields.
+        `INDEX` and the judged fields.
     """
     for batch in spill:
         standing = batch.filter(_kept(batch, decision).is_null())

@@ -9,7 +9,7 @@ import pytest
 from prep.config import CleanSettings, Credentials, Destination, load_credentials, load_settings_file
 from prep.config import make_settings as make
 from prep.errors import FolderError, SettingsError
-from prep.model import DateOrder, Format, Keep, KeepPolicy, Unknown
+from prep.model import DateOrder, Format, Keep, KeepPolicy, MergePolicy, MergeRule, Unknown
 
 EVERYTHING = CleanSettings(
     lookup_field="id",
@@ -17,7 +17,8 @@ EVERYTHING = CleanSettings(
     maps={"Work mail": "email", "Zzz": ""},
     unknown=Unknown.DROP,
     constants={"leadSource": "a=b"},
-    keep=Keep(KeepPolicy.NEWEST, "createdAt"),
+    keep=Keep(KeepPolicy.MERGE),
+    merge={"phone": MergeRule(MergePolicy.LONGEST), "*": MergeRule(MergePolicy.NEWEST, "createdAt")},
     max_bytes=1000,
     dates=DateOrder.DMY,
     timezone="Europe/Madrid",
@@ -45,7 +46,9 @@ def test_settings_of_a_damaged_manifest(key: str, value: Any) -> None:
 
 def test_options_are_settings() -> None:
     assert make({}) == CleanSettings()
-    assert make({"keep": "newest:createdAt"}).keep == EVERYTHING.keep
+    assert make({"keep": "newest:createdAt"}).keep == Keep(KeepPolicy.NEWEST, "createdAt")
+    rules = {"phone": "longest", "*": "newest:createdAt"}
+    assert make({"keep": "merge", "merge": rules}).merge == EVERYTHING.merge
 
 
 @pytest.mark.parametrize(
@@ -57,6 +60,9 @@ def test_options_are_settings() -> None:
         ({"keep": "frist"}, "bad_keep"),
         ({"keep": "newest"}, "bad_keep"),
         ({"keep": "first:createdAt"}, "bad_keep"),
+        ({"keep": "merge", "merge": {"phone": "shortest"}}, "bad_merge"),
+        ({"keep": "first", "merge": {"phone": "longest"}}, "bad_merge"),
+        ({"merge": {"phone": "longest"}}, "bad_merge"),
         ({"max_bytes": 999}, "bad_max_bytes"),
         ({"max_bytes": 10 * 1024 * 1024 + 1}, "bad_max_bytes"),
         ({"kep": "first"}, "unknown_option"),

@@ -61,6 +61,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "unknown": _text("unknown"),
     "set": _Setting("constants", 'a table, such as {leadSource = "Fair"}', _is_table),
     "keep": _text("keep"),
+    "merge": _Setting("merge", 'a table, such as {phone = "longest"}', _is_table),
     "list_id": _whole("list_id"),
     "list": _text("list_name"),
     "partition_name": _text("partition_name"),

@@ -14,7 +14,7 @@ from prep.cli.terminal import quoted
 from prep.config import CleanOptions, CleanSettings
 from prep.errors import SettingsError, SourceError
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS
-from prep.model import Keep
+from prep.model import Keep, KeepPolicy, MergeRule
 
 if TYPE_CHECKING:
     from prep.intake import Given
@@ -88,7 +88,26 @@ def _pairs(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...])
     return pairs
 
 
-_PAIRS: Final = {"--map": '--map "Work mail=email"', "--set": '--set "leadSource=Trade fair"'}
+_PAIRS: Final = {
+    "--map": '--map "Work mail=email"',
+    "--set": '--set "leadSource=Trade fair"',
+    "--merge": "--merge phone=longest",
+}
+
+
+def _merge_rules(
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    """Read `FIELD=RULE`; rules of `prep.toml` hold only as long as nothing nearer says another --keep."""
+    rules = _pairs(context, parameter, texts)
+    for rule in rules.values():
+        _judged(MergeRule.parse)(context, parameter, rule)
+    is_lasting = context.get_parameter_source("merge") is ParameterSource.DEFAULT_MAP
+    is_other_said = context.get_parameter_source("keep") in _SAID_NOW
+    return {} if is_lasting and is_other_said and context.params["keep"] != KeepPolicy.MERGE else rules
+
+
+_SAID_NOW: Final = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 def _upper(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -274,6 +293,14 @@ cleaning = _bundle(
         callback=_judged(Keep.parse),
         help="Which duplicate survives: first, last, most-complete, newest:FIELD or merge.",
     ),
+    click.option(
+        "--merge",
+        multiple=True,
+        callback=_merge_rules,
+        metavar="FIELD=RULE",
+        help="With --keep merge: which value a field keeps: last, first, longest, most-frequent, "
+        "newest:FIELD or source:FILE. FIELD may be * for all others. Repeatable.",
+    ),
     _option(
         "--max-bytes",
         type=int,
@@ -443,6 +470,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
         options |= {
             "format": chosen["file_format"],
             "keep": chosen["keep"],
+            "merge": chosen["merge"],
             "max_bytes": chosen["max_bytes"],
             "dates": chosen["dates"],
             "timezone": chosen["timezone"],

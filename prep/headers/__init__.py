@@ -2,7 +2,7 @@
 
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
 from prep.headers.judging import refuse_problems
-from prep.headers.mapping import check_settings, known_columns, map_headers, refuse_idle_maps
+from prep.headers.mapping import check_settings, known_columns, map_headers, refuse_idle_maps, unknown_field
 from prep.headers.saved import dump_mapping, load_mapping
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "map_headers",
     "refuse_idle_maps",
     "refuse_problems",
+    "unknown_field",
 ]

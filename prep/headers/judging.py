@@ -1,6 +1,6 @@
 """What is wrong with the columns of a source, judged by pandera."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -50,7 +50,12 @@ def _header_schema(lookup_field: str) -> "pa.DataFrameSchema":
 
 
 def judge(
-    columns: Sequence[Column], schema: Schema, lookup_field: str, *, split_name: bool
+    columns: Sequence[Column],
+    schema: Schema,
+    lookup_field: str,
+    *,
+    split_name: bool,
+    compared: Container[str] = (),
 ) -> Iterator[Problem]:
     """Find everything that is wrong with the columns of one source."""
     judged = [
@@ -64,7 +69,10 @@ def judge(
         {
             "header": [column.header for column in judged],
             "field": fields,
-            "read_only": [bool(name) and schema.is_read_only(str(name), lookup_field) for name in fields],
+            "read_only": [
+                name is not None and name not in compared and schema.is_read_only(name, lookup_field)
+                for name in fields
+            ],
         },
         schema={"header": pl.String, "field": pl.String, "read_only": pl.Boolean},
     )

@@ -39,6 +39,7 @@ def map_headers(
     unknown: Unknown,
     ignored: Container[str] = (),
     split_name: bool = False,
+    compared: Container[str] = (),
 ) -> HeaderMapping:
     """Find the field of every column and judge the header with pandera.
 
@@ -58,6 +59,7 @@ def map_headers(
         ignored: Columns that prep itself added.
         split_name: A column that is a full name maps to `FULL_NAME`, and that counts as `NAME_PARTS`, unless
             the source has one of these besides.
+        compared: Fields that are read to compare rows; they may be read-only.
 
     Returns:
         One column for each constant and header, in that order, and all problems at once.
@@ -76,7 +78,8 @@ def map_headers(
         columns = _take_full_name(columns, schema)
     taken = {column.field for column in columns if column.is_used}
     columns = [_give_up(column, schema, unknown, taken) for column in columns]
-    return HeaderMapping(tuple(columns), tuple(judge(columns, schema, lookup_field, split_name=split_name)))
+    problems = judge(columns, schema, lookup_field, split_name=split_name, compared=compared)
+    return HeaderMapping(tuple(columns), tuple(problems))
 
 
 def _word(header: str) -> str:
@@ -227,13 +230,7 @@ def check_settings(
     for option, names in (("--lookup-field", [lookup_field]), ("--map", maps.values()), ("--set", constants)):
         for name in names:
             if name and name not in schema.fields:
-                guess = _most_alike(name, {**schema.folded_aliases, **schema.folded_names})
-                raise SettingsError(
-                    f"{option}: {name!r} is not a field of schema {schema.name!r}",
-                    code="unknown_field",
-                    hint=f"Did you mean {guess}?" if guess else "prep schema show lists the fields.",
-                    column=name,
-                )
+                raise unknown_field(option, name, schema)
     if lookup_field not in schema.lookup_fields:
         raise SettingsError(
             f"--lookup-field: Marketo does not look leads up by {lookup_field!r}",
@@ -241,3 +238,14 @@ def check_settings(
             hint=f"It takes {', '.join(schema.lookup_fields)}.",
             column=lookup_field,
         )
+
+
+def unknown_field(option: str, name: str, schema: Schema) -> SettingsError:
+    """The error that an option names a field which the schema does not have."""
+    guess = _most_alike(name, {**schema.folded_aliases, **schema.folded_names})
+    return SettingsError(
+        f"{option}: {name!r} is not a field of schema {schema.name!r}",
+        code="unknown_field",
+        hint=f"Did you mean {guess}?" if guess else "prep schema show lists the fields.",
+        column=name,
+    )

@@ -24,6 +24,7 @@ from prep.sources.delimited import DelimitedSource
 from tests.strategies import KEYS, LEADS, NASTY_CELLS, WRITABLE_CELLS, frames, write_leads
 
 POLICIES = ["first", "last", "most-complete", "merge"]
+RULES = {"firstName": "longest", "mktoPersonNotes": "most-frequent", "*": "source:0.csv"}
 SMALL_BLOCKS = 64
 
 
@@ -181,7 +182,7 @@ def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: boo
                 assert [int(line["_row"]) for line in csv.DictReader(file)] == sorted(by_fate.get(fate, []))
 
 
-@given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from(POLICIES), cut=st.integers(0, 14))
+@given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from([*POLICIES, "rules"]), cut=st.integers(0, 14))
 @settings(max_examples=10, deadline=None)
 def test_prepare_and_clean_agree_whatever_the_batches(
     rows: list[tuple[str, ...]],
@@ -190,12 +191,13 @@ def test_prepare_and_clean_agree_whatever_the_batches(
     cut: int,
 ) -> None:
     halves = (write_leads(rows[:cut]), write_leads(rows[cut:], broken=broken))
+    policy, rules = ("merge", RULES) if keep == "rules" else (keep, {})
     with folder_with(*halves) as (folder, paths):
-        prepared = prepare(paths, keep=keep)
-        whole = clean(paths, folder / "a.prep", keep=keep)
+        prepared = prepare(paths, keep=policy, merge=rules)
+        whole = clean(paths, folder / "a.prep", keep=policy, merge=rules)
         in_pieces = partialmethod(DelimitedSource.read, block_bytes=SMALL_BLOCKS)
         with mock.patch.object(DelimitedSource, "read", in_pieces):
-            pieces = clean(paths, folder / "b.prep", keep=keep)
+            pieces = clean(paths, folder / "b.prep", keep=policy, merge=rules)
         assert prepared.counts == whole.counts == pieces.counts
         assert chunks_of(whole) == chunks_of(pieces)
         assert whole.rows.equals(pieces.rows)

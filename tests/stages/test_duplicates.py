@@ -1,8 +1,9 @@
 import polars as pl
 import pytest
 
-from prep.duplicates import KEPT, KEY, ORDINAL, Merged, find_losers, lookup_keys, merge, rank
-from prep.model import Keep
+from prep.duplicates import KEPT, KEY, ORDINAL, Merged, find_losers, is_called, lookup_keys, merge, rank
+from prep.errors import SettingsError
+from prep.model import Keep, MergeRule
 
 Row = tuple[str, str | None, str | None]
 
@@ -88,6 +89,7 @@ def merged(*rows: tuple[int, int, str | None, str | None], longest: int = 100) -
     return merge(
         frame,
         ["a", "b"],
+        {},
         lambda filled: filled.select(
             pl.sum_horizontal(pl.col("a", "b").str.len_chars()) <= longest
         ).to_series(),
@@ -124,3 +126,107 @@ def test_a_merge_that_would_not_fit_is_not_made_and_says_what_is_discarded() -> 
     )
     assert sorted(result.rows.rows()) == [(1, "12345", None), (3, "1", "2")]
     assert result.discarded.rows() == [("b", "1234567", 0, 1)]
+
+
+FIVE = [
+    ("long value", "2026-01-02", "lists/crm.csv"),
+    ("xx", "2026-01-03", "fair.csv"),
+    ("often", None, "leads.zip!b/crm.csv"),
+    (None, "2026-01-04", "fair.csv"),
+    ("often", "2026-01-01", "fair.csv"),
+    ("yy", "2026-01-03T00:00:00Z", "fair.csv"),
+]
+"""What the rows of one group hold, the survivor last: a value, a date, and the source it is from."""
+
+
+def kept(rule: str, rows: list[tuple[str | None, str | None, str]]) -> Merged:
+    """Merge one group by a rule for the values."""
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(("a", "when", "_source"), pl.String), orient="row")
+    frame = frame.with_row_index(ORDINAL).with_columns(pl.lit(len(rows) - 1, pl.UInt32).alias(KEPT))
+    return merge(
+        frame.sample(fraction=1, shuffle=True, seed=1),
+        ["a", "when"],
+        {"a": MergeRule.parse(rule)},
+        lambda merged: pl.repeat(True, merged.height, eager=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows", "value"),
+    [
+        ("last", FIVE, "yy"),
+        ("last", [*FIVE, (None, "2030-01-01", "fair.csv")], "yy"),
+        ("first", FIVE, "long value"),
+        ("first", [(None, None, "fair.csv"), *FIVE], "long value"),
+        ("longest", FIVE, "long value"),
+        ("longest", FIVE[1:], "often"),
+        ("longest", [FIVE[1], FIVE[5]], "yy"),
+        ("longest", [("ééé", None, "fair.csv"), ("zzzz", None, "fair.csv")], "zzzz"),
+        ("most-frequent", FIVE, "often"),
+        ("most-frequent", [*FIVE[1:3], *FIVE[5:]], "yy"),
+        ("most-frequent", [FIVE[3], FIVE[3], FIVE[1]], "xx"),
+        ("newest:when", FIVE[:3], "xx"),
+        ("newest:when", FIVE, "yy"),
+        ("newest:when", [FIVE[2], FIVE[3]], "often"),
+        ("newest:when", [FIVE[4], ("zz", None, "fair.csv")], "often"),
+        ("newest:when", [FIVE[2], ("zz", None, "fair.csv")], "zz"),
+        ("source:crm.csv", FIVE, "often"),
+        ("source:lists/crm.csv", FIVE, "long value"),
+        ("source:leads.zip", FIVE, "often"),
+        ("source:fair.csv", FIVE[:3], "xx"),
+        ("source:fair.csv", FIVE[2:4], "often"),
+        ("source:elsewhere.csv", FIVE, "yy"),
+        *((rule, [FIVE[3]] * 3, None) for rule in ("last", "first", "longest", "most-frequent")),
+        *((rule, [FIVE[3]] * 3, None) for rule in ("newest:when", "source:fair.csv")),
+    ],
+)
+def test_which_value_a_rule_keeps_and_that_all_others_are_told(
+    rule: str, rows: list[tuple[str | None, str | None, str]], value: str | None
+) -> None:
+    result = kept(rule, rows)
+    assert result.rows["a"].to_list() == [value]
+    others = [(cell, place) for place, (cell, _, _) in enumerate(rows) if cell is not None and cell != value]
+    told = result.discarded.filter(field="a").select("value", ORDINAL, KEPT).rows()
+    assert told == [(cell, place, len(rows) - 1) for cell, place in others]
+
+
+def test_a_rule_for_all_fields_gives_way_to_a_field_s_own() -> None:
+    rows = pl.DataFrame({ORDINAL: [0, 1], KEPT: [1, 1], "a": ["x", "yy"], "b": ["x", "yy"]})
+    rules = {"*": MergeRule.parse("first"), "b": MergeRule.parse("longest")}
+    result = merge(rows, ["a", "b"], rules, lambda merged: pl.repeat(True, merged.height, eager=True))
+    assert result.rows.rows() == [(1, "x", "yy")]
+    assert result.discarded.rows() == [("b", "x", 0, 1), ("a", "yy", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    "rule", ["", "Last", "longest:a", "newest", "newest:", "source", "source:", "last:x", "first,last"]
+)
+def test_a_rule_that_is_none(rule: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        MergeRule.parse(rule)
+    assert (caught.value.code, caught.value.message) == ("bad_merge", f"--merge does not know {rule!r}")
+
+
+@pytest.mark.parametrize("text", ["last", "most-frequent", "newest:updatedAt", "source:a:b.csv"])
+def test_a_rule_is_written_as_it_is_read(text: str) -> None:
+    assert str(MergeRule.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "is_it"),
+    [
+        ("crm.csv", "crm.csv", True),
+        ("lists/crm.csv", "crm.csv", True),
+        ("lists/crm.csv", "lists/crm.csv", True),
+        ("/data/lists/crm.csv", "lists/crm.csv", True),
+        ("/data/lists/crm.csv", "/data/lists/crm.csv", True),
+        ("old_crm.csv", "crm.csv", False),
+        ("crm.csv.gz", "crm.csv", False),
+        ("all.zip!2026/crm.csv", "crm.csv", True),
+        ("all.zip!2026/crm.csv", "all.zip", True),
+        ("in/all.zip!2026/crm.csv", "all.zip!2026/crm.csv", True),
+        ("in/all.zip!2026/crm.csv", "2026", False),
+    ],
+)
+def test_what_a_source_is_called(path: str, name: str, *, is_it: bool) -> None:
+    assert is_called(path, name) is is_it
