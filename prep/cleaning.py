@@ -105,6 +105,10 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
             "name": plan.schema.name,
             "origin": plan.schema.origin,
             "fingerprint": plan.schema.fingerprint,
+            "fields": {
+                field.name: {"type": field.type, "length": field.length}
+                for field in map(plan.schema.fields.__getitem__, plan.fields)
+            },
         },
         mapping=tuple(column.facts for column in plan.columns),
         conventions=plan.conventions,

@@ -36,6 +36,13 @@ class Differences:
         return bool(self.added or self.removed or self.changed)
 
     @property
+    def summary(self) -> str:
+        """The numbers in words."""
+        if not self:
+            return "no differences"
+        return f"{len(self.added)} added, {len(self.removed)} removed, {len(self.changed_fields)} changed"
+
+    @property
     def changed_fields(self) -> tuple[str, ...]:
         """The fields of which anything is said differently."""
         return tuple(dict.fromkeys(change.field for change in self.changed))

@@ -117,20 +117,22 @@ class Manifest:
         goal: `clean` or `run`.
         sources: The inputs.
         settings: `CleanSettings.to_json()`.
-        schema: `name`, `origin` (as given to `--schema`) and `fingerprint`.
+        schema: `name`, `origin` (as given to `--schema`), `fingerprint`, and of the upload's `fields` the
+            `type` and `length` by which their values were judged.
         mapping: `source`, `field` and `how` of each column.
         cleaned: None until cleaning is complete.
         destination: Where the rows are to go; None for a run that only cleans.
         has_ledger: Whether sending began. From then on a missing ledger is an error.
         is_purged: Whether the rows' data was deleted.
         conventions: How columns of dates and numbers are read, where their cells had to tell.
+        preflight: What deserved a look before the first byte was sent: `code`, `field`, `rows`, `message`.
     """
 
     run_id: str
     goal: str
     sources: tuple[SourceRecord, ...]
     settings: Mapping[str, Any]
-    schema: Mapping[str, str]
+    schema: Mapping[str, Any]
     mapping: tuple[Mapping[str, Any], ...]
     parent_run_id: str | None = None
     cleaned: Cleaned | None = None
@@ -138,6 +140,7 @@ class Manifest:
     has_ledger: bool = False
     is_purged: bool = False
     conventions: tuple[Convention, ...] = ()
+    preflight: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def results(self) -> Cleaned:
@@ -177,6 +180,7 @@ class Manifest:
             has_ledger=raw["has_ledger"],
             is_purged=raw.get("is_purged", False),
             conventions=tuple(Convention(**column) for column in raw.get("conventions", ())),
+            preflight=tuple(raw.get("preflight", ())),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

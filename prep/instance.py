@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prep.checks import TYPE_CHECKS, longest
 from prep.errors import TerminalError
-from prep.marketo import Marketo
 from prep.marketo.codes import NOT_OFFERED
 from prep.marketo.records import FieldRecord, LeadRecord
 from prep.schema import READ_ONLY_TYPES, Field, Schema, load_schema, parse_schema
+
+if TYPE_CHECKING:
+    from prep.marketo import Marketo
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -39,7 +41,7 @@ class Instance:
         return name in self.fields or name in (self.searchable or ())
 
 
-def ask_instance(client: Marketo, host: str | None = None) -> Instance:
+def ask_instance(client: "Marketo", host: str | None = None) -> Instance:
     """Ask an instance for its lead fields, with two calls.
 
     The first describe call is Marketo's word on every field; the second adds what it alone tells.
@@ -69,7 +71,7 @@ def read_instance(host: str, told: Sequence[FieldRecord], more: LeadRecord | Non
     )
 
 
-def _describe2(client: Marketo) -> LeadRecord | None:
+def _describe2(client: "Marketo") -> LeadRecord | None:
     try:
         return client.describe2()
     except TerminalError as error:

@@ -3,23 +3,30 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
 from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
-from prep.errors import FolderError, SourceError, TerminalError
+from prep.errors import FolderError, SourceError
 from prep.folder import Manifest, RunFolder, check_sources, count_fates
 from prep.intake import Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
-from prep.model import FIND_OUT, Convention, Fate, Job, JobState, JobStatus
+from prep.model import FIND_OUT, Convention, Exchange, Fate, Job, JobState, JobStatus
+from prep.preflight import (
+    SANDBOX,
+    Finding,
+    check_destination,
+    check_fields,
+    find_destination,
+    refuse_other_host,
+)
 from prep.preparation import (
     IDENTITY,
     Plan,
@@ -42,9 +49,6 @@ from prep.sources import Source, open_source
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
-
-SANDBOX: Final = "sandbox"
-"""Target of a run whose Marketo is the local stand-in."""
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -263,11 +267,15 @@ def submit(
     timeout_seconds: float | None = None,
     queue_slots: int = JOBS_QUEUED,
     poll_seconds: tuple[float, float] = POLL_SECONDS,
+    on_ready: Callable[[Sequence[Finding]], None] = lambda _: None,
     progress: Callable[[tuple[Job, ...]], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Send what a run has ready, wait for Marketo, and settle the fate of every row.
+
+    Before the first byte is sent, Marketo is asked whether it has the list, the partition, the lookup field
+    and every field of the upload, and lets imports write them.
 
     Safe to call again after any interruption: nothing is sent twice, nothing that was learnt is lost.
 
@@ -281,6 +289,7 @@ def submit(
         timeout_seconds: Longest stay; None is as long as it takes.
         queue_slots: How many of Marketo's ten queue places to use at the most.
         poll_seconds: Shortest and longest pause between two looks at the queue.
+        on_ready: Told what deserves a look, right before anything is sent; whatever it raises stops that.
         progress: Told of all jobs whenever one of them moved.
         clock: Monotonic seconds.
         sleep: Waits for a number of seconds.
@@ -290,6 +299,7 @@ def submit(
 
     Raises:
         FolderError: The run was altered, belongs to another destination, or another process works on it.
+        SchemaError: Marketo lacks a field of the upload, or does not let imports write it; nothing was sent.
         MarketoError: Marketo refused or cannot be reached; what it took before is settled.
     """
     folder = _folder(run)
@@ -297,10 +307,14 @@ def submit(
         manifest = folder.manifest()
         chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
         check_sources(folder, manifest)
-        destination = _aim(manifest, client, destination, is_bound=has_begun(folder))
-        manifest = replace(manifest, goal="run", destination=destination)
+        asked: list[Exchange] = []
+        with _noting(client, asked.append):
+            manifest = _prepare_sending(folder, manifest, client, destination)
+        on_ready(Finding.all_from_json(manifest.preflight))
         folder.write_manifest(manifest)
         with _recording(folder, manifest, client) as ledger:
+            for exchange in asked:
+                ledger.note(exchange)
 
             def finish(job: Job, failures: bytes, warnings: bytes) -> None:
                 keep_files(folder, job, failures, warnings)
@@ -326,16 +340,36 @@ def submit(
     return Run(folder)
 
 
+def _prepare_sending(
+    folder: RunFolder, manifest: Manifest, client: "Marketo", wanted: Destination | None
+) -> Manifest:
+    """What the folder is to know before the first byte is sent; later on that stays as it is."""
+    is_bound = has_begun(folder)
+    destination = find_destination(manifest.destination, client, wanted, is_bound=is_bound)
+    ready = replace(manifest, goal="run", destination=destination)
+    if is_bound or not manifest.results.chunks:
+        return ready
+    destination, findings = check_destination(client, destination)
+    findings += check_fields(folder, manifest, client, destination.target)
+    return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))
+
+
+@contextmanager
+def _noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None]:
+    """Take note of every call that the client makes meanwhile."""
+    before = client.on_exchange
+    client.on_exchange = note
+    try:
+        yield
+    finally:
+        client.on_exchange = before
+
+
 @contextmanager
 def _recording(folder: RunFolder, manifest: Manifest, client: "Marketo") -> Iterator[Ledger]:
     """The ledger of a run, which takes note of every call that the client makes meanwhile."""
-    before = client.on_exchange
-    with open_ledger(folder, manifest) as ledger:
-        client.on_exchange = ledger.note
-        try:
-            yield ledger
-        finally:
-            client.on_exchange = before
+    with open_ledger(folder, manifest) as ledger, _noting(client, ledger.note):
+        yield ledger
 
 
 def _settle(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
@@ -361,56 +395,6 @@ def _folder(run: Run | str | Path) -> RunFolder:
             source=str(folder.path),
         )
     return folder
-
-
-def _aim(manifest: Manifest, client: "Marketo", wanted: Destination | None, *, is_bound: bool) -> Destination:
-    """Where the rows go, with the id of a list that was given by name.
-
-    Raises:
-        FolderError: The folder is bound to another destination, or the client talks to another one.
-        TerminalError: Marketo has no such list, or several.
-    """
-    known = manifest.destination
-    aim = wanted or known or Destination(client.host)
-    _refuse_other_host(aim, client)
-    if known and known.list_name and known.is_same(aim):
-        aim = replace(aim, list_id=known.list_id)
-    if aim.list_name and not aim.list_id:
-        aim = replace(aim, list_id=_find_list(client, aim.list_name))
-    if known and is_bound and not known.is_same(aim):
-        raise _other_target(known)
-    return aim
-
-
-def _refuse_other_host(aim: Destination, client: "Marketo") -> None:
-    """Refuse a client of another instance; a sandbox has another port each time, but is always local.
-
-    Raises:
-        FolderError: The client would take the rows elsewhere.
-    """
-    name = urlsplit(f"//{client.host}").hostname or ""
-    is_local = name in {"localhost", "::1"} or name.startswith("127.")
-    if aim.target != client.host and not (aim.target == SANDBOX and is_local):
-        raise _other_target(aim)
-
-
-def _other_target(known: Destination) -> FolderError:
-    return FolderError(
-        f"the run belongs to {known}",
-        code="other_target",
-        hint="Send it there, or clean the sources into another folder with -o DIR.",
-    )
-
-
-def _find_list(client: "Marketo", name: str) -> int:
-    found = [record.list_id for record in client.lists(name=name) if record.name == name]
-    if len(found) != 1:
-        raise TerminalError(
-            f"Marketo has {len(found) or 'no'} static lists called {name!r}",
-            code="no_such_list",
-            hint="Give the number in the list's address in Marketo as --list-id.",
-        )
-    return found[0]
 
 
 def retry(
@@ -477,7 +461,7 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
         manifest = folder.manifest()
         check_sources(folder, manifest)
         if manifest.destination is not None and read_jobs(folder):
-            _refuse_other_host(manifest.destination, client)
+            refuse_other_host(manifest.destination, client)
             with _recording(folder, manifest, client) as ledger:
                 try:
                     _ask_again(folder, manifest, ledger, client)

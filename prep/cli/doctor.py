@@ -1,18 +1,23 @@
 """`prep doctor`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 import click
 
 from prep.cli import options, session
 from prep.cli.terminal import say, say_json
-from prep.errors import MarketoError, PrepError
+from prep.config import Destination
+from prep.errors import MarketoError, PrepError, TerminalError
+
+if TYPE_CHECKING:
+    from prep.marketo import Marketo
+    from prep.schema import Schema
 
 _PACKAGES = ("leadprep", "polars", "pandera", "email-validator", "requests", "click")
 
@@ -29,23 +34,28 @@ class _Finding:
 
 
 @click.command("doctor", context_settings=options.CONTEXT)
+@options.schema
+@options.lookup_field
+@options.destination
 @options.target
 @options.json_only
-def command(*, sandbox: bool, allow_host: str | None, as_json: bool) -> int:
-    """Check versions, settings, credentials, clock and use of the quota; sends no lead.
+def command(*, as_json: bool, **chosen: Any) -> int:
+    """Check versions, settings, credentials, clock, quota, fields, list and partition; sends no lead.
 
-    Asks Marketo for a token and for today's number of API calls. Ends with 1 if settings are wrong, with 4 if
-    Marketo refuses or cannot be reached.
+    Asks Marketo for a token, for today's number of API calls and for its fields; for the static list and the
+    partition if they are named, here or in prep.toml: four to six API calls. Ends with 1 if settings are
+    wrong, with 4 if Marketo refuses or cannot be reached.
 
     \b
     Examples:
       prep doctor
-      prep doctor --sandbox
+      prep doctor --sandbox --list Newsletter
+      prep doctor --schema mine.toml --lookup-field eventCode
     """
     findings: list[_Finding] = []
     error: PrepError | None = None
     try:
-        for finding in _examine(sandbox=sandbox, allow_host=allow_host):
+        for finding in _examine(chosen):
             findings.append(finding)  # noqa: PERF402 (what was found before an error counts)
     except PrepError as found:
         name = "credentials" if isinstance(found, MarketoError) else "settings"
@@ -60,25 +70,62 @@ def command(*, sandbox: bool, allow_host: str | None, as_json: bool) -> int:
     return code
 
 
-def _examine(*, sandbox: bool, allow_host: str | None) -> Iterator[_Finding]:
+def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
+    from prep.schema import load_schema
+
     python = ".".join(map(str, sys.version_info[:3]))
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield _Finding("versions", ok=True, text=f"Python {python}, {packages}")
-    yield _examine_schemas()
-    with session.visit(sandbox=sandbox, allow_host=allow_host) as client:
+    schema = load_schema(chosen["schema"])
+    yield _Finding("schemas", ok=True, text=f"{schema.name} with {len(schema.fields)} fields")
+    with session.visit(sandbox=chosen["sandbox"], allow_host=chosen["allow_host"]) as client:
         yield _Finding("settings", ok=True, text=f"endpoint {client.host}")
         usage = client.usage()
         yield _Finding("credentials", ok=True, text="accepted")
         yield _Finding("quota", ok=True, text=f"{usage.calls:,} API calls used today by all integrations")
         yield _examine_clock(usage.date)
+        yield from _examine_fields(client, schema, chosen["lookup_field"])
+        if chosen["list_id"] or chosen["list_name"]:
+            named = Destination(client.host, chosen["list_id"], chosen["list_name"])
+            yield _examine_destination("list", client, named)
+        if chosen["partition_name"]:
+            named = Destination(client.host, partition_name=chosen["partition_name"])
+            yield _examine_destination("partition", client, named)
 
 
-def _examine_schemas() -> _Finding:
-    from prep.schema import load_schema, schema_names
+def _examine_fields(client: "Marketo", schema: "Schema", lookup_field: str) -> Iterator[_Finding]:
+    from prep.differences import FACTS, compare
+    from prep.instance import ask_instance, schema_of
+    from prep.preflight import NOT_CHECKED, check_searchable, find_faults, is_denied
 
-    schemas = [load_schema(name) for name in schema_names()]
-    text = ", ".join(f"{schema.name} with {len(schema.fields)} fields" for schema in schemas)
-    return _Finding("schemas", ok=True, text=text)
+    try:
+        instance = ask_instance(client)
+    except TerminalError as error:
+        if not is_denied(error):
+            raise
+        yield _Finding("fields", ok=True, text=NOT_CHECKED)
+        return
+    found = compare(schema, schema_of(instance), FACTS)
+    text = "as the schema says"
+    if found:
+        text = f"{found.summary} in Marketo; prep schema diff {schema.origin} instance tells which"
+    yield _Finding("fields", ok=True, text=text)
+    faults = list(find_faults(instance, [lookup_field], lookup_field))
+    notes = [finding.message for finding in check_searchable(instance, lookup_field)]
+    yield _Finding("lookup field", ok=not faults, text="; ".join(faults or notes or [lookup_field]))
+
+
+def _examine_destination(name: str, client: "Marketo", named: Destination) -> _Finding:
+    from prep.preflight import check_destination, is_missing
+
+    try:
+        destination, notes = check_destination(client, named)
+    except TerminalError as error:
+        if not is_missing(error):
+            raise
+        return _Finding.of(name, error)
+    found = destination.partition_name or f"{destination.list_name or ''} {destination.list_id}".strip()
+    return _Finding(name, ok=True, text="; ".join(note.message for note in notes) or found)
 
 
 def _examine_clock(marketo_date: str) -> _Finding:

@@ -28,7 +28,7 @@ _COMMANDS: Final = {
     "headers": "how each column maps, and why",
     "schema": "list, show, check, pull and compare schemas",
     "sandbox": "a local stand-in for Marketo, as a server",
-    "doctor": "check settings, credentials, clock, quota and versions",
+    "doctor": "check settings, credentials, clock, quota, fields and versions",
 }
 """Every command with its summary, known here so that `--help` need not import them."""
 

@@ -202,6 +202,15 @@ schema = _option(
     callback=_named,
 )
 
+lookup_field = _option(
+    "--lookup-field",
+    default="email",
+    show_default=True,
+    metavar="FIELD",
+    callback=_named,
+    help="What identifies a lead; id means update only.",
+)
+
 reading = _bundle(
     _option(
         "--encoding",
@@ -233,14 +242,7 @@ reading = _bundle(
 mapping = _bundle(
     reading,
     schema,
-    _option(
-        "--lookup-field",
-        default="email",
-        show_default=True,
-        metavar="FIELD",
-        callback=_named,
-        help="What identifies a lead; id means update only.",
-    ),
+    lookup_field,
     click.option(
         "--map",
         "maps",
@@ -414,8 +416,7 @@ waiting = _bundle(
     click.option("--yes", is_flag=True, help="Do not ask before the first upload."),
 )
 
-sending = _bundle(
-    waiting,
+destination = _bundle(
     _option(
         "--list-id",
         type=click.IntRange(1),
@@ -426,6 +427,9 @@ sending = _bundle(
     _option("--list", "list_name", metavar="NAME", callback=_one_list, help="The same, by the list's name."),
     _option("--partition-name", metavar="NAME", callback=_named, help="Lead partition of new leads."),
 )
+"""Where in the instance leads go."""
+
+sending = _bundle(waiting, destination)
 """How chunks are sent."""
 
 json_only = click.option(

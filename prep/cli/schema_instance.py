@@ -77,7 +77,7 @@ def pull(*, file: Path, force: bool, sandbox: bool, allow_host: str | None, as_j
         durable.write(Path(os.path.realpath(file)), text.encode(), mode=durable.SHARED_MODE)
     say(
         f"{file}: {'' if is_new else 'says already what there is: '}{len(schema.fields)} fields of "
-        f"{instance.host}; compared with {base.name} {_summary(differences)}",
+        f"{instance.host}; compared with {base.name} {differences.summary}",
         *(f"  {name}: {remark}" for name, remark in instance.remarks.items()),
         err=as_json,
     )
@@ -158,17 +158,11 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
 
         schemas = load(before), load(after)
     differences = compare(*schemas, FACTS if INSTANCE in {before, after} else EVERYTHING)
-    say(*_lines(differences, *schemas), f"{before} and {after}: {_summary(differences)}", err=as_json)
+    say(*_lines(differences, *schemas), f"{before} and {after}: {differences.summary}", err=as_json)
     code = _EXIT_DIFFERENT if differences else 0
     if as_json:
         say_json({"before": before, "after": after, **asdict(differences), "exit_code": code})
     return code
-
-
-def _summary(found: "Differences") -> str:
-    if not found:
-        return "no differences"
-    return f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed_fields)} changed"
 
 
 def _lines(found: "Differences", before: "Schema", after: "Schema") -> Iterator[str]:

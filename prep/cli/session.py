@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prep.marketo import Marketo
     from prep.model import Job
     from prep.pipeline import Run
+    from prep.preflight import Finding
     from prep.sandbox import Sandbox
 
 SANDBOX: Final = "sandbox"
@@ -47,11 +48,15 @@ def situation() -> Situation:
     return found if isinstance(found, Situation) else Situation()
 
 
+def _show_nothing(_stage: str, _done: int, _total: int | None) -> None:
+    """Show nobody how far a stage is."""
+
+
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
     """Show how far each stage is, on a terminal only."""
     if quiet or not is_terminal(sys.stderr):
-        yield lambda _stage, _done, _total: None
+        yield _show_nothing
         return
     from rich.console import Console
     from rich.progress import (
@@ -255,24 +260,38 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
     _refuse_haste(destination.target, chosen["poll_seconds"])
     first_poll = chosen["poll_seconds"] or (_SANDBOX_POLL_SECONDS if is_sandbox else POLL_SECONDS[0])
     before = read_jobs(run.folder)
-    with connect(
-        run.folder, destination.target, allow_host=chosen["allow_host"], quiet=chosen["quiet"]
-    ) as client:
-        if not is_sandbox:
-            _announce(run, destination, chosen)
+    with (
+        connect(
+            run.folder, destination.target, allow_host=chosen["allow_host"], quiet=chosen["quiet"]
+        ) as client,
+        ExitStack() as showing,
+    ):
+        show: Callable[[str, int, int | None], None] = _show_nothing
+
+        def ready(findings: "Sequence[Finding]") -> None:
+            nonlocal show
+            if not chosen["quiet"]:
+                say(*(f"note: {finding.message}" for finding in findings), err=True)
+            if not is_sandbox:
+                _announce(run, destination, chosen)
+            show = showing.enter_context(show_progress(quiet=chosen["quiet"]))
+
         try:
-            with show_progress(quiet=chosen["quiet"]) as show:
-                return submit(
-                    run,
-                    client,
-                    destination,
-                    wait=not chosen["no_wait"],
-                    timeout_seconds=chosen["timeout"],
-                    queue_slots=chosen["queue_slots"],
-                    poll_seconds=(first_poll, max(first_poll, POLL_SECONDS[1])),
-                    progress=lambda jobs: _show_jobs(jobs, show),
-                )
+            return submit(
+                run,
+                client,
+                destination,
+                wait=not chosen["no_wait"],
+                timeout_seconds=chosen["timeout"],
+                queue_slots=chosen["queue_slots"],
+                poll_seconds=(first_poll, max(first_poll, POLL_SECONDS[1])),
+                on_ready=ready,
+                progress=lambda jobs: _show_jobs(jobs, show),
+            )
+        except Declined:
+            raise
         except BaseException:
+            showing.close()
             _note_failure(run, before)
             raise
 

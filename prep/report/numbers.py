@@ -96,6 +96,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "transitions": _read_transitions(folder),
         "conventions": [asdict(convention) for convention in manifest.conventions if convention.value],
         "settings": dict(manifest.settings),
+        "preflight": [dict(finding) for finding in manifest.preflight],
     }
 
 

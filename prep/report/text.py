@@ -43,6 +43,7 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         f"{folder}: {_headline(report)}",
         *_noted(note),
         *_source_notes(report),
+        *(f"  note: {finding['message']}" for finding in report["preflight"]),
         *_counts(report, _FATES),
         *_reasons(report),
         *_notes(report),

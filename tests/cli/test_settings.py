@@ -282,8 +282,10 @@ def test_doctor(prep: Prep, marketo: Sandbox) -> None:
         "credentials",
         "quota",
         "clock",
+        "fields",
+        "lookup field",
     ]
-    assert ended.err.count("\nok  ") == 5
+    assert ended.err.count("\nok  ") == 7
     assert marketo.leads()[-1]["id"] == "1005"
     assert {request.place for request in marketo.requests()} == {"identity", "other"}
 

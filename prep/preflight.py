@@ -1,0 +1,281 @@
+"""What must hold before the first byte is sent: Marketo has the destination, and the upload's fields."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from prep.checks import TYPE_CHECKS, longest
+from prep.config import Destination
+from prep.errors import FolderError, SchemaError, TerminalError
+from prep.folder import Manifest, RunFolder
+from prep.instance import Instance, ask_instance
+from prep.marketo.codes import NOT_OFFERED
+from prep.model import Format
+from prep.schema import LOOKUP_TYPES, Field, load_schema
+
+if TYPE_CHECKING:
+    from prep.marketo import Marketo
+
+SANDBOX: Final = "sandbox"
+"""Target of a run whose Marketo is the local stand-in."""
+
+NOT_CHECKED: Final = "not checked: the API user's role may not ask (permission Read-Only Lead)"
+"""What is said where Marketo does not let prep look."""
+
+_NO_SUCH_LIST: Final = "no_such_list"
+_NO_SUCH_PARTITION: Final = "no_such_partition"
+_CLEAR: Final = "NULL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that deserves a look before rows are sent.
+
+    Attributes:
+        code: `shorter`, `other_type`, `not_searchable` or `not_checked`.
+        field: REST name of the field concerned.
+        rows: How many rows do not fit the field as Marketo has it.
+        message: One sentence.
+    """
+
+    code: str
+    field: str | None
+    rows: int | None
+    message: str
+
+    @classmethod
+    def all_from_json(cls, raw: Iterable[Mapping[str, Any]]) -> list[Self]:
+        """Read what a manifest keeps."""
+        return [cls(**facts) for facts in raw]
+
+
+def find_destination(
+    known: Destination | None, client: "Marketo", wanted: Destination | None, *, is_bound: bool
+) -> Destination:
+    """Where the rows of a run go.
+
+    Args:
+        known: What the folder was made for.
+        client: The instance to send to.
+        wanted: Another destination, if one was named.
+        is_bound: Whether anything was ever sent.
+
+    Raises:
+        FolderError: The folder is bound to another destination, or the client talks to another one.
+    """
+    aim = wanted or known or Destination(client.host)
+    refuse_other_host(aim, client)
+    if known and known.list_name and known.is_same(aim):
+        aim = replace(aim, list_id=known.list_id)
+    if known and is_bound and not known.is_same(aim):
+        raise _other_target(known)
+    return aim
+
+
+def refuse_other_host(aim: Destination, client: "Marketo") -> None:
+    """Refuse a client of another instance; a sandbox has another port each time, but is always local.
+
+    Raises:
+        FolderError: The client would take the rows elsewhere.
+    """
+    name = urlsplit(f"//{client.host}").hostname or ""
+    is_local = name in {"localhost", "::1"} or name.startswith("127.")
+    if aim.target != client.host and not (aim.target == SANDBOX and is_local):
+        raise _other_target(aim)
+
+
+def _other_target(known: Destination) -> FolderError:
+    return FolderError(
+        f"the run belongs to {known}",
+        code="other_target",
+        hint="Send it there, or clean the sources into another folder with -o DIR.",
+    )
+
+
+def check_destination(client: "Marketo", aim: Destination) -> tuple[Destination, list[Finding]]:
+    """Ask Marketo for the list and the partition, if any are named: one call each.
+
+    Returns:
+        The destination, with the id of a list that was given by name, and what could not be asked.
+
+    Raises:
+        TerminalError: Marketo has no such list or partition, or several lists of that name.
+    """
+    findings = []
+    if aim.list_id:
+        findings += _unless_denied("the list:", partial(_check_list, client, aim.list_id))
+    elif aim.list_name:
+        aim = replace(aim, list_id=_find_list(client, aim.list_name))
+    if aim.partition_name:
+        findings += _unless_denied("the partition:", partial(_check_partition, client, aim.partition_name))
+    return aim, findings
+
+
+def _find_list(client: "Marketo", name: str) -> int:
+    found = [record.list_id for record in client.lists(name=name) if record.name == name]
+    if len(found) != 1:
+        raise TerminalError(
+            f"Marketo has {len(found) or 'no'} static lists called {name!r}",
+            code=_NO_SUCH_LIST,
+            hint="Give the number in the list's address in Marketo as --list-id.",
+        )
+    return found[0]
+
+
+def _check_list(client: "Marketo", list_id: int) -> None:
+    if not any(record.list_id == list_id for record in client.lists(list_id=list_id)):
+        raise TerminalError(
+            f"Marketo has no static list {list_id}",
+            code=_NO_SUCH_LIST,
+            hint="The number stands in the list's address in Marketo; it must be a static list.",
+        )
+
+
+def _check_partition(client: "Marketo", name: str) -> None:
+    known = [record.name for record in client.partitions()]
+    if name not in known:
+        raise TerminalError(
+            f"Marketo has no partition called {name!r}, or the API user may not use it",
+            code=_NO_SUCH_PARTITION,
+            hint=f"It may use: {', '.join(known) or 'none'}.",
+        )
+
+
+def is_missing(error: TerminalError) -> bool:
+    """Whether Marketo has no such list or partition."""
+    return error.code in {_NO_SUCH_LIST, _NO_SUCH_PARTITION}
+
+
+def is_denied(error: TerminalError) -> bool:
+    """Whether a call was refused that only looks; an import may be allowed all the same."""
+    return error.code in NOT_OFFERED
+
+
+def _unless_denied(what: str, check: Callable[[], None]) -> list[Finding]:
+    try:
+        check()
+    except TerminalError as error:
+        if not is_denied(error):
+            raise
+        return [_not_checked(what)]
+    return []
+
+
+def _not_checked(what: str) -> Finding:
+    return Finding("not_checked", None, None, f"{what} {NOT_CHECKED}")
+
+
+def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", target: str) -> list[Finding]:
+    """Ask Marketo for its fields, with two calls, and hold those of the upload against them.
+
+    Args:
+        folder: The run's.
+        manifest: Its manifest; one of an older version does not tell by which rules values were judged.
+        client: The instance to send to.
+        target: What it is called.
+
+    Raises:
+        SchemaError: Marketo lacks a field, does not let imports write it, or cannot look up by it.
+    """
+    try:
+        instance = ask_instance(client, target)
+    except TerminalError as error:
+        if not is_denied(error):
+            raise
+        return [_not_checked("the fields of the upload:")]
+    lookup_field = manifest.settings["lookup_field"]
+    if faults := list(find_faults(instance, manifest.results.fields, lookup_field)):
+        raise SchemaError(
+            f"{instance.host}: {'; '.join(faults)}",
+            code="not_in_instance",
+            hint="Clean again, into another folder and without these columns, or with the schema that "
+            "`prep schema pull -o instance.toml` writes.",
+        )
+    judged = {name: Field(name, **facts) for name, facts in manifest.schema.get("fields", {}).items()}
+    drifted = [field for field in judged.values() if _has_drifted(field, instance.fields.get(field.name))]
+    unfit = _count_unfit(folder, manifest, [instance.fields[field.name] for field in drifted])
+    return [
+        *check_searchable(instance, lookup_field),
+        *(_drift(field, instance.fields[field.name], unfit[field.name]) for field in drifted),
+    ]
+
+
+def find_faults(instance: Instance, names: Iterable[str], lookup_field: str) -> Iterator[str]:
+    """Why Marketo would refuse an upload of these fields, or leave columns of it out."""
+    documented = load_schema().lookup_fields
+    unasked = documented if instance.searchable is None else ()
+    absent = [name for name in names if not instance.has(name) and name not in unasked]
+    locked = [
+        name
+        for name in names
+        if name != lookup_field and name in instance.fields and instance.fields[name].read_only
+    ]
+    if absent:
+        yield f"there is no field {', '.join(absent)}"
+    if locked:
+        yield f"imports cannot write {', '.join(locked)}"
+    key = instance.fields.get(lookup_field)
+    if (
+        key
+        and key.type not in LOOKUP_TYPES
+        and lookup_field not in (*documented, *(instance.searchable or ()))
+    ):
+        yield f"leads cannot be looked up by {lookup_field}, which is of type {key.type}"
+
+
+def check_searchable(instance: Instance, lookup_field: str) -> list[Finding]:
+    """Tell of a lookup field that Marketo does not name as one; its documentation may know better."""
+    if instance.searchable is None or lookup_field in instance.searchable:
+        return []
+    text = f"{lookup_field}: Marketo does not name it among the fields that leads can be looked up by"
+    return [Finding("not_searchable", lookup_field, None, text)]
+
+
+def _has_drifted(judged: Field, now: Field | None) -> bool:
+    """Whether values that were judged by one field may not fit the other one."""
+    if now is None:
+        return False
+    was, limit = longest(judged.type, judged.length), longest(now.type, now.length)
+    return _is_other_type(judged, now) or (limit is not None and (was is None or limit < was))
+
+
+def _is_other_type(judged: Field, now: Field) -> bool:
+    """Whether values are judged otherwise; an integer and a score, or a string and a phone, are not."""
+    return TYPE_CHECKS[judged.type] != TYPE_CHECKS[now.type]
+
+
+def _drift(judged: Field, now: Field, rows: int) -> Finding:
+    fit = f"{rows:,} row{'s' * (rows != 1)} of the upload {'does' if rows == 1 else 'do'} not fit"
+    if _is_other_type(judged, now):
+        text = f"{now.name}: {now.type} in Marketo, {judged.type} in the schema; {fit}"
+        return Finding("other_type", now.name, rows, text)
+    limit, was = longest(now.type, now.length), longest(judged.type, judged.length)
+    unit = "bytes" if now.type == "text" else "characters"
+    text = f"{now.name}: at most {limit:,} {unit} in Marketo, {was:,} in the schema; {fit}"
+    return Finding("shorter", now.name, rows, text)
+
+
+def _count_unfit(folder: RunFolder, manifest: Manifest, fields: list[Field]) -> dict[str, int]:
+    """How many values of the upload break the rules of these fields; reads it only if there are any."""
+    counts = dict.fromkeys((field.name for field in fields), 0)
+    for chunk in manifest.results.chunks if fields else ():
+        frame = pl.read_csv(
+            io.BytesIO(folder.read_chunk(chunk)),
+            separator=Format(manifest.settings["format"]).delimiter,
+            columns=list(counts),
+            infer_schema=False,
+        )
+        for field in fields:
+            counts[field.name] += frame.filter(_breaks(field)).height
+    return counts
+
+
+def _breaks(field: Field) -> pl.Expr:
+    value = pl.col(field.name)
+    broken = pl.any_horizontal([pl.lit(value=False), *(~rule.passes(value) for rule in field.rules())])
+    return value.is_not_null() & (value != _CLEAR) & broken

@@ -1,0 +1,263 @@
+"""What Marketo is asked before the first byte is sent, and what its answers do to a run."""
+
+from pathlib import Path
+
+import pytest
+
+from prep.config import Destination
+from prep.folder import RunFolder
+from prep.ledger import Ledger
+from prep.marketo import Marketo
+from prep.pipeline import Run, clean, submit
+from prep.sandbox import Behaviour, Fault, FaultKind, Sandbox
+from prep.sandbox.faults import Place
+
+from .conftest import CLEAN, Prep, connect, written
+
+MINE = """extends = "lead"
+[fields.badge]
+length = 20
+[fields.shirt]
+[fields.visits]
+"""
+LEADS = """email,badge,shirt,visits
+a@example.com,12345678901,M,3
+b@example.com,1234567890,L,often
+c@example.com,123456789012,,
+d@example.com,,S,x
+"""
+ASKED = ["/rest/v1/leads/describe.json", "/rest/v1/leads/describe2.json"]
+DENIED = "not checked: the API user's role may not ask (permission Read-Only Lead)"
+
+
+def paths(sandbox: Sandbox) -> list[str]:
+    return [request.path for request in sandbox.requests() if request.place != "identity"]
+
+
+def uploads(sandbox: Sandbox) -> int:
+    return sum(path == "/bulk/v1/leads.json" for path in paths(sandbox))
+
+
+def host(sandbox: Sandbox) -> str:
+    return sandbox.url.removeprefix("http://")
+
+
+@pytest.fixture
+def mine(here: Path) -> Path:
+    """A schema with three fields that the instance does not have, and four rows that have them."""
+    written(here / "l.csv", LEADS)
+    return written(here / "mine.toml", MINE)
+
+
+def test_fields_are_asked_for_once_before_the_first_upload_and_noted(
+    prep: Prep, here: Path, marketo: Sandbox
+) -> None:
+    written(here / "l.csv", CLEAN)
+    ended = prep("run", "l.csv", "--json")
+    assert (ended.code, ended.json["preflight"]) == (0, [])
+    assert paths(marketo)[:3] == [*ASKED, "/bulk/v1/leads.json"]
+    with Ledger(here / "l.prep" / "ledger.sqlite") as ledger:
+        noted = [exchange.path for exchange in ledger.exchanges()]
+    assert noted[:4] == ["/identity/oauth/token", *ASKED, "/bulk/v1/leads.json"]
+    assert len(noted) == len(marketo.requests())
+    prep("resume", "l.prep")
+    assert paths(marketo).count(ASKED[0]) == 1
+
+
+def test_absent_and_read_only_fields_stop_a_run_before_anything_is_sent(
+    prep: Prep, here: Path, marketo: Sandbox, mine: Path
+) -> None:
+    marketo.add_field("visits", read_only=True)
+    command = ("run", "l.csv", "--schema", "mine.toml")
+    expected = (
+        1,
+        f"Error: {host(marketo)}: there is no field badge, shirt; imports cannot write visits\n"
+        "Hint: Clean again, into another folder and without these columns, or with the schema that "
+        "`prep schema pull -o instance.toml` writes.\n",
+    )
+    assert prep(*command).error == expected
+    assert prep(*command).error == expected
+    assert prep("resume", "l.prep").error == expected
+    assert uploads(marketo) == 0
+    assert not (here / "l.prep" / "ledger.sqlite").exists()
+    assert prep("report", "l.prep", "--json").json["counts"]["ready"] == 4
+
+    for name in ("badge", "shirt", "visits"):
+        marketo.add_field(name)
+    assert prep("resume", "l.prep").code == 0
+    assert uploads(marketo) == 1
+
+
+def test_shorter_and_other_types_are_told_with_the_rows_that_do_not_fit(
+    prep: Prep, here: Path, marketo: Sandbox, mine: Path
+) -> None:
+    marketo.add_field("badge", length=11)
+    marketo.add_field("shirt", length=255, data_type="phone")
+    marketo.add_field("visits", data_type="integer")
+    ended = prep("run", "l.csv", "--schema", "mine.toml", "--max-bytes", "1000")
+    notes = [
+        "note: badge: at most 11 characters in Marketo, 20 in the schema; 1 row of the upload does not fit",
+        "note: visits: integer in Marketo, string in the schema; 2 rows of the upload do not fit",
+    ]
+    assert ended.err.splitlines() == notes
+    assert [line.strip() for line in ended.out.splitlines()[1:3]] == notes
+    assert ended.code == 3
+    report = prep("report", "l.prep", "--json").json
+    assert report["counts"]["failed"] == 3
+    assert [(one["code"], one["field"], one["rows"]) for one in report["preflight"]] == [
+        ("shorter", "badge", 1),
+        ("other_type", "visits", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "refusal"),
+    [
+        (("--list-id", "4711"), ("no_such_list", "Marketo has no static list 4711")),
+        (("--list", "Nope"), ("no_such_list", "Marketo has no static lists called 'Nope'")),
+        (
+            ("--partition-name", "Nope"),
+            ("no_such_partition", "Marketo has no partition called 'Nope', or the API user may not use it"),
+        ),
+    ],
+)
+def test_a_list_or_partition_that_is_not_there_is_found_before_anything_is_sent(
+    prep: Prep, here: Path, marketo: Sandbox, flags: tuple[str, str], refusal: tuple[str, str]
+) -> None:
+    written(here / "l.csv", CLEAN)
+    ended = prep("run", "l.csv", *flags, "--json")
+    error = ended.json["error"]
+    assert (ended.code, error["code"], error["message"]) == (4, *refusal)
+    assert uploads(marketo) == 0
+    right = prep("submit", "l.prep", "--list-id", "1002", "--partition-name", "Europe")
+    assert right.code == 0
+    assert len(marketo.members(1002)) == 2
+
+
+def test_a_role_that_may_not_ask_can_import_all_the_same(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["access-denied:9"]) as marketo:
+        connect(monkeypatch, marketo.url)
+        ended = prep("run", "l.csv", "--list-id", "1002", "--partition-name", "Europe", "--json")
+        assert len(marketo.members(1002)) == 2
+    assert ended.code == 0
+    assert [(one["code"], one["message"]) for one in ended.json["preflight"]] == [
+        ("not_checked", f"the list: {DENIED}"),
+        ("not_checked", f"the partition: {DENIED}"),
+        ("not_checked", f"the fields of the upload: {DENIED}"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HTTP_502, FaultKind.BROKEN_JSON, FaultKind.SYSTEM_ERROR])
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_passing_fault_of_a_question_is_waited_for(
+    here: Path, kind: FaultKind, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = clean(written(here / "l.csv", CLEAN))
+    with Sandbox(job_seconds=0, faults=[Fault(kind=kind, at=call, place=Place.OTHER)]) as marketo:
+        with Marketo(marketo.url, "id", "secret", sleep=lambda _: None) as client:
+            done = submit(run, client, poll_seconds=(0.05, 0.05))
+        assert (done.counts["imported"], uploads(marketo)) == (2, 1)
+
+
+def test_a_quota_that_is_used_up_leaves_every_row_ready(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["daily-quota:1"]) as marketo:
+        connect(monkeypatch, marketo.url)
+        ended = prep("run", "l.csv", "--json")
+        assert (ended.code, ended.json["error"]["code"]) == (4, "marketo_607")
+        assert ended.json["counts"]["ready"] == 2
+        assert uploads(marketo) == 0
+        assert prep("resume", "l.prep").code == 0
+        assert uploads(marketo) == 1
+
+
+def test_whatever_stops_it_before_the_first_upload_leaves_the_folder_as_it_was(here: Path) -> None:
+    run = clean(written(here / "l.csv", CLEAN))
+    before = (run.path / "manifest.json").read_bytes()
+
+    def stop(_: object) -> None:
+        raise RuntimeError
+
+    with Sandbox() as marketo, Marketo(marketo.url, "id", "secret") as client:
+        with pytest.raises(RuntimeError):
+            submit(run, client, on_ready=stop)
+        assert uploads(marketo) == 0
+    assert (run.path / "manifest.json").read_bytes() == before
+    assert not (run.path / "ledger.sqlite").exists()
+
+
+def test_the_lookup_field_is_looked_up_not_written(prep: Prep, here: Path, marketo: Sandbox) -> None:
+    marketo.add_field("id", data_type="integer", read_only=True)
+    written(here / "l.csv", "id,firstName\n1000,Adele\n")
+    assert prep("run", "l.csv", "--lookup-field", "id").code == 0
+    assert marketo.leads()[0]["firstName"] == "Adele"
+
+
+def test_a_lookup_field_that_the_instance_has_otherwise_is_refused(
+    prep: Prep, here: Path, marketo: Sandbox
+) -> None:
+    written(here / "mine.toml", 'extends = "lead"\n[fields.badge]\n')
+    written(here / "l.csv", "badge,firstName\n1,Ada\n")
+    marketo.add_field("badge", data_type="boolean")
+    ended = prep("run", "l.csv", "--schema", "mine.toml", "--lookup-field", "badge")
+    assert ended.code == 1
+    assert "leads cannot be looked up by badge, which is of type boolean" in ended.err
+    assert uploads(marketo) == 0
+
+
+def test_a_folder_of_an_older_version_is_sent_without_comparing_types(here: Path) -> None:
+    run = clean(written(here / "l.csv", CLEAN), destination=Destination("sandbox"))
+    manifest = run.folder.manifest()
+    raw = manifest.to_json()
+    del raw["schema"]["fields"], raw["preflight"]
+    old = type(manifest).from_json(raw)
+    run.folder.write_manifest(old)
+    with Sandbox(job_seconds=0, behaviour=Behaviour()) as marketo:
+        marketo.add_field("firstName", length=2)
+        with Marketo(marketo.url, "id", "secret") as client:
+            done = submit(Run(RunFolder(run.path)), client, poll_seconds=(0.05, 0.05))
+    assert done.report["preflight"] == []
+    assert done.report["state"] == "reconciled"
+
+
+def test_doctor_looks_at_fields_lookup_field_list_and_partition(
+    prep: Prep, here: Path, marketo: Sandbox
+) -> None:
+    marketo.add_field("badge", data_type="boolean")
+    marketo.remove_field("fax")
+    written(here / "prep.toml", 'list = "Newsletter"\npartition_name = "Nope"\n')
+    written(here / "mine.toml", 'extends = "lead"\n[fields.badge]\ntype = "boolean"\n')
+    ended = prep("doctor", "--schema", "mine.toml", "--lookup-field", "badge", "--json")
+    assert ended.code == 1
+    assert [(one["name"], one["ok"], one["text"]) for one in ended.json["findings"][6:]] == [
+        (
+            "fields",
+            True,
+            "2 added, 3 removed, 0 changed in Marketo; prep schema diff mine.toml instance tells which",
+        ),
+        ("lookup field", False, "leads cannot be looked up by badge, which is of type boolean"),
+        ("list", True, "Newsletter 1002"),
+        (
+            "partition",
+            False,
+            "Marketo has no partition called 'Nope', or the API user may not use it. "
+            "It may use: Default, Europe.",
+        ),
+    ]
+
+
+def test_doctor_goes_on_where_the_role_may_not_ask(prep: Prep, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = Fault(kind=FaultKind.ACCESS_DENIED, at=2, times=9)
+    with Sandbox(faults=[fault]) as marketo:
+        connect(monkeypatch, marketo.url)
+        ended = prep("doctor", "--list-id", "1002", "--json")
+    assert ended.code == 0
+    assert [(one["name"], one["text"]) for one in ended.json["findings"][6:]] == [
+        ("fields", DENIED),
+        ("list", f"the list: {DENIED}"),
+    ]
