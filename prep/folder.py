@@ -212,6 +212,7 @@ class RunFolder:
         self.ledger = self.path / "ledger.sqlite"
         self.report = self.path / "report.json"
         self.page = self.path / "report.html"
+        self.masked_page = self.path / "report-masked.html"
         self.sandbox = self.path / "sandbox.sqlite"
         self.spool = self.path / "source"
         self.work = self.path / ".work"
@@ -342,6 +343,15 @@ class RunFolder:
         """Replace `report.json`, and `report.html`, which says the same to people."""
         durable.write(self.report, _json_bytes(report))
         durable.write(self.page, page.encode())
+
+    def write_page(self, path: Path, page: str) -> None:
+        """Replace one of the run's pages.
+
+        Raises:
+            FolderError: Another process works on this folder, or it cannot be written.
+        """
+        with self.lock():
+            durable.write(path, page.encode())
 
     def begin(self, manifest: Manifest) -> None:
         """Note what is going to be done, and clear away what an interrupted attempt left."""

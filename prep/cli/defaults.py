@@ -84,6 +84,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "mapping": _text("mapping_file"),
     "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
     "allow_rejects": _Setting("allow_rejects", "true or false", _is_flag),
+    "mask": _Setting("mask", "true or false", _is_flag),
     "allow_host": _text("allow_host"),
     "queue_slots": _whole("queue_slots"),
     "poll_seconds": _number("poll_seconds"),

@@ -378,6 +378,8 @@ allow_rejects = _option(
     help="Exit code 0 although rows were rejected, warned or failed, if any row was accepted.",
 )
 
+mask = _option("--mask", is_flag=True, help="Hide names of files, columns, lists and hosts, for forwarding.")
+
 target = _bundle(
     click.option("--sandbox", is_flag=True, help="A local stand-in instead of Marketo; needs no account."),
     _option(

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from prep.folder import RunFolder
+from prep.report.masking import MASKED_FOLDER, mask_report
 from prep.report.numbers import build_report, exit_code, find_state, has_begun, read_jobs
 from prep.report.page import render_page
 from prep.report.text import describe_check, describe_mapping, describe_source, summarise
 
 __all__ = [
+    "MASKED_FOLDER",
     "build_report",
     "describe_check",
     "describe_mapping",
@@ -16,6 +18,7 @@ __all__ = [
     "exit_code",
     "find_state",
     "has_begun",
+    "mask_report",
     "read_jobs",
     "render_page",
     "summarise",

@@ -33,7 +33,8 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
             f"prep retry {typed}",
             "a new run of the failed rows and of the rejected rows that you corrected in rejected.csv",
         )
-    if counts[Fate.REJECTED] and len(report["sources"]) <= _SOURCES_TO_TYPE:
+    is_named = len(report["sources"]) <= _SOURCES_TO_TYPE and not report.get("masked")
+    if counts[Fate.REJECTED] and is_named:
         sources = " ".join(_typed(source["path"]) for source in report["sources"])
         yield Step(f"prep check {sources}", "tells whether a corrected source is fine; leaves nothing behind")
     if counts[Fate.FAILED] + counts[Fate.WARNED] and report["state"] == "reconciled":
