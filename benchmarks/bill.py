@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -36,13 +37,10 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "rejected.csv": ("prep.preparation:_rejected", "prep.cleaning:_judge.<locals>.note"),
     "rejected.xlsx": ("prep.cleaning:_write_workbook",),
     "decision": ("prep.preparation:decide",),
-    "duplicates.csv": ("prep.cleaning:_write_duplicates",),
-    "chunks": ("prep.cleaning:_write_chunks",),
-    "rows.parquet": (
-        "prep.preparation:fates",
-        "prep.preparation:with_chunks",
-        "prep.folder:RunFolder.write_rows",
-    ),
+    "second pass": ("prep.preparation:second_pass",),
+    "duplicates.csv": ("prep.cleaning:_write_rows.<locals>.ready",),
+    "chunks": ("prep.cleaning:_write_rows",),
+    "rows.parquet": ("prep.cleaning:_write_fates",),
     "report": ("prep.report.numbers:build_report", "prep.report:write_report"),
 }
 """Stage → the functions whose time it is, without what other stages take within them."""
@@ -112,7 +110,10 @@ class _Clerk:
 
     def _import(self, *args: Any, **kwargs: Any) -> Any:
         """Import without looking at every call, which would double the time."""
-        if self._going_on[-1] == _IMPORTS:
+        is_elsewhere = (
+            threading.current_thread() is not threading.main_thread()
+        )  # polars takes frames in there
+        if is_elsewhere or self._going_on[-1] == _IMPORTS:
             return self._importing(*args, **kwargs)
         sys.setprofile(None)
         self._charge()

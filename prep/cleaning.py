@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,14 +16,14 @@ from prep import durable
 from prep.chunks import split
 from prep.config import Destination
 from prep.errors import FolderError, InputError, SourceError
-from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, count_fates
+from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, add_up
 from prep.model import Chunk, Fate, KeepPolicy, Reading
 from prep.people import Table
 from prep.preparation import (
     IDENTITY,
     POSITION,
     RAW,
-    Decision,
+    Divided,
     FirstPass,
     Plan,
     Spill,
@@ -31,9 +32,7 @@ from prep.preparation import (
     discarded,
     fates,
     first_pass,
-    losers,
-    survivors,
-    with_chunks,
+    second_pass,
 )
 from prep.profile import Profile, Shapes
 from prep.settling import settle
@@ -170,6 +169,11 @@ class DiskSpill:
         self._wait()
         return (pl.read_ipc(file) for file in self._files)
 
+    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
+        """Yield some columns of the batches; the others are not read."""
+        self._wait()
+        return (pl.read_ipc(file, columns=list(names)) for file in self._files)
+
     def _wait(self) -> None:
         """Wait for the last file; where it failed, every thread that asks is told."""
         if self._pending is not None:
@@ -190,6 +194,10 @@ class _Watched:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return iter(self._spill)
+
+    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
+        """Yield some columns of the batches."""
+        return self._spill.columns(names)
 
 
 class _Stopwatch:
@@ -234,15 +242,14 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
             _refuse_changes(manifest, first)
         workbook = beside.submit(_write_workbook, folder, plan, rejected)
         with watch.time("dedupe"):
-            decision = decide(plan, first.keys, spill)
-        duplicates = beside.submit(_write_duplicates, folder, plan, spill, decision, first)
+            decision = decide(plan, first, spill)
         with watch.time("write"):
-            chunks = _write_chunks(folder, plan, spill, decision, progress)
-            rows = with_chunks(fates(first, decision), chunks)
-            count_fates(rows, first.read)
-            folder.write_rows(rows, folder.work / folder.rows.name)
+            batches = second_pass(plan, spill, decision, first)
+            chunks = _write_rows(folder, plan, batches, decision.kept.null_count(), progress)
+            if plan.settings.keep.policy is KeepPolicy.MERGE:
+                _write_merged(folder, plan, discarded(decision, first))
+            _write_fates(folder, fates(plan, spill, decision, first, chunks), first.read)
             workbook.result()
-            duplicates.result()
     records = [
         replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
         for record, count, skipped in zip(manifest.sources, first.rows, first.skipped, strict=True)
@@ -326,29 +333,47 @@ def _write_workbook(folder: RunFolder, plan: Plan, frames: Sequence[pl.DataFrame
             write_workbook(file, _rejected_columns(plan), rejected)
 
 
-def _write_chunks(
-    folder: RunFolder, plan: Plan, spill: DiskSpill, decision: Decision, progress: Progress
+def _write_rows(
+    folder: RunFolder, plan: Plan, batches: Iterator[Divided], total: int, progress: Progress
 ) -> list[Chunk]:
+    """Write the upload files, with the table of rows that lost beside them."""
     settings = plan.settings
-    total = decision.kept.null_count()
     chunks: list[Chunk] = []
     written = 0
-    frames = survivors(spill, decision)
-    for piece in split(frames, plan.fields, settings.format, max_bytes=settings.max_bytes):
-        chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
-        written += piece.rows
-        progress("write", written, total)
+    with durable.replacing(folder.work / folder.duplicates.name) as file:
+        columns = [*plan.fields, *_DUPLICATES_TAIL]
+        table = Table(file, columns, delimiter=people_delimiter(plan.sources[0].reading))
+
+        def ready() -> Iterator[pl.DataFrame]:
+            for batch in batches:
+                table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
+                yield batch.ready
+
+        for piece in split(ready(), plan.fields, settings.format, max_bytes=settings.max_bytes):
+            chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
+            written += piece.rows
+            progress("write", written, total)
     return chunks
 
 
-def _write_duplicates(
-    folder: RunFolder, plan: Plan, spill: DiskSpill, decision: Decision, first: FirstPass
-) -> None:
+def _write_merged(folder: RunFolder, plan: Plan, values: pl.DataFrame) -> None:
     delimiter = people_delimiter(plan.sources[0].reading)
-    with durable.replacing(folder.work / folder.duplicates.name) as file:
-        table = Table(file, [*plan.fields, *_DUPLICATES_TAIL], delimiter=delimiter)
-        for frame in losers(plan, spill, decision, first):
-            table.append(frame.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
-    if plan.settings.keep.policy is KeepPolicy.MERGE:
-        with durable.replacing(folder.work / folder.merged.name) as file:
-            Table(file, _MERGED_COLUMNS, delimiter=delimiter).append(discarded(decision, first))
+    with durable.replacing(folder.work / folder.merged.name) as file:
+        Table(file, _MERGED_COLUMNS, delimiter=delimiter).append(values)
+
+
+def _write_fates(folder: RunFolder, batches: Iterator[pl.DataFrame], read: int) -> None:
+    """Write the table of fates.
+
+    Raises:
+        BalanceError: They do not add up to the rows that were read.
+    """
+    found = Counter[str]()
+
+    def counted() -> Iterator[pl.DataFrame]:
+        for rows in batches:
+            found.update(dict(rows.group_by("fate").len().rows()))
+            yield rows
+
+    folder.write_rows(counted(), folder.work / folder.rows.name)
+    add_up(found, read)

@@ -45,9 +45,9 @@ def rank(frame: pl.DataFrame, fields: Sequence[str], keep: Keep) -> pl.Series:
         case KeepPolicy.FIRST:
             value = -pl.col(ORDINAL).cast(pl.Int64)
         case KeepPolicy.LAST | KeepPolicy.MERGE:
-            value = pl.col(ORDINAL).cast(pl.Int64)
+            value = pl.repeat(0, pl.len(), dtype=pl.Int8)
         case KeepPolicy.MOST_COMPLETE:
-            value = pl.sum_horizontal(pl.col(field).is_not_null() for field in fields).cast(pl.Int64)
+            value = pl.sum_horizontal(pl.col(field).is_not_null() for field in fields)
         case KeepPolicy.NEWEST:
             value = _moment(pl.col(str(keep.field)))
     return frame.select(value.alias(RANK)).to_series()
@@ -64,21 +64,15 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     """Decide which rows lose.
 
     Args:
-        keys: `_ordinal` (unique, in source order), `_key` and `_rank` of every row still standing.
+        keys: `_ordinal` (unique, in source order), `_key` and `_rank` of every row still standing; rows
+            whose key no other row has may be missing.
 
     Returns:
         `_ordinal` of each row that loses and `_kept`, the ordinal of the row that its key keeps, by ordinal.
     """
-    perhaps = keys.filter(pl.col(KEY).hash().is_duplicated())  # cheap, and never misses one
-    repeated = perhaps.filter(pl.col(KEY).is_duplicated())
-    winners = (
-        repeated.sort(RANK, ORDINAL, nulls_last=False).group_by(KEY).agg(pl.col(ORDINAL).last().alias(KEPT))
-    )
+    winners = keys.sort(RANK, ORDINAL, nulls_last=False).group_by(KEY).agg(pl.col(ORDINAL).last().alias(KEPT))
     return (
-        repeated.join(winners, on=KEY)
-        .filter(pl.col(ORDINAL) != pl.col(KEPT))
-        .select(ORDINAL, KEPT)
-        .sort(ORDINAL)
+        keys.join(winners, on=KEY).filter(pl.col(ORDINAL) != pl.col(KEPT)).select(ORDINAL, KEPT).sort(ORDINAL)
     )
 
 

@@ -2,19 +2,19 @@
 
 import errno
 import fcntl
-import io
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from prep import durable
 from prep.config import Destination
@@ -483,13 +483,47 @@ class RunFolder:
             source=str(self.path),
         )
 
-    def write_rows(self, rows: pl.DataFrame, path: Path | None = None) -> None:
-        """Replace the table of fates; columns of `ROWS` that are missing are blank."""
-        absent = [pl.lit(None, kind).alias(name) for name, kind in ROWS.items() if name not in rows.columns]
-        complete = rows.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
-        content = io.BytesIO()  # polars would report a full disk as an error of its own
-        complete.write_parquet(content)
-        durable.write(path or self.rows, content.getbuffer())
+    def count_rows(self) -> dict[str, int]:
+        """How many source rows have each fate, without reading the whole table.
+
+        Raises:
+            FolderError: As `read_rows`.
+        """
+        try:
+            return dict(pl.scan_parquet(self.rows).group_by("fate").len().collect(engine="streaming").rows())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise self._damaged_rows() from error
+
+    def write_rows(self, rows: pl.DataFrame | Iterable[pl.DataFrame], path: Path | None = None) -> None:
+        """Replace the table of fates; columns of `ROWS` that are missing are blank.
+
+        Args:
+            rows: The table, as a whole or in parts that are taken one after the other.
+            path: Where to write it instead.
+        """
+        parts = [rows] if isinstance(rows, pl.DataFrame) else rows
+        with durable.replacing(path or self.rows) as file:
+            _write_parquet(map(_complete, parts), file)
+
+
+def _complete(rows: pl.DataFrame) -> pl.DataFrame:
+    absent = [pl.lit(None, kind).alias(name) for name, kind in ROWS.items() if name not in rows.columns]
+    return rows.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
+
+
+def _write_parquet(parts: Iterator[pl.DataFrame], file: BinaryIO) -> None:
+    """Write parts of a table as they come.
+
+    Raises:
+        OSError: The file cannot be written; polars calls it an error of computing.
+    """
+    table = register_io_source(lambda *_: parts, schema=pl.Schema(ROWS), is_pure=False)
+    try:
+        table.sink_parquet(file, compression_level=1)
+    except pl.exceptions.ComputeError as error:
+        if number := _error_number(error):
+            raise OSError(number, os.strerror(number)) from error
+        raise
 
 
 ROWS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
@@ -509,10 +543,10 @@ ROWS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
 """Columns of `rows.parquet`."""
 
 
-def _error_number(error: OSError) -> int:
+def _error_number(error: Exception) -> int:
     """The system's number of an error; polars puts it into the text, as in `File too large (os error 27)`."""
     found = re.search(r"\(os error (\d+)\)", str(error))
-    return error.errno or (int(found[1]) if found else 0)
+    return getattr(error, "errno", None) or (int(found[1]) if found else 0)
 
 
 def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:
@@ -528,7 +562,11 @@ def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:
     Raises:
         BalanceError: The fates do not add up to `read`.
     """
-    found = dict(rows.group_by("fate").len().rows())
+    return add_up(dict(rows.group_by("fate").len().rows()), read)
+
+
+def add_up(found: Mapping[str, int], read: int) -> dict[str, int]:
+    """As `count_fates`, of rows that were counted."""
     counts = {str(fate): found.get(fate, 0) for fate in Fate}
     if sum(counts.values()) != read:
         raise BalanceError(

@@ -13,7 +13,7 @@ import polars as pl
 from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
 from prep.errors import FolderError, SourceError
-from prep.folder import Manifest, RunFolder, check_sources, count_fates
+from prep.folder import Manifest, RunFolder, add_up, check_sources
 from prep.intake import Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
@@ -29,16 +29,17 @@ from prep.preflight import (
 )
 from prep.preparation import (
     IDENTITY,
+    Divided,
+    FirstPass,
+    MemorySpill,
     Plan,
     UndecidedError,
     decide,
     discarded,
-    fates,
     first_pass,
-    losers,
     make_plan,
     occurrences,
-    survivors,
+    second_pass,
 )
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, spool
@@ -138,7 +139,7 @@ def prepare(
     """
     settings = make_settings(options)
     plan = _plan(open_all(listed(sources), settings.reading), schema, settings)
-    spill: list[pl.DataFrame] = []
+    spill = MemorySpill()
     rejected: list[pl.DataFrame] = []
     try:
         first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
@@ -147,18 +148,28 @@ def prepare(
         spill.clear()
         rejected.clear()
         first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
-    decision = decide(plan, first.keys, spill)
+    decision = decide(plan, first, spill)
+    divided = list(second_pass(plan, spill, decision, first))
     names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(
-        ready=pl.concat(survivors(spill, decision)).select(*plan.fields, *IDENTITY),
+        ready=pl.concat(batch.ready for batch in divided).select(*plan.fields, *IDENTITY),
         rejected=pl.concat(rejected).select(
             *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *REJECTED_TAIL
         ),
-        duplicates=pl.concat(losers(plan, spill, decision, first)),
-        counts=count_fates(fates(first, decision), first.read),
+        duplicates=pl.concat(batch.duplicates for batch in divided),
+        counts=_count(divided, first),
         merged=discarded(decision, first),
         conventions=tuple(convention for convention in plan.conventions if convention.value),
     )
+
+
+def _count(divided: Sequence[Divided], first: FirstPass) -> dict[str, int]:
+    found: dict[str, int] = {
+        Fate.READY: sum(batch.ready.height for batch in divided),
+        Fate.DUPLICATE: sum(batch.duplicates.height for batch in divided),
+        Fate.REJECTED: sum(batch.height for batch in first.rejected),
+    }
+    return add_up(found, first.read)
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,8 @@ class Run:
     @property
     def counts(self) -> dict[str, int]:
         """Rows by fate; `read` is the sum of all others."""
-        return count_fates(self.rows, self.rows.height)
+        found = self.folder.count_rows()
+        return add_up(found, sum(found.values()))
 
     @property
     def rows(self) -> pl.DataFrame:

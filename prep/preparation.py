@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 POSITION, RECORD, SOURCE, ROW, LINE, RAW = "_position", "_record", "_source", "_row", "_line", "_raw"
 IDENTITY = (SOURCE, ROW, LINE)
 INDEX = (ORDINAL, POSITION, RECORD, *IDENTITY)
+HASH = "_hash"
 
 
 class Spill(Protocol):
@@ -43,6 +44,31 @@ class Spill(Protocol):
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """Yield the batches in the order in which they came."""
+
+    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
+        """Yield some columns of the batches."""
+
+
+class MemorySpill:
+    """Batches that wait in memory."""
+
+    def __init__(self) -> None:
+        self._frames: list[pl.DataFrame] = []
+
+    def append(self, frame: pl.DataFrame, /) -> None:
+        """Take a batch."""
+        self._frames.append(frame)
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return iter(self._frames)
+
+    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
+        """Yield some columns of the batches."""
+        return (frame.select(names) for frame in self._frames)
+
+    def clear(self) -> None:
+        """Forget the batches."""
+        self._frames.clear()
 
 
 @dataclass(frozen=True)
@@ -276,8 +302,10 @@ class FirstPass:
     """What is left of the first pass beside the spill.
 
     Attributes:
-        keys: `INDEX`, `_key` and `_rank` of every valid row, by ordinal.
-        rejected: `_position`, `_record`, `_source`, `_row`, `_line` and `_reasons` of every rejected row.
+        index: `_source` (categorical), `_row`, `_hash` (of the key) and `_rank` of every valid row, by
+            ordinal.
+        rejected: `_record`, `_source`, `_row`, `_line` and `_reasons` of the rejected rows, batch by batch as
+            in the spill.
         rows: Records of each source, as the reader counted them.
         digests: SHA-256 of each source as it was read, in hexadecimal.
         skipped: Physical lines of each source that hold no row.
@@ -285,8 +313,8 @@ class FirstPass:
         notes: Values that are sent as they are but deserve a look, by field and code.
     """
 
-    keys: pl.DataFrame
-    rejected: pl.DataFrame
+    index: pl.DataFrame
+    rejected: Sequence[pl.DataFrame]
     rows: Sequence[int]
     digests: Sequence[str]
     skipped: Sequence[Sequence[Skipped]]
@@ -300,11 +328,11 @@ class FirstPass:
 
     def reasons(self) -> Counter[tuple[str, str]]:
         """How many rows have each reason, by field (empty for the whole row) and code."""
-        listed = self.rejected[REASONS].explode().drop_nulls().value_counts()
         counted = Counter[tuple[str, str]]()
-        for reason, rows in listed.rows():
-            field, _, code = reason.rpartition(":")
-            counted[field, code] += rows
+        for frame in self.rejected:
+            for reason, rows in frame[REASONS].explode().drop_nulls().value_counts().rows():
+                field, _, code = reason.rpartition(":")
+                counted[field, code] += rows
         return counted
 
 
@@ -321,7 +349,7 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
         SourceError: There are no rows, or one stands in a returned table twice.
         UndecidedError: A column must be surveyed first. What `spill` and `rejected` were given is void.
     """
-    keys: list[pl.DataFrame] = []
+    index: list[pl.DataFrame] = []
     refused: list[pl.DataFrame] = []
     rows: list[int] = []
     digests: list[str] = []
@@ -335,8 +363,8 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             judged = judge_batch(plan, position, identify(source, batch), ordinal)
             ordinal += judged.valid.height
             spill.append(judged.valid.drop(KEY, RANK))
-            keys.append(judged.valid.select(*INDEX, KEY, RANK))
-            refused.append(judged.rejected.select(POSITION, RECORD, *IDENTITY, REASONS))
+            index.append(judged.valid.select(*_INDEXED))
+            refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
             skipped[position].extend(judged.skipped)
             changes.update(judged.changes)
             for place, noted in judged.notes.items():
@@ -344,7 +372,7 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             rejected(judged.rejected, sum(rows) + reader.rows)
         rows.append(reader.rows)
         digests.append(reader.sha256)
-    _refuse_repeats(plan, keys, refused)
+    _refuse_repeats(plan, [*index, *refused])
     if not sum(rows):
         raise SourceError(
             f"{plan.sources[0].path}: there are no data rows",
@@ -352,10 +380,13 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             hint="A lead file has a header and at least one row below it.",
             source=plan.sources[0].path,
         )
-    return FirstPass(pl.concat(keys), pl.concat(refused), rows, digests, skipped, changes, notes)
+    return FirstPass(pl.concat(index), refused, rows, digests, skipped, changes, notes)
 
 
-def _refuse_repeats(plan: Plan, keys: Sequence[pl.DataFrame], refused: Sequence[pl.DataFrame]) -> None:
+_INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH), RANK)
+
+
+def _refuse_repeats(plan: Plan, frames: Sequence[pl.DataFrame]) -> None:
     """Refuse a row that tables of prep's own hold twice: it would have two fates.
 
     Raises:
@@ -364,7 +395,7 @@ def _refuse_repeats(plan: Plan, keys: Sequence[pl.DataFrame], refused: Sequence[
     own = [source.path for source in plan.sources if own_places(source.columns)]
     if not own:
         return
-    rows = pl.concat([frame.select(SOURCE, ROW) for frame in (*keys, *refused)])
+    rows = pl.concat([frame.select(pl.col(SOURCE).cast(pl.String), ROW) for frame in frames])
     if repeated := rows.height - rows.n_unique():
         raise SourceError(
             f"{', '.join(own)}: {repeated} rows stand in it more than once",
@@ -510,16 +541,10 @@ class Decision:
     discarded: pl.DataFrame
 
 
-def decide(plan: Plan, keys: pl.DataFrame, spill: Spill) -> Decision:
-    """Settle the duplicates once all keys are known.
-
-    Args:
-        plan: The plan.
-        keys: `_ordinal`, `_key` and `_rank` of all valid rows, in order.
-        spill: The rows themselves.
-    """
-    losers = find_losers(keys)
-    kept = keys.select(ORDINAL).join(losers, on=ORDINAL, how="left", maintain_order="left")[KEPT]
+def decide(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
+    """Settle the duplicates once all rows were judged."""
+    losers = find_losers(_repeated_keys(plan, first.index, spill))
+    kept = _by_ordinal(first.index.height, losers[ORDINAL], losers[KEPT])
     nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
     if plan.settings.keep.policy is not KeepPolicy.MERGE or losers.is_empty():
         empty = {"field": pl.String, "value": pl.String, ORDINAL: pl.UInt32, KEPT: pl.UInt32}
@@ -530,27 +555,58 @@ def decide(plan: Plan, keys: pl.DataFrame, spill: Spill) -> Decision:
     return Decision(kept, pl.concat([nothing, merged.rows.select(nothing.columns)]), merged.discarded)
 
 
-def survivors(spill: Spill, decision: Decision) -> Iterator[pl.DataFrame]:
-    """The second pass: the rows that are left, in source order, merged where merging was decided.
+def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFrame:
+    """`_ordinal`, `_key` and `_rank` of all rows whose key another row has.
 
-    Yields:
-        `INDEX` and the judged fields.
+    The hash of a key finds them, and perhaps a few others; only their keys are read back.
     """
-    for batch in spill:
-        standing = batch.filter(_kept(batch, decision).is_null())
-        yield standing.update(decision.merged, on=ORDINAL) if decision.merged.height else standing
+    again = index[HASH].filter(~index[HASH].is_first_distinct())
+    repeated = index.select(pl.col(HASH).is_in(again.unique().implode())).to_series()
+    keys = [
+        batch.select(ORDINAL, _keys(plan, batch)).filter(repeated.slice(_first(batch), batch.height))
+        for batch in spill.columns([ORDINAL, plan.settings.lookup_field])
+    ]
+    ordinals = pl.concat(keys)
+    return ordinals.with_columns(index[RANK].gather(ordinals[ORDINAL]))
 
 
-def losers(plan: Plan, spill: Spill, decision: Decision, first: FirstPass) -> Iterator[pl.DataFrame]:
-    """The rows that lost, in source order.
+def _keys(plan: Plan, batch: pl.DataFrame) -> pl.Series:
+    field = plan.settings.lookup_field
+    return lookup_keys(batch[field], plan.schema.fields[field].type)
 
-    Yields:
-        The plan's fields, `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
+
+def _by_ordinal(rows: int, ordinals: pl.Series, values: pl.Series) -> pl.Series:
+    """Values of some of the valid rows as one value for each, null for the others."""
+    return pl.repeat(None, rows, dtype=pl.UInt32, eager=True).scatter(ordinals, values)
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A batch of valid rows after the decision, in source order.
+
+    Attributes:
+        ready: The rows that are left, merged where that was decided: `INDEX` and the judged fields.
+        duplicates: The rows that lost: the plan's fields, `_source`, `_row`, `_line`, `_kept_source`,
+            `_kept_row`.
     """
+
+    ready: pl.DataFrame
+    duplicates: pl.DataFrame
+
+
+def second_pass(plan: Plan, spill: Spill, decision: Decision, first: FirstPass) -> Iterator[Divided]:
+    """Read the valid rows back and tell those that are left from those that lost."""
     for batch in spill:
-        kept = _kept(batch, decision)
-        lost = batch.with_columns(kept.alias(KEPT)).filter(kept.is_not_null())
-        yield lost.select(*plan.fields, *IDENTITY, *_kept_identity(lost[KEPT], first.keys))
+        kept = _of_batch(decision.kept, batch)
+        stands = kept.is_null()
+        ready = batch.filter(stands)
+        lost = batch.filter(~stands).select(
+            *plan.fields, *IDENTITY, *_kept_identity(kept.filter(~stands), first.index)
+        )
+        yield Divided(
+            ready.update(decision.merged, on=ORDINAL) if decision.merged.height else ready,
+            lost,
+        )
 
 
 def discarded(decision: Decision, first: FirstPass) -> pl.DataFrame:
@@ -559,58 +615,90 @@ def discarded(decision: Decision, first: FirstPass) -> pl.DataFrame:
     Returns:
         `field`, `value`, `_source`, `_row`, `_kept_source`, `_kept_row`.
     """
-    origin = [first.keys[name].gather(decision.discarded[ORDINAL]).alias(name) for name in (SOURCE, ROW)]
-    into = _kept_identity(decision.discarded[KEPT], first.keys)
+    origin = _identities(decision.discarded[ORDINAL], first.index, SOURCE, ROW)
+    into = _kept_identity(decision.discarded[KEPT], first.index)
     return decision.discarded.select("field", "value", *origin, *into)
 
 
-def _kept(batch: pl.DataFrame, decision: Decision) -> pl.Series:
-    return decision.kept.slice(batch[ORDINAL][0] if batch.height else 0, batch.height)
+def _first(batch: pl.DataFrame) -> int:
+    """The ordinal of a batch's first row; those of the others follow."""
+    return int(batch[ORDINAL][0]) if batch.height else 0
 
 
-def _kept_identity(kept: pl.Series, keys: pl.DataFrame) -> list[pl.Series]:
+def _of_batch(by_ordinal: pl.Series, batch: pl.DataFrame) -> pl.Series:
+    return by_ordinal.slice(_first(batch), batch.height)
+
+
+def _kept_identity(kept: pl.Series, index: pl.DataFrame) -> list[pl.Series]:
+    return _identities(kept, index, "_kept_source", "_kept_row")
+
+
+def _identities(ordinals: pl.Series, index: pl.DataFrame, source: str, row: str) -> list[pl.Series]:
     return [
-        keys[SOURCE].gather(kept).alias("_kept_source"),
-        keys[ROW].gather(kept).alias("_kept_row"),
+        index[SOURCE].gather(ordinals).cast(pl.String).alias(source),
+        index[ROW].gather(ordinals).alias(row),
     ]
 
 
-def fates(first: FirstPass, decision: Decision) -> pl.DataFrame:
-    """The fate of every source row after cleaning, in source order.
+def fates(
+    plan: Plan, spill: Spill, decision: Decision, first: FirstPass, chunks: Sequence[Chunk]
+) -> Iterator[pl.DataFrame]:
+    """The fate of every source row after cleaning, in source order, batch by batch.
+
+    Yields:
+        The columns `source`, `row`, `line`, `key`, `fate`, `kept_source`, `kept_row`, `chunk` and `reasons`.
+
+    Raises:
+        BalanceError: The chunks hold more or fewer rows than are left.
+    """
+    held = find_chunks(decision.kept, chunks)
+    files = pl.Series([chunk.file for chunk in chunks], dtype=pl.String)
+    columns = [ORDINAL, RECORD, *IDENTITY]
+    for batch, refused in zip(
+        spill.columns([*columns, plan.settings.lookup_field]), first.rejected, strict=True
+    ):
+        kept = _of_batch(decision.kept, batch)
+        stands = pl.lit(kept.is_null())
+        valid = batch.select(
+            RECORD,
+            *_UNMARKED,
+            pl.when(stands)
+            .then(pl.lit(Fate.READY.value))
+            .otherwise(pl.lit(Fate.DUPLICATE.value))
+            .alias("fate"),
+            _keys(plan, batch).alias("key"),
+            *_identities(kept, first.index, "kept_source", "kept_row"),
+            files.gather(_of_batch(held, batch)).alias("chunk"),
+        )
+        rejected = refused.select(
+            RECORD, *_UNMARKED, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
+        )
+        yield pl.concat([valid, rejected], how="diagonal").sort(RECORD).drop(RECORD)
+
+
+_UNMARKED: Final = [pl.col(name).alias(name.removeprefix("_")) for name in IDENTITY]
+
+
+def find_chunks(kept: pl.Series, chunks: Sequence[Chunk]) -> pl.Series:
+    """Which chunk holds each valid row: they hold the rows that are left, in order.
+
+    Args:
+        kept: See `Decision`.
+        chunks: All chunks of the run.
 
     Returns:
-        The columns `source`, `row`, `line`, `key`, `fate`, `kept_source`, `kept_row` and `reasons`.
-    """
-    identity = [POSITION, RECORD, *(pl.col(name).alias(name[1:]) for name in IDENTITY)]
-    kept_source, kept_row = _kept_identity(decision.kept, first.keys)
-    stands = decision.kept.is_null()
-    valid = first.keys.select(*identity, pl.col(KEY).alias("key")).with_columns(
-        pl.when(stands).then(pl.lit(Fate.READY.value)).otherwise(pl.lit(Fate.DUPLICATE.value)).alias("fate"),
-        kept_source.alias("kept_source"),
-        kept_row.alias("kept_row"),
-    )
-    rejected = first.rejected.select(
-        *identity, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
-    )
-    return pl.concat([valid, rejected], how="diagonal").sort(POSITION, RECORD).drop(POSITION, RECORD)
-
-
-def with_chunks(rows: pl.DataFrame, chunks: Sequence[Chunk]) -> pl.DataFrame:
-    """Add `chunk` to the table of fates: the chunks hold its ready rows, in order.
+        The position of the chunk by ordinal, null for a row that lost.
 
     Raises:
         BalanceError: The chunks hold more or fewer rows.
     """
-    names = [(chunk.file, chunk.rows) for chunk in chunks]
-    held = pl.DataFrame(names, schema={"file": pl.String, "rows": pl.UInt32}, orient="row")
-    files = held.select(pl.col("file").repeat_by("rows").explode()).to_series()
-    is_ready = pl.col("fate") == Fate.READY
-    ready = rows.filter(is_ready).height
-    if ready != files.len():
+    ready = kept.is_null().arg_true()
+    rows = pl.Series([chunk.rows for chunk in chunks], dtype=pl.UInt32)
+    positions = pl.select(pl.int_range(len(rows), dtype=pl.UInt32).repeat_by(rows).explode()).to_series()
+    if len(ready) != rows.sum():
         raise BalanceError(
-            f"{ready} rows are ready, but the upload files hold {files.len()}",
+            f"{len(ready)} rows are ready, but the upload files hold {rows.sum()}",
             code="unbalanced",
             hint="This is a defect of prep; nothing of this run may be sent.",
         )
-    place = rows.select(pl.when(is_ready).then(is_ready.cum_sum() - 1)).to_series()
-    return rows.with_columns(files.gather(place).alias("chunk"))
+    return _by_ordinal(len(kept), ready, positions)

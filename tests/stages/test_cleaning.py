@@ -275,7 +275,7 @@ def test_an_interrupted_clean_can_be_resumed_from_its_folder(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("_judge", "decide", "_write_chunks", "fates"):
+    for name in ("_judge", "decide", "_write_rows", "fates"):
         with monkeypatch.context() as patched:
             patched.setattr(cleaning, name, interrupt)
             with pytest.raises(KeyboardInterrupt):

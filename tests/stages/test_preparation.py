@@ -12,7 +12,7 @@ from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import default_folder
 from prep.model import Chunk, Format
 from prep.pipeline import Prepared, clean, prepare, read
-from prep.preparation import with_chunks
+from prep.preparation import find_chunks
 
 Rows = list[tuple[Any, ...]]
 
@@ -259,14 +259,14 @@ def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_chunks_must_hold_the_rows_that_are_ready() -> None:
-    rows = pl.DataFrame({"fate": ["ready", "rejected", "ready"]})
+    kept = pl.Series([None, 0, None], dtype=pl.UInt32)
     chunk = Chunk("chunks/leads-0001.csv", 1, 1, "")
     with pytest.raises(BalanceError, match="2 rows are ready, but the upload files hold 1"):
-        with_chunks(rows, [chunk])
+        find_chunks(kept, [chunk])
     with pytest.raises(BalanceError, match="2 rows are ready, but the upload files hold 0"):
-        with_chunks(rows, [])
-    both = with_chunks(rows, [chunk, Chunk("chunks/leads-0002.csv", 1, 1, "")])
-    assert both["chunk"].to_list() == ["chunks/leads-0001.csv", None, "chunks/leads-0002.csv"]
+        find_chunks(kept, [])
+    assert find_chunks(kept, [chunk, Chunk("chunks/leads-0002.csv", 1, 1, "")]).to_list() == [0, None, 1]
+    assert find_chunks(kept.clear(), []).to_list() == []
 
 
 @pytest.mark.parametrize(
