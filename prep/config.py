@@ -40,6 +40,8 @@ class CleanSettings:
         lookup_field: REST name of the field that identifies a lead; `id` means update only.
         format: Format of the upload files.
         maps: Source column → field, as the user decided; an empty field leaves the column out.
+        mapping: The same from a saved mapping: columns that no source has are passed over, and `maps` goes
+            before it.
         unknown: What to do with columns that match no field.
         constants: Field → value for every row.
         keep: Which of several rows with one lookup value survives.
@@ -60,6 +62,7 @@ class CleanSettings:
     lookup_field: str = "email"
     format: Format = Format.CSV
     maps: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, str] = field(default_factory=dict)
     unknown: Unknown = Unknown.ERROR
     constants: Mapping[str, str] = field(default_factory=dict)
     keep: Keep = field(default_factory=Keep)
@@ -97,7 +100,10 @@ class CleanSettings:
         return tuple(dict.fromkeys(field for field in (self.keep.field, *rules) if field))
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as the manifest keeps them, keys in the words of the flags."""
+        """The settings as the manifest keeps them, keys in the words of the flags.
+
+        A saved mapping is in it as far as a plan applied it.
+        """
         return {
             "lookup_field": self.lookup_field,
             "format": str(self.format),
@@ -167,6 +173,7 @@ class CleanOptions(TypedDict, total=False):
     lookup_field: str
     format: str
     maps: Mapping[str, str]
+    mapping: Mapping[str, str]
     unknown: str
     constants: Mapping[str, str]
     keep: str
@@ -207,6 +214,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         lookup_field=options.get("lookup_field", defaults.lookup_field),
         format=_choose(Format, "format", options.get("format", defaults.format)),
         maps=dict(options.get("maps", {})),
+        mapping=dict(options.get("mapping", {})),
         unknown=_choose(Unknown, "unknown", options.get("unknown", defaults.unknown)),
         constants=dict(options.get("constants", {})),
         keep=Keep.parse(options.get("keep", str(defaults.keep))),

@@ -6,7 +6,7 @@ known it is decided which of them lose, and the second pass writes the survivors
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
@@ -198,19 +198,24 @@ def columns_of_all(sources: Iterable[Sequence[str]]) -> tuple[tuple[str, int], .
     return tuple(dict.fromkeys(columns))
 
 
-def map_sources(
-    sources: Sequence[Source], schema: Schema, settings: CleanSettings
-) -> list[headers.HeaderMapping]:
+def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettings) -> Plan:
     """Map the headers of all sources; what is wrong with a header is part of its mapping.
+
+    Of a saved mapping only the columns count that are there; a note of the first source names the others.
 
     Raises:
         SettingsError: The settings name fields or columns that are not there.
     """
+    saved, absent = headers.split_maps(settings.mapping, [source.columns for source in sources])
+    settings = replace(settings, maps={**saved, **settings.maps}, mapping={})
+    if absent:
+        note = f"columns of the saved mapping that are not here: {', '.join(map(repr, absent))}"
+        sources = [replace(sources[0], notes=(*sources[0].notes, note)), *sources[1:]]
     headers.check_settings(
         schema, lookup_field=settings.lookup_field, maps=settings.maps, constants=settings.constants
     )
     headers.refuse_idle_maps(settings.maps, [source.columns for source in sources])
-    return [
+    mappings = [
         headers.map_headers(
             source.columns,
             schema,
@@ -224,6 +229,7 @@ def map_sources(
         )
         for source in sources
     ]
+    return Plan(sources, mappings, schema, settings)
 
 
 def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings) -> Plan:
@@ -233,7 +239,7 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
         SettingsError: The settings name fields or columns that are not there.
         HeaderError: Columns do not fit the schema.
     """
-    plan = Plan(sources, map_sources(sources, schema, settings), schema, settings)
+    plan = map_sources(sources, schema, settings)
     plan.spelling()
     headers.refuse_problems(plan.problems)
     _check_keep(plan)

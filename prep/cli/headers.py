@@ -10,12 +10,20 @@ from prep.cli import options, session
 from prep.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prep.headers import Column
     from prep.sources import Source
 
 
 @click.command("headers", context_settings=options.CONTEXT)
 @options.inputs
 @options.mapping
+@click.option(
+    "--save",
+    is_flag=True,
+    help="Add the mapping to prep.toml, where later runs find it.",
+)
 @options.json_only
 def command(**chosen: Any) -> None:
     """Show to which field each column maps, and why. Ends with 1 if the columns cannot be used as they are.
@@ -33,13 +41,14 @@ def command(**chosen: Any) -> None:
     Examples:
       prep headers leads.csv
       prep headers leads.csv --map "Work mail=email" --unknown drop
+      prep headers leads.csv --map "Work mail=email" --save     later runs know it
       prep headers leads.csv --json | jq '.mapping[] | select(.field == null)'
     """
     from prep.config import make_settings
     from prep.folder import RunFolder
     from prep.headers import refuse_problems
     from prep.intake import listed, take_in
-    from prep.preparation import Plan, map_sources
+    from prep.preparation import map_sources
     from prep.report import describe_mapping, describe_source
     from prep.schema import load_schema
 
@@ -49,19 +58,55 @@ def command(**chosen: Any) -> None:
     settings = make_settings(options.clean_options(chosen))
     with tempfile.TemporaryDirectory(prefix="prep-headers-") as temporary:
         sources = take_in(listed(given), settings.reading, RunFolder(temporary))
-    plan = Plan(sources, map_sources(sources, schema, settings), schema, settings)
-    for source, mapping in zip(sources, plan.mappings, strict=True):
+    plan = map_sources(sources, schema, settings)
+    for source, mapping in zip(plan.sources, plan.mappings, strict=True):
         columns = [column.facts for column in mapping.columns]
         notes = [f"  note: {note}" for note in source.notes]
         say(describe_source(_facts(source)), *notes, *describe_mapping(columns), err=chosen["as_json"])
-    answer = {
-        "sources": [_facts(source) for source in sources],
+    answer: dict[str, Any] = {
+        "sources": [_facts(source) for source in plan.sources],
         "mapping": [column.facts for column in plan.columns],
     }
     session.situation().facts.update(answer)
     refuse_problems(plan.problems)
+    if chosen["save"]:
+        answer["saved"] = _save(plan.columns)
+        added = [f"  {header!r} = {field!r}" for header, field in answer["saved"].items()]
+        say(f"prep.toml: {len(added)} columns added to [map]", *added, err=chosen["as_json"])
     if chosen["as_json"]:
         say_json({**answer, "exit_code": session.EXIT_DONE})
+
+
+def _save(columns: "Sequence[Column]") -> dict[str, str]:
+    """Add the mapping of these columns to `prep.toml`; tell what it did not hold before.
+
+    Raises:
+        SettingsError: It says something else of a column, or so do two sources.
+    """
+    from prep import durable
+    from prep.config import SETTINGS_FILE, load_settings_file
+    from prep.errors import SettingsError
+    from prep.headers import add_mapping
+
+    maps: dict[str, str] = {}
+    for column in columns:
+        if column.position < 0 or not column.header.strip():
+            continue
+        field = column.field if column.is_used and column.field else ""
+        if maps.setdefault(column.header, field) != field:
+            raise SettingsError(
+                f"{column.header!r} is not the same field everywhere",
+                code="mapping_exists",
+                hint="Save the mapping of one file, and say --map for the other.",
+                column=column.header,
+            )
+    known = load_settings_file().get("map", {})
+    path = SETTINGS_FILE.resolve()
+    content = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+    if (after := add_mapping(content, maps)) != content:
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        durable.write(path, after.encode(), mode=mode)
+    return {header: field for header, field in maps.items() if header not in known}
 
 
 def _facts(source: "Source") -> dict[str, Any]:

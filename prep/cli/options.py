@@ -103,11 +103,14 @@ def _merge_rules(
     for rule in rules.values():
         _judged(MergeRule.parse)(context, parameter, rule)
     is_lasting = context.get_parameter_source("merge") is ParameterSource.DEFAULT_MAP
-    is_other_said = context.get_parameter_source("keep") in _SAID_NOW
-    return {} if is_lasting and is_other_said and context.params["keep"] != KeepPolicy.MERGE else rules
+    is_other_said = _is_said_now("keep", context) and context.params["keep"] != KeepPolicy.MERGE
+    return {} if is_lasting and is_other_said else rules
 
 
-_SAID_NOW: Final = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+def _is_said_now(name: str, context: click.Context | None = None) -> bool:
+    """Whether a parameter comes from the command line or the environment, and not from `prep.toml`."""
+    source = (context or click.get_current_context()).get_parameter_source(name)
+    return source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 
 
 def _upper(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -271,7 +274,7 @@ mapping = _bundle(
         "mapping_file",
         type=PATH,
         metavar="FILE",
-        help="A mapping that prep headers saved; --map goes before it.",
+        help="A saved mapping, of which the columns count that are there; --map goes before it.",
     ),
     _option("--split-name", is_flag=True, help="Make first and last name of a column of full names."),
 )
@@ -463,13 +466,14 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters."""
     options: CleanOptions = {
         "lookup_field": chosen["lookup_field"],
-        "maps": _all_maps(chosen),
+        "maps": chosen["maps"] if _is_said_now("maps") else {},
+        "mapping": _saved_mapping(chosen),
         "split_name": chosen["split_name"],
         "unknown": chosen["unknown"],
         "constants": chosen["constants"],
         "encoding": chosen["encoding"],
         "delimiter": chosen["delimiter"],
-        "header_line": 0 if chosen["no_header"] else chosen["header_line"],
+        "header_line": _header_line(chosen),
         "sheet": chosen["sheet"],
     }
     if "keep" in chosen:
@@ -490,9 +494,29 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     return options
 
 
-def _all_maps(chosen: Mapping[str, Any]) -> dict[str, str]:
+def _header_line(chosen: Mapping[str, Any]) -> int | None:
+    """Where the header is, 0 for nowhere; what is said now goes before `prep.toml`.
+
+    Raises:
+        click.UsageError: Both are said.
+    """
+    line: int | None = chosen["header_line"]
+    if not chosen["no_header"] or line is None:
+        return 0 if chosen["no_header"] else line
+    if _is_said_now("no_header") == _is_said_now("header_line"):
+        raise click.UsageError("--no-header and --header-line exclude each other: leave one out")
+    return 0 if _is_said_now("no_header") else line
+
+
+def _saved_mapping(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The table `map` of `prep.toml` and the file of `--mapping`, which goes before it if it is said now."""
+    context = click.get_current_context()
+    lines = tuple(context.lookup_default("maps") or ())
+    parameter = next(parameter for parameter in context.command.params if parameter.name == "maps")
+    lasting = _pairs(context, parameter, lines)
     if chosen["mapping_file"] is None:
-        return dict(chosen["maps"])
+        return lasting
     from prep.headers import load_mapping
 
-    return {**load_mapping(chosen["mapping_file"]), **chosen["maps"]}
+    loaded = load_mapping(chosen["mapping_file"])
+    return {**lasting, **loaded} if _is_said_now("mapping_file") else {**loaded, **lasting}

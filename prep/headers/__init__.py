@@ -2,8 +2,15 @@
 
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
 from prep.headers.judging import refuse_problems
-from prep.headers.mapping import check_settings, known_columns, map_headers, refuse_idle_maps, unknown_field
-from prep.headers.saved import dump_mapping, load_mapping
+from prep.headers.mapping import (
+    check_settings,
+    known_columns,
+    map_headers,
+    refuse_idle_maps,
+    split_maps,
+    unknown_field,
+)
+from prep.headers.saved import add_mapping, dump_mapping, load_mapping
 
 __all__ = [
     "FULL_NAME",
@@ -12,6 +19,7 @@ __all__ = [
     "HeaderMapping",
     "How",
     "Problem",
+    "add_mapping",
     "check_settings",
     "dump_mapping",
     "known_columns",
@@ -19,5 +27,6 @@ __all__ = [
     "map_headers",
     "refuse_idle_maps",
     "refuse_problems",
+    "split_maps",
     "unknown_field",
 ]

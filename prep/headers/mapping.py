@@ -200,22 +200,30 @@ def known_columns(names: Iterable[str | None], schema: Schema) -> int:
     return sum(any(table.get(word) in schema.fields for table in tables) for word in words)
 
 
+def split_maps(
+    maps: Mapping[str, str], sources: Sequence[Sequence[str]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Tell the part of a mapping whose columns the sources have from the part whose columns none has."""
+    seen = {fold(header) or header for headers in sources for header in headers}
+    present = {header: field for header, field in maps.items() if (fold(header) or header) in seen}
+    return present, {header: field for header, field in maps.items() if header not in present}
+
+
 def refuse_idle_maps(maps: Mapping[str, str], sources: Sequence[Sequence[str]]) -> None:
     """Refuse a mapping of a column that no source has: it is a slip that would go unnoticed.
 
     Raises:
         SettingsError: A header of `maps` occurs in none of the sources.
     """
-    seen = {fold(header) or header for headers in sources for header in headers}
-    for header in maps:
-        if (fold(header) or header) not in seen:
-            names = dict.fromkeys(repr(name) for headers in sources for name in headers)
-            raise SettingsError(
-                f"--map: no source has a column {header!r}",
-                code="unknown_column",
-                hint=f"Columns: {', '.join(names)}.",
-                column=header,
-            )
+    _, idle = split_maps(maps, sources)
+    for header in idle:
+        names = dict.fromkeys(repr(name) for headers in sources for name in headers)
+        raise SettingsError(
+            f"--map: no source has a column {header!r}",
+            code="unknown_column",
+            hint=f"Columns: {', '.join(names)}.",
+            column=header,
+        )
 
 
 def check_settings(

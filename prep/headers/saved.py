@@ -1,14 +1,17 @@
 """Mappings as files, to be decided once and used again."""
 
 import json
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prep.config import SETTINGS_FILE
 from prep.errors import SettingsError
 from prep.headers.columns import Column, How
 
+_TABLE = re.compile(r"\s*\[\s*map\s*\]\s*(#.*)?$")
 _REMEDY = (
     'It holds a table [map] with lines such as "Source column" = "field"; an empty field leaves one out.'
 )
@@ -98,6 +101,63 @@ def dump_mapping(columns: Iterable[Column]) -> str:
         is_open = column.how in {How.SUGGESTED, How.UNKNOWN}
         lines[column.header] = f"{'# ' if is_open else ''}{line}  # {column.how}"
     return "\n".join(["[map]", *lines.values(), ""])
+
+
+def add_mapping(content: str, maps: Mapping[str, str]) -> str:
+    """Put columns into the table `[map]` of a `prep.toml`; every other line stays as it is.
+
+    Args:
+        content: The text of the file, empty where there is none.
+        maps: Header → field; those that stand there already are left alone.
+
+    Raises:
+        SettingsError: The file says another field of one of them, or its table cannot be added to.
+    """
+    before = _parse(SETTINGS_FILE, content)
+    known = before.get("map", {})
+    for header, field in maps.items():
+        if known.get(header, field) != field:
+            raise SettingsError(
+                f"{SETTINGS_FILE}: maps {header!r} to another field",
+                code="mapping_exists",
+                hint=f"Remove that line of its table [map], or make it {_quote(header)} = {_quote(field)}.",
+                source=str(SETTINGS_FILE),
+                column=header,
+            )
+    new = [f"{_quote(header)} = {_quote(field)}" for header, field in maps.items() if header not in known]
+    after = _with_lines(content, new)
+    if not _is_toml(after) or tomllib.loads(after) != {**before, "map": {**known, **maps}}:
+        raise SettingsError(
+            f"{SETTINGS_FILE}: its table map cannot be added to",
+            code="mapping_exists",
+            hint="Write it as a table of its own: a line [map], and below it a line for each column.",
+            source=str(SETTINGS_FILE),
+        )
+    return after if new else content
+
+
+def _with_lines(content: str, new: Sequence[str]) -> str:
+    """The text with further lines at the end of its table `[map]`, or with such a table at its end."""
+    ending = "\r\n" if "\r\n" in content else "\n"
+    lines = [line.removesuffix("\r") for line in content.split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    place = next((number for number, line in enumerate(lines, 1) if _TABLE.match(line)), None)
+    if place is None:
+        lines += ["", "[map]"] if lines else ["[map]"]
+        place = len(lines)
+    end = next((at for at in range(place, len(lines)) if lines[at].lstrip().startswith("[")), len(lines))
+    while end > place and lines[end - 1].lstrip()[:1] in {"", "#"}:
+        end -= 1
+    return ending.join([*lines[:end], *new, *lines[end:], ""])
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _quote(text: str) -> str:
