@@ -179,6 +179,16 @@ def longest(type_name: str, length: int | None) -> int | None:
     return (length or STRING_CHARACTERS) if type_name in _TYPES_WITH_LENGTH else None
 
 
+def folded(value: pl.Expr) -> pl.Expr:
+    """A value in lower case, with single spaces: for values that are the same to people."""
+    return value.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars(" ")
+
+
+def fold_value(value: str) -> str:
+    """The same for one text."""
+    return str(pl.select(folded(pl.lit(value))).item())
+
+
 def length_check(type_name: str, length: int | None) -> Check | None:
     """The length rule of a field: characters for most types, bytes of UTF-8 for text, none for numbers."""
     limit = longest(type_name, length)

@@ -17,7 +17,7 @@ from prep.chunks import split
 from prep.config import Destination
 from prep.errors import FolderError, InputError, SourceError
 from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, add_up
-from prep.model import Chunk, Fate, KeepPolicy, Reading
+from prep.model import Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.preparation import (
     IDENTITY,
@@ -258,7 +258,13 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         fields=plan.fields,
         chunks=tuple(chunks),
         reasons=tuple(
-            {"code": code, "field": field or None, "rows": rows, "shapes": shapes.of(field, code)}
+            {
+                "code": code,
+                "field": field or None,
+                "rows": rows,
+                "shapes": shapes.of(field, code),
+                **({"rules": list(rules)} if (rules := plan.schema.rules_for(field, Reason(code))) else {}),
+            }
             for (field, code), rows in sorted(first.reasons().items(), key=lambda item: (-item[1], item[0]))
         ),
         changes=tuple(

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -56,6 +56,7 @@ class CleanSettings:
         states: Whether states become codes or English names.
         repair_mojibake: Whether text that was decoded wrongly before it came here is repaired.
         split_name: Whether a column of full names becomes first and last name.
+        truncate: Fields whose values are cut where they are too long, besides those of the schema.
         reading: How all sources are read, where it was said.
     """
 
@@ -77,6 +78,7 @@ class CleanSettings:
     states: States = States.KEEP
     repair_mojibake: bool = False
     split_name: bool = False
+    truncate: tuple[str, ...] = ()
     reading: Reading = FIND_OUT
 
     def __post_init__(self) -> None:
@@ -122,6 +124,7 @@ class CleanSettings:
             "states": str(self.states),
             "repair_mojibake": self.repair_mojibake,
             "split_name": self.split_name,
+            "truncate": list(self.truncate),
             "encoding": self.reading.encoding,
             "delimiter": self.reading.delimiter,
             "header_line": self.reading.header_line,
@@ -154,6 +157,7 @@ class CleanSettings:
                 states=States(raw["states"]),
                 repair_mojibake=raw["repair_mojibake"],
                 split_name=raw["split_name"],
+                truncate=tuple(raw.get("truncate", ())),
                 reading=Reading(**{name: raw[name] for name in _READING_OPTIONS}),
             )
         except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
@@ -188,6 +192,7 @@ class CleanOptions(TypedDict, total=False):
     states: str
     repair_mojibake: bool
     split_name: bool
+    truncate: Sequence[str]
     encoding: str | None
     delimiter: str | None
     header_line: int | None
@@ -229,6 +234,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         states=_choose(States, "states", options.get("states", defaults.states)),
         repair_mojibake=options.get("repair_mojibake", False),
         split_name=options.get("split_name", False),
+        truncate=tuple(sorted(set(options.get("truncate", ())))),
         reading=Reading(
             encoding=options.get("encoding"),
             delimiter=options.get("delimiter"),

@@ -20,7 +20,7 @@ from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, is_called, lo
 from prep.errors import BalanceError, SettingsError, SourceError
 from prep.model import ALL_FIELDS, Chunk, Convention, Fate, KeepPolicy, MergePolicy, Reason
 from prep.returned import identify, own_places
-from prep.schema import Schema
+from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Batch, Skipped, Source
 from prep.validation import REASONS, compile_judge, validate
 from prep.values import Normalised, Note, Noted, Spelling, find_notes, find_spoiled, normalise
@@ -151,6 +151,16 @@ class Plan:
         )
 
     @cached_property
+    def known_fields(self) -> Mapping[str, Field]:
+        """The schema's fields by REST name, those marked whose values are cut where they are too long.
+
+        The lookup field is never cut: half a key is another one.
+        """
+        lookup = self.schema.fields[self.settings.lookup_field]
+        cut = {name: replace(self.schema.fields[name], truncate=True) for name in self.settings.truncate}
+        return {**self.schema.fields, **cut, lookup.name: replace(lookup, truncate=False)}
+
+    @cached_property
     def open_fields(self) -> dict[str, str]:
         """Fields whose cells only their whole column explains → the setting that would."""
         spelling = self.spelling()
@@ -241,9 +251,26 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
     """
     plan = map_sources(sources, schema, settings)
     plan.spelling()
+    _check_truncate(plan)
     headers.refuse_problems(plan.problems)
     _check_keep(plan)
     return plan
+
+
+def _check_truncate(plan: Plan) -> None:
+    for name in plan.settings.truncate:
+        field = plan.schema.fields.get(name)
+        found = "there is no such field" if field is None else f"its type is {field.type}"
+        if name == plan.settings.lookup_field:
+            found = "it is the lookup field"
+        elif field and field.type in TRUNCATED_TYPES:
+            continue
+        raise SettingsError(
+            f"--truncate {name}: {found}",
+            code="bad_truncate",
+            hint=f"It takes fields of type {' and '.join(TRUNCATED_TYPES)}, but not the lookup field.",
+            column=name,
+        )
 
 
 def _check_keep(plan: Plan) -> None:
@@ -433,19 +460,23 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
         {
             **({} if plan.settings.repair_mojibake else find_spoiled(cells)),
             **_find_notes(plan, position, fitting),
+            **normalised.notes,
         },
         batch.skipped,
     )
 
 
 def _normalise(plan: Plan, position: int, cells: pl.DataFrame) -> Normalised:
-    parts = [
-        normalise(part, plan.schema.fields, spelling) for spelling, part in plan.by_source(position, cells)
-    ]
+    fields = plan.known_fields
+    parts = [normalise(part, fields, spelling) for spelling, part in plan.by_source(position, cells)]
     if len(parts) == 1:
         return parts[0]
     changes = sum((Counter(part.changes) for part in parts), Counter[tuple[str, str]]())
-    return Normalised(pl.concat(part.frame for part in parts).sort(RECORD), changes)
+    notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
+    for part in parts:
+        for place, noted in part.notes.items():
+            notes[place] += noted
+    return Normalised(pl.concat(part.frame for part in parts).sort(RECORD), changes, notes)
 
 
 def _find_notes(plan: Plan, position: int, rows: pl.DataFrame) -> Mapping[tuple[str, Note], Noted]:

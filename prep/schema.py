@@ -30,6 +30,8 @@ from prep.checks import (
 )
 from prep.errors import SchemaError
 from prep.model import Reason
+from prep.rules import CrossRule, Terms
+from prep.schema_table import Table
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -41,6 +43,9 @@ READ_ONLY_TYPES: Final = frozenset({"formula", "reference"})
 LOOKUP_TYPES: Final = frozenset({"string", "email", "integer"})
 """Types that a custom field must have to be a lookup field.
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-lead-import"""
+
+TRUNCATED_TYPES: Final = ("string", "text")
+"""Types whose values keep their meaning when they are cut; half an address or number is another one."""
 
 NORMALISERS: Final = ("collapse_spaces", "lower", "title", "upper")
 """Further spellings that a field may ask for by name; `prep.values` applies them."""
@@ -63,6 +68,7 @@ class Field:
         checks: Names from `NAMED_CHECKS`.
         allowed: The only values that the field takes; empty for any.
         pattern: Regular expression that the whole value must match; empty for any.
+        truncate: A longer value is cut, not rejected.
     """
 
     name: str
@@ -77,6 +83,7 @@ class Field:
     checks: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     pattern: str = ""
+    truncate: bool = False
 
     def rules(self) -> Iterator[Check]:
         """Every check that a value of this field must pass, the type's own first."""
@@ -102,12 +109,14 @@ class Schema:
         fields: Fields by REST name.
         lookup_fields: Fields that identify a lead in an import.
         origin: What `load_schema` was given, to load it again.
+        rules: Rules over several fields.
     """
 
     name: str
     fields: Mapping[str, Field]
     lookup_fields: tuple[str, ...]
     origin: str = ""
+    rules: tuple[CrossRule, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -115,6 +124,7 @@ class Schema:
         content = {
             "fields": [asdict(field) for _, field in sorted(self.fields.items())],
             "lookup_fields": sorted(self.lookup_fields),
+            "rules": [asdict(rule) for rule in self.rules],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -167,7 +177,8 @@ class Schema:
 
         Args:
             lookup_field: The field that every row must fill; `id` must be positive besides.
-            fields: REST names of the columns to judge; all fields by default.
+            fields: REST names of the columns to judge; all fields by default. A rule over several fields is
+                judged if all of them are among these.
 
         Returns:
             A schema over text columns in their normalised spelling, none of them mandatory. Each check's
@@ -176,9 +187,25 @@ class Schema:
         """
         import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
 
-        names = self.fields if fields is None else fields
+        names = list(self.fields if fields is None else fields)
+        checks = defaultdict(list)
+        for rule in self.rules:
+            if set(rule.fields) <= set(names):
+                for name, check in rule.checks():
+                    checks[name].append(check)
         return pa.DataFrameSchema(
-            {name: _pandera_column(self.fields[name], is_lookup=name == lookup_field) for name in names}
+            {
+                name: _pandera_column(self.fields[name], checks[name], is_lookup=name == lookup_field)
+                for name in names
+            }
+        )
+
+    def rules_for(self, field: str, reason: Reason) -> tuple[str, ...]:
+        """Names of the rules over several fields that can be a reason at a field."""
+        return tuple(
+            rule.name
+            for rule in self.rules
+            if any(name == field and check.reason is reason for name, check in rule.checks())
         )
 
 
@@ -211,10 +238,10 @@ def fold(spelling: str) -> str:
     )
 
 
-def _pandera_column(field: Field, *, is_lookup: bool) -> "pa.Column":
+def _pandera_column(field: Field, more: Iterable[Check], *, is_lookup: bool) -> "pa.Column":
     import pandera.polars as pa  # noqa: PLC0415
 
-    rules = list(field.rules())
+    rules = [*field.rules(), *more]
     if is_lookup:
         rules.insert(0, LOOKUP_PRESENT)
     if is_lookup and field.name == ID:
@@ -325,8 +352,8 @@ def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
 
 
 def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
-    top = _Table(label, "", _parse(label, text))
-    top.refuse_other_keys(("name", "extends", "instance", "absent", "lookup_fields", "fields"))
+    top = Table(label, "", _parse(label, text))
+    top.refuse_other_keys(("name", "extends", "instance", "absent", "lookup_fields", "fields", "rules"))
     parent = top.text("extends", "")
     if parent and not _is_path(parent) and parent not in schema_names():
         known_names = ", ".join(schema_names())
@@ -356,6 +383,7 @@ def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str
         fields=fields,
         lookup_fields=(*lookups, *custom) if inherited or not lookups else lookups,
         origin=label,
+        rules=_rules(top, fields, inherited.rules if inherited else ()),
     )
     # What an instance calls its fields is a fact, what a person writes may be a mistake.
     _refuse_clashes(label, schema, () if top.text("instance", "") else written)
@@ -416,67 +444,7 @@ def _parse(label: str, text: str) -> dict[str, Any]:
         ) from error
 
 
-class _Table:
-    """One table of a schema file, read key by key; a mistake names file, field and what is allowed."""
-
-    def __init__(self, label: str, path: str, raw: dict[str, Any]) -> None:
-        self._label = label
-        self._path = path
-        self._raw = raw
-
-    def mistake(self, key: str, found: str, allowed: str) -> SchemaError:
-        place = f"{self._path}.{key}" if self._path else key
-        return SchemaError(
-            f"{self._label}: {place} {found}",
-            code="bad_schema",
-            hint=f"Allowed: {allowed}.",
-            source=self._label,
-            column=self._path.removeprefix("fields.") or None,
-        )
-
-    def refuse_other_keys(self, allowed: Collection[str]) -> None:
-        for key in self._raw:
-            if key not in allowed:
-                raise self.mistake(key, "is not a key of a schema file", ", ".join(allowed))
-
-    def tables(self, key: str) -> Iterator[tuple[str, "_Table"]]:
-        entries = self._raw.get(key, {})
-        if not isinstance(entries, dict):
-            raise self.mistake(key, "is not a table", f"tables such as [{key}.email]")
-        for name, raw in entries.items():
-            if not isinstance(raw, dict):
-                raise self.mistake(f"{key}.{name}", "is not a table", f"a table [{key}.{name}]")
-            yield name, _Table(self._label, f"{key}.{name}", raw)
-
-    def text(self, key: str, default: str, allowed: Collection[str] = ()) -> str:
-        value = self._raw.get(key, default)
-        if not isinstance(value, str) or (allowed and value not in allowed):
-            raise self.mistake(key, f"is {value!r}", ", ".join(allowed) or "a text in quotes")
-        return value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        value = self._raw.get(key, default)
-        if not isinstance(value, bool):
-            raise self.mistake(key, f"is {value!r}", "true, false")
-        return value
-
-    def length(self, key: str, default: int | None) -> int | None:
-        value = self._raw.get(key, default)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise self.mistake(key, f"is {value!r}", "a whole number above zero")
-        return value
-
-    def texts(self, key: str, default: tuple[str, ...], allowed: Collection[str] = ()) -> tuple[str, ...]:
-        values = self._raw.get(key, list(default))
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise self.mistake(key, f"is {values!r}", "a list of texts in quotes")
-        for value in values:
-            if allowed and value not in allowed:
-                raise self.mistake(key, f"holds {value!r}", ", ".join(allowed))
-        return tuple(values)
-
-
-def _field(name: str, table: _Table, base: Field) -> Field:
+def _field(name: str, table: Table, base: Field) -> Field:
     table.refuse_other_keys(
         [attribute.name for attribute in dataclass_fields(Field) if attribute.name != "name"]
     )
@@ -484,6 +452,9 @@ def _field(name: str, table: _Table, base: Field) -> Field:
     pattern = table.text("pattern", base.pattern)
     if pattern and not _compiles(pattern):
         raise table.mistake("pattern", "is not a regular expression", "the syntax of Rust's regex crate")
+    truncate = table.flag("truncate", default=base.truncate)
+    if truncate and type_name not in TRUNCATED_TYPES:
+        raise table.mistake("truncate", "is true", f"true for fields of type {', '.join(TRUNCATED_TYPES)}")
     return Field(
         name=name,
         type=type_name,
@@ -497,7 +468,33 @@ def _field(name: str, table: _Table, base: Field) -> Field:
         checks=table.texts("checks", base.checks, NAMED_CHECKS),
         allowed=table.texts("allowed", base.allowed),
         pattern=pattern,
+        truncate=truncate,
     )
+
+
+def _rules(top: Table, fields: Mapping[str, Field], inherited: Iterable[CrossRule]) -> tuple[CrossRule, ...]:
+    """The rules of a file behind those of its parent; one of the same name takes the place of that."""
+    rules = {rule.name: rule for rule in inherited if set(rule.fields) <= fields.keys()}
+    names = []
+    for table in top.array("rules"):
+        table.refuse_other_keys(("name", "if", "then"))
+        name = table.text("name", "")
+        if not name or name in names:
+            raise table.mistake("name", f"is {name!r}", "a text in quotes that no other rule has")
+        names.append(name)
+        rules[name] = CrossRule(name, _terms(table, "if", fields), _terms(table, "then", fields))
+    return tuple(rules.values())
+
+
+def _terms(rule: Table, key: str, fields: Mapping[str, Field]) -> Terms:
+    table = rule.table(key)
+    table.refuse_other_keys(("is", "filled", "blank"))
+    terms = Terms(
+        table.table("is").lists(fields), table.listed("filled", fields), table.listed("blank", fields)
+    )
+    if not terms.fields:
+        raise rule.mistake(key, "says nothing", "is, filled, blank")
+    return terms
 
 
 def _compiles(pattern: str) -> bool:

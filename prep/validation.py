@@ -29,9 +29,13 @@ class Validated:
 
 
 def compile_judge(schema: Schema, fields: Collection[str], lookup_field: str) -> "pa.DataFrameSchema":
-    """The pandera schema that judges rows with these fields; required fields always belong to it."""
-    required = [field.name for field in schema.fields.values() if field.required and field.name not in fields]
-    return schema.to_pandera(lookup_field=lookup_field, fields=[*fields, *required])
+    """The pandera schema that judges rows with these fields.
+
+    Fields that are required, or that rules over several fields speak of, always belong to it.
+    """
+    required = [field.name for field in schema.fields.values() if field.required]
+    ruled = [name for rule in schema.rules for name in rule.fields]
+    return schema.to_pandera(lookup_field=lookup_field, fields=dict.fromkeys([*fields, *required, *ruled]))
 
 
 def validate(frame: pl.DataFrame, judge: "pa.DataFrameSchema") -> Validated:

@@ -37,6 +37,10 @@ def _is_limit(value: Any) -> bool:
     return isinstance(value, str) or _is_whole(value)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
 def _is_table(value: Any) -> bool:
     return isinstance(value, dict) and not any(isinstance(entry, dict | list) for entry in value.values())
 
@@ -79,6 +83,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "region": _text("region"),
     "countries": _text("countries"),
     "states": _text("states"),
+    "truncate": _Setting("truncate", 'a list, such as ["title"]', _is_list),
     "repair_mojibake": _Setting("repair_mojibake", "true or false", _is_flag),
     "split_name": _Setting("split_name", "true or false", _is_flag),
     "mapping": _text("mapping_file"),

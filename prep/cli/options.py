@@ -361,6 +361,12 @@ cleaning = _bundle(
         show_default=True,
         help="Spelling of states, where the row's country is known.",
     ),
+    click.option(
+        "--truncate",
+        multiple=True,
+        metavar="FIELD",
+        help="Cut values of this field that are too long, instead of rejecting the row. Repeatable.",
+    ),
     _option(
         "--repair-mojibake",
         is_flag=True,
@@ -489,6 +495,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
             "region": chosen["region"],
             "countries": chosen["countries"],
             "states": chosen["states"],
+            "truncate": chosen["truncate"],
             "repair_mojibake": chosen["repair_mojibake"],
         }
     return options

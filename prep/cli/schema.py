@@ -1,12 +1,17 @@
 """`prep schema`."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from prep.cli import options, schema_instance
 from prep.cli.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from prep.schema import Field
 
 
 @click.group("schema", context_settings=options.CONTEXT)
@@ -44,7 +49,7 @@ def list_schemas(*, as_json: bool) -> None:
 @click.argument("name", metavar="NAME|FILE")
 @options.json_only
 def show(name: str, *, as_json: bool) -> None:
-    """Show the fields of a schema: name, type, length, display name.
+    """Show the fields of a schema: name, type, length, display name, then their rules and those over several.
 
     A * marks fields that --lookup-field takes, a - fields that imports cannot write.
 
@@ -60,6 +65,8 @@ def show(name: str, *, as_json: bool) -> None:
     for field in schema.fields.values():
         mark = "*" if field.name in schema.lookup_fields else "-" if field.read_only else " "
         lines.append(f"{mark} {schema_instance.outline(field)}")
+        lines += [f"    {rule}" for rule in _rules(field)]
+    lines += [f"rule {rule}" for rule in schema.rules]
     say(*lines, err=as_json)
     if as_json:
         say_json(
@@ -68,8 +75,25 @@ def show(name: str, *, as_json: bool) -> None:
                 "fingerprint": schema.fingerprint,
                 "lookup_fields": list(schema.lookup_fields),
                 "fields": [asdict(field) for field in schema.fields.values()],
+                "rules": [asdict(rule) for rule in schema.rules],
             }
         )
+
+
+def _rules(field: "Field") -> Iterator[str]:
+    """What a field asks for beyond its type and length."""
+    if field.required:
+        yield "required"
+    if field.allowed:
+        yield f"one of: {', '.join(field.allowed)}"
+    if field.pattern:
+        yield f"pattern: {field.pattern}"
+    if field.checks:
+        yield f"checks: {', '.join(field.checks)}"
+    if field.normalisers:
+        yield f"normalisers: {', '.join(field.normalisers)}"
+    if field.truncate:
+        yield "cut where it is too long"
 
 
 @command.command("check", context_settings=options.CONTEXT)
@@ -85,7 +109,8 @@ def check(file: Path, *, as_json: bool) -> None:
     from prep.schema import load_schema
 
     schema = load_schema(file)
-    say(f"{file}: {len(schema.fields)} fields, no mistakes", err=as_json)
+    rules = f", {len(schema.rules)} rule{'s' * (len(schema.rules) != 1)} over several" if schema.rules else ""
+    say(f"{file}: {len(schema.fields)} fields{rules}, no mistakes", err=as_json)
     if as_json:
         say_json({"name": schema.name, "fields": len(schema.fields), "fingerprint": schema.fingerprint})
 

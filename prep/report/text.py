@@ -142,7 +142,7 @@ def _reasons(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "Why rows were rejected"
     for reason in reasons[:_TOP_REASONS]:
-        yield f"  {reason['rows']:>9,}  {_named(reason)} ({Reason(reason['code']).meaning})"
+        yield f"  {reason['rows']:>9,}  {_named(reason)} ({_meaning(reason)})"
     if len(reasons) > _TOP_REASONS:
         yield f"  … and {len(reasons) - _TOP_REASONS} more kinds, in report.json"
 
@@ -164,9 +164,14 @@ def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str
     yield "Problems" if reasons else "No problems"
     for reason in reasons[:_TOP_REASONS]:
         first = _first_rows(problems.filter(pl.col("reasons") == _named(reason)), len(report["sources"]))
-        yield f"  {reason['rows']:>9,}  {_named(reason)} ({Reason(reason['code']).meaning}): {first}"
+        yield f"  {reason['rows']:>9,}  {_named(reason)} ({_meaning(reason)}): {first}"
     if len(reasons) > _TOP_REASONS:
         yield f"  … and {len(reasons) - _TOP_REASONS} more kinds; prep clean lists every row"
+
+
+def _meaning(reason: Mapping[str, Any]) -> str:
+    """What a reason says, with the rules over several fields that it may come from."""
+    return "; rule: ".join([Reason(reason["code"]).meaning, *reason.get("rules", ())])
 
 
 def _named(reason: Mapping[str, Any]) -> str:
@@ -184,7 +189,7 @@ def _first_rows(found: pl.DataFrame, sources: int) -> str:
 def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     if report["notes"]:
         yield ""
-        yield "Worth a look, sent as they are"
+        yield "Worth a look, sent all the same"
     for note in report["notes"][:_TOP_REASONS]:
         rows = ", ".join(f"{row['row']:,}" for row in note["rows"])
         more = ", …" if note["cells"] > len(note["rows"]) else ""
@@ -265,4 +270,4 @@ def _steps_of_check(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _typed(path: str) -> str:
     """A path as it can be typed into a shell behind the name of a command."""
-    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+    return shlex.quote(f"./{path}" if path.startswith("-") and path != "-" else path)

@@ -4,6 +4,7 @@ What cannot be brought there stays as it was, apart from invisible characters, a
 Here nothing is guessed and nothing is rejected.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import polars as pl
 
 from prep.model import Countries, DecimalMark, Phones, States
 from prep.schema import Field
+from prep.values.allowed import allowed_rule
 from prep.values.booleans import BOOLEAN
 from prep.values.countries import country_codes, country_of, country_rules, is_country, is_state
 from prep.values.dates import date_rules, datetime_rules
@@ -20,7 +22,7 @@ from prep.values.email import email_rules
 from prep.values.evidence import DECIMAL_TYPES, INTEGER_TYPES
 from prep.values.mojibake import MOJIBAKE
 from prep.values.normalisers import NORMALISERS
-from prep.values.notes import Note, Noted, find_notes, find_spoiled
+from prep.values.notes import Note, Noted, find_notes, find_spoiled, note_rows
 from prep.values.numbers import DECIMAL, INTEGER, UNDECIDED_INTEGER, separator_rules
 from prep.values.phones import phone_rules
 from prep.values.placeholders import (
@@ -33,6 +35,7 @@ from prep.values.rules import BesideCountry, Rule, any_of, put
 from prep.values.spelling import Spelling
 from prep.values.states import state_rules
 from prep.values.text import SUSPICIOUS, text_rules
+from prep.values.truncation import TRUNCATE, truncation_rule
 
 __all__ = [
     "Countries",
@@ -63,10 +66,12 @@ class Normalised:
     Attributes:
         frame: The same rows and columns in the same order.
         changes: How many cells each rule changed, by field and rule; a cell may count under several rules.
+        notes: What was cut, by field and code.
     """
 
     frame: pl.DataFrame
     changes: Mapping[tuple[str, str], int]
+    notes: Mapping[tuple[str, Note], Noted] = dataclasses.field(default_factory=dict)
 
 
 def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelling) -> Normalised:
@@ -78,7 +83,7 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
 
     Args:
         frame: A text column for each field, by REST name; null is blank. Columns whose name begins with
-            an underscore are passed through.
+            an underscore are passed through; `_source` and `_row` are needed where values are to be cut.
         fields: Fields by REST name, at least those of the frame.
         spelling: How ambiguous values are meant, and how values are wanted.
     """
@@ -88,6 +93,7 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
         _is_suspect(fields[name], (*_decoding_rules(spelling), *rules[name])).alias(name) for name in names
     )
     changes: Counter[tuple[str, str]] = Counter()
+    notes = {}
     columns = []
     for name in names:
         rows = suspects[name].arg_true()
@@ -95,12 +101,15 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
             continue
         cells = frame[name].gather(rows)
         for rule in (*_decoding_rules(spelling), *text_rules(fields[name].type), *rules[name]):
+            before = cells
             cells, changed = rule.apply(cells)
             changes[name, rule.name] += changed
+            if changed and rule.name == TRUNCATE:
+                notes[name, Note.TRUNCATED] = note_rows(frame, rows.filter(cells.ne_missing(before)))
         columns.append(put(frame[name], rows, cells))
     spelled = frame.with_columns(columns)
     columns = list(_beside_country(spelled, [fields[name] for name in names], spelling, changes))
-    return Normalised(spelled.with_columns(columns), +changes)
+    return Normalised(spelled.with_columns(columns), +changes, notes)
 
 
 def _beside_country(
@@ -129,13 +138,17 @@ def _decoding_rules(spelling: Spelling) -> tuple[Rule, ...]:
 
 
 def _value_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
-    """The rules of the field's type, its own, and the one for words that stand for nothing."""
+    """The rules of the field's type and its own, among them the one for words that stand for nothing."""
     own = [NORMALISERS[name] for name in field.normalisers if _leaves_room(field, spelling, name)]
-    return (*_type_rules(field, spelling), *own, *_placeholder_rules(field))
+    listed = (allowed_rule(field.allowed),) if field.allowed else ()
+    cut = (truncation_rule(field),) if field.truncate else ()
+    return (*_type_rules(field, spelling), *own, *listed, *_placeholder_rules(field), *cut)
 
 
 def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
     """Whether the values of a field may be spelled in more than one way, so that it may choose one."""
+    if field.allowed:
+        return False
     if field.type == "email":
         return normaliser != "collapse_spaces"
     if field.type == "phone":

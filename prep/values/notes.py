@@ -1,4 +1,4 @@
-"""Notes: values that are sent as they are but deserve a look. Nothing is rejected or altered here."""
+"""Notes: values that are sent but deserve a look. Nothing is rejected or altered here."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -48,6 +48,7 @@ class Note(StrEnum):
     LARGE_FLOAT = "large_float"
     POINT_OR_THOUSANDS = "point_or_thousands"
     MOJIBAKE = "mojibake"
+    TRUNCATED = "truncated"
 
     @property
     def cause(self) -> str:
@@ -99,7 +100,7 @@ def find_notes(
         for note, is_noted in _look(frame, fields[name], spelling):
             rows = is_noted.arg_true()
             if rows.len():
-                found[name, note] = _noted(frame, rows)
+                found[name, note] = note_rows(frame, rows)
     return found
 
 
@@ -113,11 +114,12 @@ def find_spoiled(frame: pl.DataFrame) -> dict[tuple[str, Note], Noted]:
     for name in (name for name in frame.columns if not name.startswith("_")):
         rows = spoiled_rows(frame[name])
         if rows.len():
-            found[name, Note.MOJIBAKE] = _noted(frame, rows)
+            found[name, Note.MOJIBAKE] = note_rows(frame, rows)
     return found
 
 
-def _noted(frame: pl.DataFrame, rows: pl.Series) -> Noted:
+def note_rows(frame: pl.DataFrame, rows: pl.Series) -> Noted:
+    """The cells of a column at these positions, with `_source` and `_row` of the first ones."""
     first = frame.select("_source", "_row")[rows.head(ROWS_NAMED)]
     return Noted(rows.len(), tuple(first.rows()))
 

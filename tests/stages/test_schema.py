@@ -272,14 +272,15 @@ class TestOwnSchema:
 
 
 FIELD_KEYS = (
-    "type, soap, display, length, read_only, required, aliases, normalisers, checks, allowed, pattern"
+    "type, soap, display, length, read_only, required, aliases, normalisers, checks, allowed, pattern, "
+    "truncate"
 )
 
 MISTAKES = [
     pytest.param(
         'extend = "lead"',
         "mine.toml: extend is not a key of a schema file",
-        "Allowed: name, extends, instance, absent, lookup_fields, fields.",
+        "Allowed: name, extends, instance, absent, lookup_fields, fields, rules.",
         None,
         id="unknown key",
     ),
