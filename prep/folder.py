@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
@@ -467,13 +467,28 @@ class RunFolder:
         Raises:
             FolderError: The table is missing or damaged.
         """
+        return self.query_rows(lambda rows: rows)
+
+    def query_rows(self, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        """What a query makes of the table of fates; only what it needs is read.
+
+        Raises:
+            FolderError: As `read_rows`.
+        """
         try:
-            rows = pl.read_parquet(self.rows)
+            if pl.read_parquet_schema(self.rows) == dict(ROWS):
+                return query(pl.scan_parquet(self.rows)).collect(engine="streaming")
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._damaged_rows() from error
-        if rows.schema != pl.Schema(ROWS):
-            raise self._damaged_rows()
-        return rows
+        raise self._damaged_rows()
+
+    def count_rows(self) -> dict[str, int]:
+        """How many source rows have each fate.
+
+        Raises:
+            FolderError: As `read_rows`.
+        """
+        return dict(self.query_rows(lambda rows: rows.group_by("fate").len()).rows())
 
     def _damaged_rows(self) -> FolderError:
         return FolderError(
@@ -482,17 +497,6 @@ class RunFolder:
             hint="Restore it from a backup, or make a new run with -o DIR.",
             source=str(self.path),
         )
-
-    def count_rows(self) -> dict[str, int]:
-        """How many source rows have each fate, without reading the whole table.
-
-        Raises:
-            FolderError: As `read_rows`.
-        """
-        try:
-            return dict(pl.scan_parquet(self.rows).group_by("fate").len().collect(engine="streaming").rows())
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise self._damaged_rows() from error
 
     def write_rows(self, rows: pl.DataFrame | Iterable[pl.DataFrame], path: Path | None = None) -> None:
         """Replace the table of fates; columns of `ROWS` that are missing are blank.

@@ -29,13 +29,22 @@ _ESCAPED_CONTROLS: Final = [f"_x{ord(control):04X}_" for control in _CONTROLS]
 """Characters that XML cannot hold, as workbooks write them.
 https://learn.microsoft.com/en-us/openspecs/office_standards/ms-oi29500/e34316d4-1a69-463c-bed2-66e64d6ba6cc"""
 
+_ESCAPE: Final = r"_(x[0-9A-Fa-f]{4}_)"
+_SPECIAL: Final = f"[&<>\r{''.join(_CONTROLS)}]|{_ESCAPE}"
+
 
 def fits_workbook(rows: pl.DataFrame) -> bool:
     """Whether a workbook can hold these rows without cutting a cell, and is of use to a person."""
+    if rows.height > WORKBOOK_ROWS or rows.width > _WORKBOOK_COLUMNS:
+        return False
     cells = pl.all().cast(pl.String).str
-    units = cells.len_chars() + cells.count_matches(r"[\u{10000}-\u{10FFFF}]")
-    longest = rows.select(pl.max_horizontal(units.max())).item()
-    return rows.height <= WORKBOOK_ROWS and rows.width <= _WORKBOOK_COLUMNS and (longest or 0) < _CELL_UNITS
+    if _longest(rows, cells.len_bytes()) < _CELL_UNITS:  # a character has no more units than bytes
+        return True
+    return _longest(rows, cells.len_chars() + cells.count_matches(r"[\u{10000}-\u{10FFFF}]")) < _CELL_UNITS
+
+
+def _longest(rows: pl.DataFrame, sizes: pl.Expr) -> int:
+    return int(rows.select(pl.max_horizontal(sizes.max())).item() or 0)
 
 
 def write_workbook(file: BinaryIO, columns: Sequence[str], rows: pl.DataFrame) -> None:
@@ -56,7 +65,7 @@ def write_workbook(file: BinaryIO, columns: Sequence[str], rows: pl.DataFrame) -
                 sheet.write(before)
                 for start in range(0, rows.height, _ROWS_AT_ONCE):
                     part = defuse_frame(rows.slice(start, _ROWS_AT_ONCE))
-                    sheet.write(_render(part, style, start + 2).encode())
+                    sheet.write(_render(part, style, start + 2))
                 sheet.write(after)
 
 
@@ -81,27 +90,38 @@ def _blank_workbook(columns: Sequence[str]) -> tuple[io.BytesIO, str]:
     return file, sample[1].decode()
 
 
-def _render(rows: pl.DataFrame, style: str, first_line: int) -> str:
+def _render(rows: pl.DataFrame, style: str, first_line: int) -> bytes:
+    """The rows as elements, one on a line each."""
     line = pl.int_range(first_line, first_line + rows.height).cast(pl.String)
-    cells = [
+    cells = (
         pl.concat_str(
             pl.lit(f'<c r="{_letters(place)}'),
             line,
             pl.lit(f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">'),
-            _escape(pl.col(name)),
+            pl.col(name),
             pl.lit("</t></is></c>"),
-        ).fill_null("")
+        ).alias(name)
         for place, name in enumerate(rows.columns)
-    ]
-    rendered = rows.select(pl.concat_str(pl.lit('<row r="'), line, pl.lit('">'), *cells, pl.lit("</row>")))
-    text: str = rendered.to_series().str.join("").item()
-    return text
+    )
+    elements = _escape(rows).select(
+        pl.concat_str(pl.lit('<row r="'), line, pl.lit('">')).alias("<row>"),
+        *cells,
+        pl.lit("</row>").alias("</row>"),
+    )
+    content = io.BytesIO()
+    elements.write_csv(content, include_header=False, separator="\n", quote_style="never")
+    return content.getvalue()
 
 
-def _escape(value: pl.Expr) -> pl.Expr:
-    literal = value.str.replace_all(r"_(x[0-9A-Fa-f]{4}_)", "_x005F_$1")
-    return literal.str.replace_many(
-        ["&", "<", ">", "\r", *_CONTROLS], ["&amp;", "&lt;", "&gt;", "&#13;", *_ESCAPED_CONTROLS]
+def _escape(rows: pl.DataFrame) -> pl.DataFrame:
+    """Spell out what XML cannot hold; one search through a whole column finds the columns that have some."""
+    found = rows.select(pl.all().str.join("").str.contains(_SPECIAL)).row(0)
+    names = [name for name, is_found in zip(rows.columns, found, strict=True) if is_found]
+    literal = pl.col(names).str.replace_all(_ESCAPE, "_x005F_$1")
+    return rows.with_columns(
+        literal.str.replace_many(
+            ["&", "<", ">", "\r", *_CONTROLS], ["&amp;", "&lt;", "&gt;", "&#13;", *_ESCAPED_CONTROLS]
+        )
     )
 
 

@@ -29,6 +29,8 @@ def command(**chosen: Any) -> int:
       prep check leads.csv --json | jq .counts
       prep check leads.csv --max-rejected 5% --allow-rejects --quiet && echo good enough
     """
+    import polars as pl
+
     from prep.pipeline import clean
     from prep.report import build_report, describe_check
 
@@ -47,13 +49,13 @@ def command(**chosen: Any) -> int:
             **options.clean_options(chosen),
         )
         report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
-        rows = run.rows
+        rejected = run.folder.query_rows(lambda rows: rows.filter(pl.col("reasons").is_not_null()))
     del report["chunks"], report["jobs"]
     note = ""
     if limit and limit.is_exceeded(report["counts"]):
         report["exit_code"], note = session.EXIT_TOO_MANY_REJECTED, limit.refusal(report["counts"])
     if not chosen["quiet"]:
-        say(*describe_check(report, rows, note), err=chosen["as_json"])
+        say(*describe_check(report, rejected, note), err=chosen["as_json"])
     if chosen["as_json"]:
         say_json(report)
     code: int = report["exit_code"]

@@ -10,7 +10,7 @@ import polars as pl
 
 from prep.advice import known_schema, summarise_messages
 from prep.errors import MarketoError, OutcomeUnknownError
-from prep.folder import Manifest, RunFolder, SourceRecord, count_fates
+from prep.folder import Manifest, RunFolder, SourceRecord, add_up
 from prep.ledger import Ledger
 from prep.model import Fate, Job, JobState
 from prep.returned import own_places
@@ -47,8 +47,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
     """
     manifest = folder.manifest()
     cleaned = manifest.results
-    rows = folder.read_rows()
-    counts = count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
+    counts = add_up(folder.count_rows(), sum(source.rows or 0 for source in manifest.sources))
     jobs = read_jobs(folder)
     state = find_state(jobs)
     by_chunk = {job.chunk: job for job in jobs}
@@ -65,7 +64,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "schema": {name: manifest.schema[name] for name in ("name", "fingerprint")},
         "counts": counts,
         "balanced": True,
-        "assumed": _assumed(rows, jobs),
+        "assumed": _assumed(folder, jobs),
         "reasons": [dict(reason) for reason in cleaned.reasons],
         "changes": [dict(change) for change in cleaned.changes],
         "notes": [dict(note) for note in cleaned.notes],
@@ -90,9 +89,9 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "list_id": manifest.destination.list_id if manifest.destination else None,
         "list_name": manifest.destination.list_name if manifest.destination else None,
         "partition_name": manifest.destination.partition_name if manifest.destination else None,
-        "messages": summarise_messages(rows, known_schema(manifest.schema)) if jobs else [],
+        "messages": _summarise_messages(folder, manifest) if jobs else [],
         "profile": dict(cleaned.profile),
-        "duplicates": _group_sizes(rows),
+        "duplicates": _group_sizes(folder),
         "transitions": _read_transitions(folder),
         "conventions": [asdict(convention) for convention in manifest.conventions if convention.value],
         "settings": dict(manifest.settings),
@@ -100,11 +99,22 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
     }
 
 
-def _group_sizes(rows: pl.DataFrame) -> list[dict[str, int]]:
+def _group_sizes(folder: RunFolder) -> list[dict[str, int]]:
     """How many groups of duplicates there are of each size, the row that was kept counted in."""
-    lost = rows.filter(pl.col("fate") == Fate.DUPLICATE)
-    sizes = lost.group_by("kept_source", "kept_row").agg(pl.len().alias("size") + 1)
-    return sizes.group_by("size").agg(pl.len().alias("groups")).sort("size").to_dicts()
+
+    def query(rows: pl.LazyFrame) -> pl.LazyFrame:
+        lost = rows.filter(pl.col("fate") == Fate.DUPLICATE)
+        sizes = lost.group_by("kept_source", "kept_row").agg(pl.len().alias("size") + 1)
+        return sizes.group_by("size").agg(pl.len().alias("groups")).sort("size")
+
+    return folder.query_rows(query).to_dicts()
+
+
+def _summarise_messages(folder: RunFolder, manifest: Manifest) -> list[dict[str, Any]]:
+    told = folder.query_rows(
+        lambda rows: rows.select("fate", "message", "matched_by").filter(pl.col("matched_by").is_not_null())
+    )
+    return summarise_messages(told, known_schema(manifest.schema))
 
 
 def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:
@@ -169,9 +179,11 @@ def find_state(jobs: Sequence[Job]) -> State:
     return State.RECONCILED if states == {JobState.RECONCILED} else State.WAITING
 
 
-def _assumed(rows: pl.DataFrame, jobs: Sequence[Job]) -> int:
+def _assumed(folder: RunFolder, jobs: Sequence[Job]) -> int:
     chunks = [job.chunk for job in jobs if job.assumed]
-    return rows.filter(pl.col("chunk").is_in(chunks)).height
+    if not chunks:
+        return 0
+    return folder.query_rows(lambda rows: rows.select("chunk").filter(pl.col("chunk").is_in(chunks))).height
 
 
 def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:

@@ -53,15 +53,15 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
     ]
 
 
-def describe_check(report: Mapping[str, Any], rows: pl.DataFrame, note: str = "") -> list[str]:
+def describe_check(report: Mapping[str, Any], rejected: pl.DataFrame, note: str = "") -> list[str]:
     """What a check found: counts, the commonest problems with the first rows that have them, the mapping.
 
     Args:
         report: The report of the cleaned run.
-        rows: Its table of fates.
+        rejected: The rows of its table of fates that have reasons.
         note: A sentence that the numbers alone do not tell.
     """
-    problems = rows.filter(pl.col("reasons").is_not_null()).explode("reasons")
+    problems = rejected.explode("reasons")
     return [
         *(describe_source(source) for source in report["sources"]),
         *_noted(note),

@@ -143,6 +143,14 @@ def test_a_workbook_holds_text_only_and_gives_every_cell_back() -> None:
     ]
 
 
+def test_a_column_with_one_odd_cell_is_written_as_any_other() -> None:
+    cells = [*CONTROLS, *'&<>"', "_x0041_", "=1", "x"]
+    for cell in cells:
+        file = io.BytesIO()
+        write_workbook(file, ["a"], pl.DataFrame({"0": ["plain", cell]}))
+        assert sheet_of(file.getvalue())[0] == [["a", None], ["plain", None], [defused(cell), None]]
+
+
 @pytest.mark.parametrize(
     ("rows", "fits"),
     [
