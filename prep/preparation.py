@@ -5,7 +5,7 @@ known it is decided which of them lose, and the second pass writes the survivors
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import polars as pl
 
 from prep import headers
+from prep.ahead import ahead
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, is_called, lookup_keys, merge, rank
@@ -389,22 +390,19 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     skipped: list[list[Skipped]] = [[] for _ in plan.sources]
     changes = Counter[tuple[str, str]]()
     notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
-    ordinal = 0
-    for position, source in enumerate(plan.sources):
-        reader = source.read(plan.lookup_position(position))
-        for batch in reader:
-            judged = judge_batch(plan, position, identify(source, batch), ordinal)
-            ordinal += judged.valid.height
-            spill.append(judged.valid.drop(KEY, RANK))
-            index.append(judged.valid.select(*_INDEXED))
-            refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
-            skipped[position].extend(judged.skipped)
-            changes.update(judged.changes)
-            for place, noted in judged.notes.items():
-                notes[place] += noted
-            rejected(judged.rejected, sum(rows) + reader.rows)
-        rows.append(reader.rows)
-        digests.append(reader.sha256)
+    ordinal = read = 0
+    for position, batch in ahead(_read(plan, rows, digests)):
+        judged = judge_batch(plan, position, batch, ordinal)
+        ordinal += judged.valid.height
+        read += judged.valid.height + judged.rejected.height
+        spill.append(judged.valid.drop(KEY, RANK))
+        index.append(judged.valid.select(*_INDEXED))
+        refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
+        skipped[position].extend(judged.skipped)
+        changes.update(judged.changes)
+        for place, noted in judged.notes.items():
+            notes[place] += noted
+        rejected(judged.rejected, read)
     _refuse_repeats(plan, [*index, *refused])
     if not sum(rows):
         raise SourceError(
@@ -417,6 +415,16 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
 
 
 _INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH), RANK)
+
+
+def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[tuple[int, Batch]]:
+    """The batches of all sources, each with the position of its source; `rows` and `digests` are added to."""
+    for position, source in enumerate(plan.sources):
+        reader = source.read(plan.lookup_position(position))
+        for batch in reader:
+            yield position, identify(source, batch)
+        rows.append(reader.rows)
+        digests.append(reader.sha256)
 
 
 def _refuse_repeats(plan: Plan, frames: Sequence[pl.DataFrame]) -> None:

@@ -48,19 +48,14 @@ def validate(frame: pl.DataFrame, judge: "pa.DataFrameSchema") -> Validated:
     """
     absent = [pl.lit(None, pl.String).alias(name) for name in judge.columns if name not in frame.columns]
     failures = find_failures(judge, frame.select(pl.col(set(judge.columns) & set(frame.columns)), *absent))
-    reasons = (
-        failures.with_columns(pl.format("{}:{}", "column", "check").alias(REASONS))
-        .group_by("index", maintain_order=True)
-        .agg(pl.col(REASONS).unique(maintain_order=True))
-    )
-    if reasons.is_empty():
+    if failures.is_empty():
         return Validated(frame, frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS)))
-    numbered = frame.with_row_index("_index")
-    rejected = numbered.join(
-        reasons.select(pl.col("index").cast(pl.UInt32).alias("_index"), REASONS),
-        on="_index",
-        how="inner",
-        maintain_order="left",
+    reasons = (
+        failures.select("index", pl.format("{}:{}", "column", "check").alias(REASONS))
+        .unique(maintain_order=True)
+        .group_by("index", maintain_order=True)
+        .agg(REASONS)
+        .sort("index")
     )
-    valid = numbered.join(rejected.select("_index"), on="_index", how="anti", maintain_order="left")
-    return Validated(valid.drop("_index"), rejected.drop("_index"))
+    is_broken = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True).scatter(reasons["index"], True)
+    return Validated(frame.filter(~is_broken), frame.filter(is_broken).with_columns(reasons[REASONS]))

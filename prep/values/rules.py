@@ -105,9 +105,20 @@ def any_of(tests: Iterable[Callable[[pl.Expr], pl.Expr]]) -> Callable[[pl.Expr],
     return lambda cell: pl.any_horizontal(test(cell) for test in others)
 
 
-def lacks(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
+@dataclass(frozen=True)
+class Lacks:
+    """A test for cells in which a regular expression does not match."""
+
+    pattern: str
+
+    def __call__(self, cell: pl.Expr) -> pl.Expr:
+        """True where it does not match."""
+        return ~cell.str.contains(self.pattern)
+
+
+def lacks(pattern: str) -> Lacks:
     """A test for cells in which this regular expression does not match."""
-    return lambda cell: ~cell.str.contains(pattern)
+    return Lacks(pattern)
 
 
 def replacing(name: str, *replacements: tuple[str, str]) -> Rule:

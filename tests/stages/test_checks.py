@@ -261,3 +261,12 @@ def test_the_email_gate_keeps_blanks_repeats_and_order() -> None:
     assert judge_emails(pl.Series(cells)).to_list() == [True, None, False, True, False, True, None]
     assert judge_emails(pl.Series([], dtype=pl.String)).to_list() == []
     assert judge_emails(pl.Series([None], dtype=pl.String)).to_list() == [None]
+
+
+def test_the_calendar_of_dates_is_that_of_polars() -> None:
+    years = [*range(0, 10_000, 50), *range(1890, 2030)]
+    cells = pl.Series(
+        f"{year:04}-{month:02}-{day:02}" for year in years for month in range(14) for day in range(33)
+    )
+    is_date = cells.to_frame("x").select(TYPE_CHECKS["date"][0].passes(pl.col("x"))).to_series()
+    assert is_date.equals(cells.str.to_date("%Y-%m-%d", strict=False).is_not_null())
