@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from prep.model import DecimalMark
-from prep.values.rules import OPEN, PLAIN, Rule, contains, lacks
+from prep.values.rules import OPEN, PLAIN, Rule, Test, contains, lacks
 
 _INTEGER: Final = r"^(?:0|-?[1-9][0-9]*)$"
 _INTEGER_IN_OTHER_WORDS: Final = r"^[+-]?[0-9]+(?:\.0*)?$"
@@ -67,8 +67,12 @@ def separator_rules(mark: DecimalMark | None, *, whole: bool) -> tuple[Rule, ...
             is_meant &= spelled.str.contains(_INTEGER_IN_OTHER_WORDS).fill_null(value=False)
         return spelled.zip_with(is_meant, cells)
 
-    separators = _GROUPING if mark is None else f",{_SEPARATORS[mark]}"
-    return (Rule("separators", contains(f"[{separators}]"), respell),)
+    needed: Test = lacks(
+        _INTEGER if whole else _DECIMAL
+    )  # as the rule that follows, so that one look is enough
+    if mark is DecimalMark.COMMA and not whole:
+        needed = contains(f"[,{_SEPARATORS[mark]}]")  # 1.234 lacks nothing, but is meant for 1234
+    return (Rule("separators", needed, respell),)
 
 
 def _read(cells: pl.Series, mark: DecimalMark) -> pl.Series:

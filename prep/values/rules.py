@@ -15,6 +15,10 @@ PLAIN: Final = "plain"
 NON_ASCII: Final = r"[^\x00-\x7F]"
 
 
+Test = Callable[[pl.Expr], pl.Expr]
+"""True for the cells that pass. Equal tests are looked for once."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One way of respelling cells.
@@ -27,7 +31,7 @@ class Rule:
     """
 
     name: str
-    needed: Callable[[pl.Expr], pl.Expr]
+    needed: Test
     respell: Callable[[pl.Series], pl.Series]
 
     def apply(self, cells: pl.Series) -> tuple[pl.Series, int]:
@@ -48,7 +52,7 @@ class BesideCountry:
     """
 
     name: str
-    needed: Callable[[pl.Expr], pl.Expr]
+    needed: Test
     spell: Callable[[str, str | None], str | None]
 
     def apply(self, cells: pl.Series, countries: pl.Series) -> tuple[pl.Series, int]:
@@ -65,7 +69,7 @@ class BesideCountry:
         return _put_if_changed(cells, rows, or_as_it_was(joined["spelled"], joined["cell"]))
 
 
-def _needed_rows(cells: pl.Series, needed: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+def _needed_rows(cells: pl.Series, needed: Test) -> pl.Series:
     return cells.to_frame("cell").select(needed(pl.col("cell"))).to_series().arg_true()
 
 
@@ -95,7 +99,7 @@ def contains(*patterns: str) -> Contains:
     return Contains(patterns)
 
 
-def any_of(tests: Iterable[Callable[[pl.Expr], pl.Expr]]) -> Callable[[pl.Expr], pl.Expr]:
+def any_of(tests: Iterable[Test]) -> Test:
     """A test for cells that pass at least one of these; regular expressions are merged into one."""
     distinct = dict.fromkeys(tests)
     patterns = [pattern for test in distinct if isinstance(test, Contains) for pattern in test.patterns]
