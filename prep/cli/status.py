@@ -1,14 +1,22 @@
 """`prep status`."""
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from prep.cli import options
 from prep.cli.terminal import quoted, say, say_json
+from prep.errors import PrepError
+from prep.limits import BATCH_ID_DAYS
 
-_GRAVEST_FIRST: Final = (6, 4, 5, 0)
+if TYPE_CHECKING:
+    from prep.model import Job
+
+_GRAVEST_FIRST: Final = (6, 4, 1, 5, 0)
+_DAY_SECONDS: Final = 24 * 60 * 60
 
 
 @click.command("status", context_settings=options.CONTEXT)
@@ -17,19 +25,27 @@ _GRAVEST_FIRST: Final = (6, 4, 5, 0)
 def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
     """Show the jobs of runs and their states, as the run folders know them; asks nobody.
 
+    Of one run every job is shown, of several a table: chunks that are settled, and the days until Marketo
+    forgets the first batch id whose outcome was not fetched yet (seven after the upload).
+
     Ends with the gravest of: 6, the outcome of a chunk is unknown; 4, sending stopped before the last chunk
-    and nothing is running; 5, jobs are still running; 0, all is settled or nothing was sent.
+    and nothing is running; 1, a folder cannot be read; 5, jobs are still running; 0, all is settled or
+    nothing was sent.
 
     \b
     Examples:
       prep status leads.prep
       prep status *.prep --json
     """
-    runs = [_describe(folder) for folder in folders]
+    if len(folders) == 1:
+        runs = [_describe(folders[0])]
+        lines = _lines(runs[0])
+    else:
+        runs = [_describe_whatever(folder) for folder in folders]
+        lines = _table(runs)
     codes = {run["exit_code"] for run in runs}
     code = next(code for code in _GRAVEST_FIRST if code in codes)
-    for run in runs:
-        say(*_lines(run), err=as_json)
+    say(*lines, err=as_json)
     if as_json:
         say_json({"runs": runs, "exit_code": code})
     return code
@@ -44,8 +60,41 @@ def _lines(run: dict[str, Any]) -> list[str]:
         if job["processed"] is not None:
             facts = f", {job['processed']:,} processed"
             facts += f", {job['failed'] or 0:,} failed, {job['warned'] or 0:,} warned"
+        if job["days_left"] is not None:
+            facts += f", {_left(job['days_left'])}"
         lines.append(f"  {job['chunk']}  batch {job['batch_id'] or '-'}  {job['state']}{facts}")
     return lines
+
+
+def _left(days: float) -> str:
+    return f"batch id expires in {days:.1f} days" if days > 0 else "batch id has expired"
+
+
+def _table(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """One line for each run, in columns as wide as they need to be."""
+    rows = [("run", "state", "settled", "days left", "exit", "target"), *map(_row, runs)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    code = str(run["exit_code"])
+    if "error" in run:
+        return run["folder"], run["error"]["message"].removeprefix(f"{run['folder']}: "), "", "", code, ""
+    settled = sum(job["state"] == "reconciled" for job in run["jobs"])
+    days = "" if run["days_left"] is None else f"{max(run['days_left'], 0):.1f}"
+    state = _STATES[run["state"]] if run["cleaned"] else "cleaning was interrupted"
+    return run["folder"], state, f"{settled}/{run['chunks']}", days, code, run["target"] or "none"
+
+
+def _describe_whatever(path: Path) -> dict[str, Any]:
+    """A run, or why its folder cannot be read: the others are to be seen all the same."""
+    try:
+        return _describe(path)
+    except PrepError as error:
+        return {"folder": str(path), "exit_code": error.exit_code, "error": error.facts}
 
 
 _STATES: Final = {
@@ -65,6 +114,7 @@ def _describe(path: Path) -> dict[str, Any]:
     manifest = RunFolder.open(path).manifest()
     jobs = read_jobs(RunFolder(path))
     state = find_state(jobs)
+    days = {job.chunk: _days_left(job) for job in jobs}
     code = {"unknown": 6, "submitting": 5, "waiting": 5}.get(state, 0)
     return {
         "folder": str(path),
@@ -79,9 +129,21 @@ def _describe(path: Path) -> dict[str, Any]:
                 "failed": job.failed,
                 "warned": job.warned,
                 "message": job.message,
+                "days_left": days[job.chunk],
             }
             for job in jobs
         ],
         "exit_code": 4 if code in {0, 5} and is_stopped(manifest, jobs) else code,
         "cleaned": manifest.cleaned is not None,
+        "chunks": len(manifest.cleaned.chunks) if manifest.cleaned else 0,
+        "days_left": min((left for left in days.values() if left is not None), default=None),
     }
+
+
+def _days_left(job: "Job") -> float | None:
+    """Days until Marketo forgets a batch id that there is still something to be had of."""
+    from prep.model import JobState
+
+    if job.batch_id is None or job.queued_at is None or job.state is JobState.RECONCILED:
+        return None
+    return round(BATCH_ID_DAYS - (time.time() - job.queued_at) / _DAY_SECONDS, 2)
