@@ -239,18 +239,18 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
 
     with on_terminal(*line) as terminal:
         terminal.read_until(QUESTION.format(host=host))
-        assert marketo.requests() == []
+        assert {request.method for request in marketo.requests() if request.place != "identity"} == {"GET"}
         terminal.type("n\n")
         assert terminal.end() == 130
     assert "Nothing was sent; prep resume l.prep carries on." in terminal.shown
     assert f"2 rows in 1 file(s) for {host}: at least 2 API calls" in terminal.shown
-    assert marketo.requests() == []
+    assert {request.method for request in marketo.requests() if request.place != "identity"} == {"GET"}
 
     with on_terminal(*line) as terminal:
         terminal.read_until(QUESTION.format(host=host))
         terminal.interrupt()
         assert terminal.end() == 130
-    assert marketo.requests() == []
+    assert {request.method for request in marketo.requests() if request.place != "identity"} == {"GET"}
 
     with on_terminal(*line) as terminal:
         terminal.read_until(QUESTION.format(host=host))
