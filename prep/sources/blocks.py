@@ -1,30 +1,29 @@
 """One block of lines → readable cells, rejected records and skipped lines.
 
-A block in which no quote opens a cell costs one call of polars' parser and a sum that proves its result. In
-any other block regular expressions in Rust pick out the odd lines; only these are looked at in Python, which
-finds where their records end and cuts from the text what must not reach the parser. The rest is parsed in
-one call again. So exotic rows cost Python and ordinary ones never do.
+Polars parses; nothing that it gives is believed unproved. In a block in which no quote opens a cell, one sum
+over all cells proves that every line is a record. In one in which quotes enclose whole cells of single lines,
+or some lines have too few cells or too many, each row is measured against its line, and the lines that differ
+are looked at in Python. In any other block regular expressions in Rust pick out the odd lines; Python finds
+where their records end and cuts from the text what must not reach the parser. So exotic rows cost Python and
+ordinary ones never do.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from prep.model import Reason
-from prep.sources.batch import REJECTED_SCHEMA, Batch, Skipped
-from prep.sources.encoding import BOM, is_utf8, mask_invalid
+from prep.sources.batch import REJECTED_SCHEMA, Batch
+from prep.sources.encoding import BOM, mask_invalid
 from prep.sources.records import Layout, split, with_line_feeds
-
-MAX_RECORD_BYTES: Final = 10_000_000
-"""A cell that is still open when its record is as long as this was never meant to be open."""
+from prep.sources.walk import OddLine, Walk
 
 _NUL = b"\0"
-_MISREAD_STARTS = (BOM, b"x\x01", b"x^")  # polars drops the first and takes the others for zlib streams
-MAX_FOOTER_LINES: Final = 100
-"""How many lines at the end of a source may be its footer, blank ones among them included."""
-
+_LONE_CR: Final = re.compile(rb"\r(?!\n)")
+_MISREAD_STARTS: Final = (BOM, b"x\x01", b"x^")
+"""Polars drops the first and takes the others for zlib streams."""
 _MAX_PATTERN_COLUMNS = 1000  # beyond it the Rust pattern takes long to compile
 
 
@@ -33,9 +32,6 @@ class Place(NamedTuple):
 
     rows: int
     lines: int
-
-
-OddLine = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -63,15 +59,26 @@ def read_block(text: bytes, layout: Layout, start: Place, *, final: bool) -> Blo
         start: What comes before the block.
         final: Nothing follows; otherwise a record may be left unread at the block's end.
     """
-    cells = _read_clean(text, layout)
-    lines: pl.Series | None = None
-    if cells is None:
+    if b"\r" in text and _LONE_CR.search(text):
         text = with_line_feeds(text)
-        lines = _lines(text)
-        cells = None if lines is None else _read_quoted(text, lines, layout)
-    if cells is None or _repeat_header(cells, layout) is not None:
-        text = with_line_feeds(text)
-        return _read_odd(text, _lines(text) if lines is None else lines, layout, start, final=final)
+    if _NUL in text:
+        return _read_odd(text, layout, start, final=final)
+    cells = None
+    if not layout.dialect.opens_quotes(text):
+        cells = _parse(text, layout, quote_char=None)
+        if cells is not None and _adds_up(cells, text, layout):
+            found = _without_surplus(cells, layout)
+            if _repeat_header(found, layout) is None:
+                return _whole(found, start)
+    block = None
+    lines = _lines(text)
+    if lines is not None:
+        block = _read_line_by_line(text, lines, cells, layout, start, final=final)
+    return block or _read_odd(text, layout, start, final=final)
+
+
+def _whole(cells: pl.DataFrame, start: Place) -> Block:
+    """Number the records of a block in which every line is one that can be read."""
     numbers = pl.int_range(1, cells.height + 1, dtype=pl.UInt32)
     cells = cells.with_columns(_row=numbers + start.rows, _line=numbers + start.lines)
     end = Place(start.rows + cells.height, start.lines + cells.height)
@@ -90,74 +97,98 @@ def _repeat_header(cells: pl.DataFrame, layout: Layout) -> pl.Series | None:
     return repeats
 
 
-def _read_clean(text: bytes, layout: Layout) -> pl.DataFrame | None:
-    """Parse a block without quoted cells; return nothing if any line of it is out of order."""
-    carriage_returns = text.count(b"\r") if b"\r" in text else 0
-    if (
-        layout.dialect.opens_quotes(text)
-        or _NUL in text
-        or (carriage_returns and text.count(b"\r\n") != carriage_returns)
-    ):
-        return None
-    try:
-        cells = _parse(text, layout, quote_char=None)
-    except (pl.exceptions.PolarsError, OSError):
-        return None
-    if not _adds_up(cells, len(text) - carriage_returns, layout):
-        return None
-    return cells.select(_schema(layout).names()) if layout.surplus else cells
-
-
-def _read_quoted(text: bytes, lines: pl.Series, layout: Layout) -> pl.DataFrame | None:
-    """Parse a block in which quotes enclose whole cells of one line; return nothing otherwise.
-
-    Lines with quotes are proved one by one, by a pattern that all parsers agree on; for the others there is
-    the sum of `_adds_up`, once the quotes that the parser took off are added.
-    """
-    quote = layout.dialect.quote
-    if layout.columns == 1 or _NUL in text or not layout.dialect.opens_quotes(text):
-        return None
-    has_quotes = lines.str.contains(quote, literal=True)
-    quoted = lines.filter(has_quotes)
-    if not _are_regular(quoted, layout).all():
-        return None
-    try:
-        cells = _parse(text, layout, quote_char=quote)
-    except (pl.exceptions.PolarsError, OSError):
-        return None
-    if cells.height != lines.len():
-        return None
-    kept = cells.filter(has_quotes).select(pl.all().str.count_matches(quote, literal=True).sum()).row(0)
-    taken = quoted.str.count_matches(quote, literal=True).sum() - sum(kept)
-    if not _adds_up(cells, len(text) - taken, layout):
-        return None
-    return cells.select(_schema(layout).names()) if layout.surplus else cells
-
-
-def _adds_up(cells: pl.DataFrame, text_bytes: int, layout: Layout) -> bool:
+def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout) -> bool:
     """Prove that the parser made nothing up: cells, delimiters and line ends have as many bytes as the text.
 
-    The parser raises on long records. A delimiter that a short or blank line lacks, and a CR that is left in
-    a cell, can only make the sum larger than the text without CRs. In a single column nulls are blank lines.
+    The parser raises on long records. A delimiter that a short or blank line lacks can only make the sum
+    larger. In a single column nulls are blank lines. Line ends are LF, or all of them CRLF: fewer CRs than
+    lines can only make the sum larger too.
     """
     lengths = cells.select(pl.all().str.len_bytes().sum()).row(0)
     if layout.surplus and lengths[-1]:
         return False
-    total = sum(lengths) + cells.height * cells.width
-    return total == text_bytes and (layout.columns > 1 or not cells.to_series().has_nulls())
+    line_end_bytes = 2 if b"\r" in text else 1
+    total = sum(lengths) + cells.height * (cells.width - 1 + line_end_bytes)
+    return total == len(text) and (layout.columns > 1 or not cells.to_series(0).has_nulls())
 
 
-def _read_odd(text: bytes, lines: pl.Series | None, layout: Layout, start: Place, *, final: bool) -> Block:
-    """Read a block that may hold anything; its lines end with LF, and were split where that was possible."""
+def _read_line_by_line(
+    text: bytes, lines: pl.Series, cells: pl.DataFrame | None, layout: Layout, start: Place, *, final: bool
+) -> Block | None:
+    """Read a block in which no quoted cell goes over several lines; return nothing if one may do so.
+
+    Args:
+        text: The block.
+        lines: Its lines.
+        cells: What was parsed of it without quotes; none where quotes may open cells, or a record is long.
+        layout: How records are laid out.
+        start: What comes before the block.
+        final: Nothing follows.
+    """
+    is_quoted = None
+    if layout.dialect.opens_quotes(text):
+        is_quoted = lines.str.contains(layout.dialect.quote, literal=True)
+        if not _are_regular(lines.filter(is_quoted), layout).all():
+            return None
+    if cells is None:
+        quote = None if is_quoted is None else layout.dialect.quote
+        cells = _parse(text, layout, quote_char=quote, is_cutting=True)
+    if cells is None or cells.height != lines.len():
+        return None
+    fits = _fit(cells, lines, layout)
+    if is_quoted is not None:
+        fits |= is_quoted
+    cells = _without_surplus(cells, layout)
+    if fits.all() and _repeat_header(cells, layout) is None:
+        return _whole(cells, start)
+    index = (~fits).arg_true()
+    odd = lines.gather(index)
+    walk = Walk("".join(f"{line}\n" for line in odd).encode(), layout, final=final)
+    walk.visit(_places(index, odd), lines.len())
+    _, readable = walk.masks()
+    return _block(walk, cells.head(walk.lines).filter(readable), layout, start)
+
+
+def _fit(cells: pl.DataFrame, lines: pl.Series, layout: Layout) -> pl.Series:
+    """Tell which rows have as many bytes as their lines, which tells how many cells these have.
+
+    A parser that fills short lines up gives a row more delimiters than its line has, one that cuts long lines
+    off fewer bytes. A blank line in a single column has as many.
+    """
+    lengths = cells.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series() + cells.width
+    line_lengths = lines.str.len_bytes() + 1
+    fits = lengths == line_lengths
+    if layout.surplus:
+        last = cells.to_series(layout.columns)
+        return (fits | (lengths == line_lengths + 1)) & (last.is_null() | (last == ""))
+    return fits & cells.to_series(0).is_not_null() if layout.columns == 1 else fits
+
+
+def _read_odd(text: bytes, layout: Layout, start: Place, *, final: bool) -> Block:
+    """Read a block that may hold anything."""
+    text = with_line_feeds(text)
+    lines = _lines(text)
     masked = text
     if lines is None:
         masked = mask_invalid(text)
         lines = pl.Series(masked.decode().split("\n")[:-1], dtype=pl.String())
     quotes = layout.dialect.opens_quotes(text)
-    walk = _Walk(text, masked, layout, final=final)
+    walk = Walk(text, layout, masked=masked, final=final)
     walk.visit(_odd_lines(lines, layout, quotes=quotes, nuls=walk.holds_nul), lines.len())
+    _, readable = walk.masks()
+    return _block(walk, _parse_good(walk.kept(), layout, _count(readable), quotes=quotes), layout, start)
+
+
+def _block(walk: Walk, cells: pl.DataFrame, layout: Layout, start: Place) -> Block:
+    """Number what was found on the way through a block.
+
+    Args:
+        walk: The way, which is over.
+        cells: The records that it found readable.
+        layout: How records are laid out.
+        start: What comes before the block.
+    """
     records, readable = walk.masks()
-    cells = _parse_good(walk.kept(), layout, _count(readable), quotes=quotes)
     repeats = _repeat_header(cells, layout)
     if repeats is not None:
         again = readable.arg_true().filter(repeats)
@@ -169,17 +200,24 @@ def _read_odd(text: bytes, lines: pl.Series | None, layout: Layout, start: Place
         rows.filter(readable).alias("_row"), (readable.arg_true() + start.lines + 1).alias("_line")
     )
     end = Place(start.rows + _count(records), start.lines + records.len())
-    batch = Batch(cells, walk.rejected_records(rows, start), walk.skipped_lines(start))
-    return Block(batch, end, text[walk.end :])
+    batch = Batch(cells, walk.rejected_records(rows, start.lines), walk.skipped_lines(start.lines))
+    return Block(batch, end, walk.unread)
 
 
 def _lines(text: bytes) -> pl.Series | None:
-    """Split into physical lines; return nothing where polars cannot, such as for bytes that are not UTF-8."""
+    """Split into physical lines, which end with LF or CRLF.
+
+    Returns:
+        The lines; nothing where polars cannot split them, such as for bytes that are not UTF-8.
+    """
+    if not text:
+        return pl.Series(dtype=pl.String())
     try:
-        lines = pl.read_lines(text).to_series() if text else pl.Series(dtype=pl.String())
+        lines = pl.read_lines(text).to_series()
     except (pl.exceptions.PolarsError, OSError):
         return None
-    return lines if lines.str.len_bytes().sum() + lines.len() == len(text) else None
+    length = int(lines.str.len_bytes().sum() or 0) + lines.len()
+    return lines if length == len(text) - text.count(b"\r") else None
 
 
 def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) -> Iterator[OddLine]:
@@ -192,7 +230,7 @@ def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) ->
         nuls: There may be NUL characters.
 
     Returns:
-        Each line's index, the position of its first byte and that of the next line's, in order.
+        Each in order, with its place in the text of all lines.
     """
     if quotes:
         quoted = lines.str.contains(layout.dialect.quote, literal=True)
@@ -208,6 +246,13 @@ def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) ->
     ends = lengths.cum_sum().gather(odd_index)
     starts = ends - lengths.gather(odd_index)
     return zip(odd_index.to_list(), starts.to_list(), ends.to_list(), strict=True)
+
+
+def _places(index: pl.Series, lines: pl.Series) -> Iterator[OddLine]:
+    """Give lines, which have these indexes in their block, with their places in their own text."""
+    lengths = lines.str.len_bytes().cast(pl.UInt64) + 1
+    ends = lengths.cum_sum()
+    return zip(index.to_list(), (ends - lengths).to_list(), ends.to_list(), strict=True)
 
 
 def _are_plain(lines: pl.Series, layout: Layout, *, nuls: bool) -> pl.Series:
@@ -228,173 +273,6 @@ def _are_regular(lines: pl.Series, layout: Layout) -> pl.Series:
     return lines.str.contains(layout.line_pattern)
 
 
-class _Walk:
-    """The way through a block from one odd line to the next.
-
-    Lines are indexes within the block. `kept` gives the text of the readable records, such that polars'
-    parser splits them exactly as `records.split` would.
-    """
-
-    def __init__(self, text: bytes, masked: bytes, layout: Layout, *, final: bool) -> None:
-        self.text = text
-        self.masked = masked
-        self.layout = layout
-        self.final = final
-        self.end = len(text)
-        self.lines = 0
-        self.rejected: list[tuple[int, Reason, str]] = []
-        self.skipped: list[tuple[int, str]] = []
-        self.loose: list[tuple[int, int, bool]] = []
-        self.inner_lines: list[int] = []
-        self.edits: list[tuple[int, int, bytes]] = []
-        self.is_broken = masked != text
-        self.holds_nul = _NUL in masked
-
-    def visit(self, odd_lines: Iterator[OddLine], lines: int) -> None:
-        """Decide what each odd line is; those inside a record that began above are passed over."""
-        self.lines = lines
-        next_start = 0
-        for line, start, end in odd_lines:
-            if start < next_start:
-                continue
-            next_start = end
-            if kind := self._kind(start, end):
-                self._skip(line, start, end, kind)
-            elif not self._holds_quote(start, end):
-                self._reject(line, start, end)
-            elif record_end := self._record(line, start, end):
-                next_start = record_end
-            elif self._continues_below(start):
-                self.end, self.lines = start, line
-                return
-            else:
-                self._reject(line, start, end)
-        self._end_with_footer()
-
-    def masks(self) -> tuple[pl.Series, pl.Series]:
-        """Tell for each line whether a record starts there, and whether a readable one does."""
-        records = pl.repeat(True, self.lines, dtype=pl.Boolean, eager=True)
-        records = records.scatter(self.inner_lines + [line for line, _ in self.skipped], False)
-        readable = records.clone().scatter([line for line, _, _ in self.rejected], False)
-        return records, readable
-
-    def rejected_records(self, rows: pl.Series, start: Place) -> pl.DataFrame:
-        """Give the table of unreadable records, with the row number that `rows` holds for their line."""
-        lines = pl.Series([line for line, _, _ in self.rejected], dtype=pl.UInt32())
-        return pl.DataFrame(
-            {
-                "_row": rows.gather(lines),
-                "_line": lines + start.lines + 1,
-                "reason": [reason.value for _, reason, _ in self.rejected],
-                "raw": [raw for _, _, raw in self.rejected],
-            },
-            schema=REJECTED_SCHEMA,
-        )
-
-    def skipped_lines(self, start: Place) -> tuple[Skipped, ...]:
-        """Give the lines that belong to no record, in order."""
-        return tuple(Skipped(kind, line + start.lines + 1) for line, kind in sorted(self.skipped))
-
-    def skip_repeated_headers(self, lines: list[int]) -> None:
-        """Take these readable records for the header, with all lines of each."""
-        inner = sum(name.count("\n") for name in self.layout.header)
-        self.skipped += [(first + more, "repeated_header") for first in lines for more in range(inner + 1)]
-
-    def kept(self) -> bytes:
-        """Give the text of the readable records."""
-        if not self.edits:
-            return self.text[: self.end]
-        view = memoryview(self.text)
-        pieces: list[bytes | memoryview] = []
-        position = 0
-        for start, end, replacement in self.edits:
-            pieces += (view[position:start], replacement)
-            position = end
-        return b"".join((*pieces, view[position : self.end]))
-
-    def _kind(self, start: int, end: int) -> str | None:
-        """Name what a line is that is no record."""
-        if self.layout.is_blank(self.text[start : end - 1]):
-            return "blank"
-        if self.text.startswith(b"#", start) and self.layout.is_comment(self.masked[start:end]):
-            return "comment"
-        return None
-
-    def _holds_quote(self, start: int, end: int) -> bool:
-        quote = self.layout.dialect.quote_byte
-        return bool(quote) and self.text.find(quote, start, end) >= 0
-
-    def _record(self, line: int, start: int, line_end: int) -> int:
-        """Take the record that begins here with all its lines; give its end, or 0 if there is none."""
-        limit = max(start + MAX_RECORD_BYTES, line_end)
-        regular = self.layout.regular_record.match(self.text, start, limit)
-        match = regular or self.layout.record.match(self.text, start, limit)
-        if match is None:
-            return 0
-        end = match.end()
-        if end > line_end and self.layout.swallows_records(self.text[line_end:end]):
-            self._reject(line, start, line_end)
-            return line_end
-        self.inner_lines.extend(range(line + 1, line + self.text.count(b"\n", start, end)))
-        if self.holds_nul and self.masked.find(_NUL, start, end) >= 0:
-            self._reject(line, start, end)
-        elif regular is None:
-            self._requote(start, end)
-        return end
-
-    def _requote(self, start: int, end: int) -> None:
-        dialect = self.layout.dialect
-        record = split(self.text, start, dialect)
-        if record is not None:
-            self.edits.append((start, end, dialect.requote(record[0])))
-
-    def _continues_below(self, start: int) -> bool:
-        """Tell whether the next block may close what is open here."""
-        if self.final or self.end - start >= MAX_RECORD_BYTES:
-            return False
-        return self.layout.open_record.match(self.text, start) is not None
-
-    def _skip(self, line: int, start: int, end: int, kind: str) -> None:
-        self.skipped.append((line, kind))
-        self.loose.append((line, start, False))
-        self.edits.append((start, end, b""))
-
-    def _reject(self, line: int, start: int, end: int) -> None:
-        raw = self.text[start : end - 1]
-        reason = Reason.ENCODING if self.is_broken and not is_utf8(raw) else Reason.UNREADABLE_ROW
-        self.rejected.append((line, reason, raw.decode(errors="backslashreplace")))
-        self.edits.append((start, end, b""))
-        if self.layout.is_loose(self.masked[start:end]) and _NUL not in self.masked[start:end]:
-            self.loose.append((line, start, True))
-
-    def _end_with_footer(self) -> None:
-        """Take the loose lines at the end for a footer, or leave them unread where something may follow."""
-        first, position = self._loose_end()
-        if first is None:
-            return
-        self.rejected = [entry for entry in self.rejected if entry[0] < first]
-        if self.final:
-            taken = {line for line, _ in self.skipped}
-            footer = (line for line, _, _ in self.loose if line >= first and line not in taken)
-            self.skipped += [(line, "footer") for line in footer]
-        else:
-            self.skipped = [entry for entry in self.skipped if entry[0] < first]
-            self.edits = [edit for edit in self.edits if edit[0] < position]
-            self.end, self.lines = position, first
-
-    def _loose_end(self) -> tuple[int | None, int]:
-        """Find the first line that may be of the footer, and where it starts."""
-        first, position = None, self.end
-        expected = self.lines - 1
-        for line, start, may_be_footer in reversed(self.loose):
-            if line != expected or self.lines - line > MAX_FOOTER_LINES:
-                break
-            if may_be_footer:
-                first, position = line, start
-            expected = line - 1
-        return first, position
-
-
 def _count(mask: pl.Series) -> int:
     return int(mask.sum() or 0)
 
@@ -403,30 +281,37 @@ def _parse_good(text: bytes, layout: Layout, records: int, *, quotes: bool) -> p
     """Parse text of good records; should polars ever disagree about their number, without it."""
     if not records:
         return _schema(layout).to_frame()
-    try:
-        cells = _parse(text, layout, quote_char=layout.dialect.quote if quotes else None)
-    except (pl.exceptions.PolarsError, OSError):
+    cells = _parse(text, layout, quote_char=layout.dialect.quote if quotes else None)
+    if cells is None or cells.height != records:
         return _parse_exactly(text, layout)
-    if cells.height != records:
-        return _parse_exactly(text, layout)
-    return cells.select(_schema(layout).names()) if layout.surplus else cells
+    return _without_surplus(cells, layout)
 
 
-def _parse(text: bytes, layout: Layout, *, quote_char: str | None) -> pl.DataFrame:
+def _parse(
+    text: bytes, layout: Layout, *, quote_char: str | None, is_cutting: bool = False
+) -> pl.DataFrame | None:
+    """Let polars parse: a last column more where there may be a surplus; nothing where it raises.
+
+    It fills short lines up. At a long one it raises, or it cuts it off.
+    """
     guarded = text.startswith(_MISREAD_STARTS)
     if guarded:
         text = layout.dialect.delimiter_byte * (layout.columns - 1) + b"\n" + text
     schema = _schema(layout)
     if layout.surplus:
         schema["surplus"] = pl.String()
-    cells = pl.read_csv(
-        text,
-        has_header=False,
-        schema=schema,
-        separator=layout.dialect.delimiter,
-        quote_char=quote_char,
-        null_values=None if quote_char is None else [""],
-    )
+    try:
+        cells = pl.read_csv(
+            text,
+            has_header=False,
+            schema=schema,
+            separator=layout.dialect.delimiter,
+            quote_char=quote_char,
+            null_values=None if quote_char is None else [""],
+            truncate_ragged_lines=is_cutting,
+        )
+    except (pl.exceptions.PolarsError, OSError):
+        return None
     return cells.slice(1) if guarded else cells
 
 
@@ -438,6 +323,10 @@ def _parse_exactly(text: bytes, layout: Layout) -> pl.DataFrame:
         cells, position = record
         rows.append([cell.decode() or None for cell in cells[: layout.columns]])
     return pl.DataFrame(rows, schema=_schema(layout), orient="row")
+
+
+def _without_surplus(cells: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    return cells.select(_schema(layout).names()) if layout.surplus else cells
 
 
 def _schema(layout: Layout) -> pl.Schema:

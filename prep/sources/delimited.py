@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Final
+from itertools import islice
+from typing import BinaryIO, Final, NamedTuple
+
+import polars as pl
 
 from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
+from prep.sources.ahead import ahead
 from prep.sources.batch import Batch, Skipped, Source
 from prep.sources.blocks import Block, Place, read_block
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding
@@ -15,11 +18,12 @@ from prep.sources.files import opened
 from prep.sources.head import read_head, refuse_impossible
 from prep.sources.records import Dialect, Layout, with_line_feeds
 
-BLOCK_BYTES: Final = 32 * 1024 * 1024
+BLOCK_BYTES: Final = 4 * 1024 * 1024
+"""Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
+_BLOCKS_IN_BATCH: Final = 8
 
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024 * 1024
-_USUAL_LINE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class DelimitedReader:
         self.source = source
         self.rows = 0
         self.lines = len(source.skipped)
-        self.sha256 = ""
+        self.sha256 = self._digest = ""
         header = source.columns if source.reading.header_line and any(source.columns) else ()
         self._layout = Layout(source.dialect, len(source.columns), header, lookup_position, source.surplus)
         self._batches = self._read(max(block_bytes, 1))
@@ -83,32 +87,36 @@ class DelimitedReader:
 
     def _read(self, block_bytes: int) -> Iterator[Batch]:
         skipped = self.source.skipped
+        for blocks in ahead(_groups(self._blocks(block_bytes), _BLOCKS_IN_BATCH)):
+            self.rows, self.lines = blocks[-1].end
+            batch = _joined([block.batch for block in blocks])
+            if skipped or not _is_empty(batch):
+                yield replace(batch, skipped=skipped + batch.skipped)
+                skipped = ()
+        self.sha256 = self._digest
+
+    def _blocks(self, block_bytes: int) -> Iterator[Block]:
+        """Read block by block, in a thread of its own: what is public must not change here."""
+        place = Place(0, len(self.source.skipped))
         pending = b""
         with opened(self.source.path, digesting=True) as file:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
-            for chunk, final in _chunks(text_file, block_bytes):
-                text, pending = (_with_line_end(pending + chunk), b"") if final else _cut(pending, chunk)
-                if text or final:
-                    block = self._block(text, final=final)
-                    pending = block.unread + pending
-                    if skipped or not _is_empty(block.batch):
-                        yield replace(block.batch, skipped=skipped + block.batch.skipped)
-                        skipped = ()
-                self._refuse_endless(pending)
+            for piece in ahead(_pieces(text_file, block_bytes)):
+                text = pending + piece.lines if pending else piece.lines
+                if piece.lines or piece.final:
+                    block = read_block(_with_line_end(text), self._layout, place, final=piece.final)
+                    place, pending = block.end, block.unread
+                    yield block
+                self._refuse_endless(len(pending) + piece.rest_bytes, place.lines)
             while file.read(_HEAD_BYTES):
                 pass
-            self.sha256 = file.sha256
+            self._digest = file.sha256
 
-    def _block(self, text: bytes, *, final: bool) -> Block:
-        block = read_block(text, self._layout, Place(self.rows, self.lines), final=final)
-        self.rows, self.lines = block.end
-        return block
-
-    def _refuse_endless(self, pending: bytes) -> None:
-        if len(pending) > _MAX_LINE_BYTES:
+    def _refuse_endless(self, unread_bytes: int, lines: int) -> None:
+        if unread_bytes > _MAX_LINE_BYTES:
             raise SourceError(
-                f"{self.source.path}: line {self.lines + 1} does not end within {_MAX_LINE_BYTES} bytes",
+                f"{self.source.path}: line {lines + 1} does not end within {_MAX_LINE_BYTES} bytes",
                 code="endless_line",
                 hint="This is no table of leads, or the file is damaged from there on.",
                 source=self.source.path,
@@ -156,9 +164,8 @@ def _beginning(path: str, encoding: TextEncoding) -> bytes:
         text = as_utf8(file, encoding).read(_HEAD_BYTES)
     if len(text) < _HEAD_BYTES:
         return _with_line_end(text)
-    lines, _ = _cut(b"", text)
-    if lines:
-        return lines
+    if end := _last_line_end(text, len(text)):
+        return text[:end]
     raise SourceError(
         f"{path}: the first line does not end within {_HEAD_BYTES} bytes",
         code="broken_header",
@@ -184,43 +191,69 @@ def _with_line_end(text: bytes) -> bytes:
     return text if not text or text.endswith((b"\n", b"\r")) else text + b"\n"
 
 
-def _cut(pending: bytes, chunk: bytes) -> tuple[bytes, bytes]:
-    """Cut after the last line end. A CR that comes last is none yet: LF may follow it."""
-    if not pending and chunk.endswith(b"\n"):
-        return chunk, b""
-    cut = _last_line_end(chunk)
-    if cut:
-        return b"".join((pending, memoryview(chunk)[:cut])), chunk[cut:]
-    joined = pending + chunk
-    cut = _last_line_end(joined)
-    return joined[:cut], joined[cut:]
-
-
-def _last_line_end(text: bytes) -> int:
-    line_feed = text.rfind(b"\n")
-    return max(line_feed, text.rfind(b"\r", line_feed + 1, len(text) - 1)) + 1
+def _last_line_end(text: bytes | bytearray, end: int) -> int:
+    """Find where the last line ends. A CR that comes last is no line end yet: LF may follow it."""
+    line_feed = text.rfind(b"\n", 0, end)
+    return max(line_feed, text.rfind(b"\r", line_feed + 1, end - 1)) + 1
 
 
 def _is_empty(batch: Batch) -> bool:
     return batch.cells.is_empty() and batch.rejected.is_empty() and not batch.skipped
 
 
-def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bool]]:
-    """Read a file, always one chunk ahead, and tell which chunk is the last.
+class _Piece(NamedTuple):
+    """A part of a text.
 
-    Chunks are lengthened to the next LF if there is one nearby, which spares copies later.
+    Attributes:
+        lines: Whole lines.
+        rest_bytes: Length of the line that was begun behind them.
+        final: Nothing follows; the last line may lack its end.
     """
 
-    def take() -> bytes:
-        return file.read(size) + file.readline(_USUAL_LINE_BYTES)
+    lines: bytes
+    rest_bytes: int
+    final: bool
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prep-read") as worker:
-        chunk = take()
-        while len(chunk) >= size:
-            ahead = worker.submit(take)
-            yield chunk, False
-            chunk = ahead.result()
-        yield chunk, True
+
+def _pieces(file: BinaryIO, size: int) -> Iterator[_Piece]:
+    """Read a text, about `size` bytes at a time, into memory that is used again."""
+    buffer = bytearray(size)
+    held = 0
+    while True:
+        end = held + _fill(file, memoryview(buffer)[held:])
+        final = end < len(buffer)
+        cut = end if final else _last_line_end(buffer, end)
+        held = end - cut
+        with memoryview(buffer) as view:
+            lines = bytes(view[:cut])
+            view[:held] = view[cut:end]
+        yield _Piece(lines, held, final)
+        if final:
+            return
+        if not cut:
+            buffer.extend(bytes(size))
+
+
+def _fill(file: BinaryIO, view: memoryview) -> int:
+    """Read until nothing more fits or comes; tell how many bytes it were."""
+    filled = 0
+    with view:
+        while count := file.readinto(view[filled:]):  # type: ignore[attr-defined]  # every stream here has it
+            filled += count
+    return filled
+
+
+def _groups(blocks: Iterator[Block], size: int) -> Iterator[list[Block]]:
+    while group := list(islice(blocks, size)):
+        yield group
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    skipped = tuple(entry for batch in batches for entry in batch.skipped)
+    cells, rejected = ([getattr(batch, name) for batch in batches] for name in ("cells", "rejected"))
+    return Batch(pl.concat(cells), pl.concat(rejected), skipped)
 
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")

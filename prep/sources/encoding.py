@@ -49,6 +49,7 @@ _NO_TEXT_ENCODINGS: Final = frozenset(
 _BINARY_NULS = 0.05
 _FEW_NULS = 16  # these may be an accident of single records
 _CHUNK_BYTES = 1 << 20
+_PART_BYTES = 1 << 16
 _BROKEN_LINES_PER_VALID_LINE = 10
 _LONE_SURROGATE = re.compile("[\udc80-\udcff]")
 
@@ -222,21 +223,32 @@ def _announced(head: bytes) -> tuple[str, int]:
 
 
 def _high_bytes_if_utf8(head: bytes, file: BinaryIO) -> int | None:
-    """Count the bytes beyond ASCII in text that is valid UTF-8 to its end; None if it is not."""
-    pending = b""
-    chunk = head
-    high_bytes = 0
-    while chunk:
-        if pending or not chunk.isascii():
-            text = pending + chunk
-            try:
-                characters, used = codecs.utf_8_decode(text, "strict", False)
-            except UnicodeDecodeError:
-                return None
-            high_bytes += used - len(characters)
-            pending = text[used:]
-        chunk = file.read(_CHUNK_BYTES)
-    return None if pending else high_bytes
+    """Count the bytes beyond ASCII in text that is valid UTF-8 to its end; None if it is not.
+
+    The text is read into one buffer and decoded in small parts: fetching memory costs more than decoding.
+    """
+    buffer = bytearray(_CHUNK_BYTES)
+    high_bytes, end = 0, len(head)
+    buffer[:end] = head
+    with memoryview(buffer) as view:
+        while True:
+            start = 0
+            while start < end:
+                try:
+                    part = view[start : min(start + _PART_BYTES, end)]
+                    characters, used = codecs.utf_8_decode(part, "strict", False)
+                except UnicodeDecodeError:
+                    return None
+                if not used:
+                    break
+                start += used
+                high_bytes += used - len(characters)
+            rest = end - start
+            view[:rest] = view[start:end]
+            count = file.readinto(view[rest:])  # type: ignore[attr-defined]  # every stream here has it
+            if not count:
+                return None if rest else high_bytes
+            end = rest + count
 
 
 def _judged(path: str, announced: str, bom_bytes: int) -> TextEncoding:
@@ -323,9 +335,9 @@ _TABLE_NULS = 0.02  # of all bytes: the delimiters, line ends, digits and addres
 
 def _wide(head: bytes) -> str | None:
     """Name the UTF-16 or UTF-32 that a text without byte order mark is in, judged by where its NULs are."""
-    nuls = [head[place::4].count(0) for place in range(4)]
-    if sum(nuls) <= len(head) * _TABLE_NULS:
+    if head.count(0) <= len(head) * _TABLE_NULS:
         return None
+    nuls = [head[place::4].count(0) for place in range(4)]
     quarter = max(len(head) // 4, 1)
     if min(nuls[2], nuls[3]) >= _ONE_SIDED * quarter:
         return _if_text("utf-32-le", head)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prep.errors import SourceError
 from prep.model import Reading
-from prep.sources import Batch, blocks, delimited
+from prep.sources import Batch, walk
 from prep.sources.delimited import open_delimited
 from prep.sources.encoding import as_utf8, find_encoding
 from prep.sources.files import opened
@@ -200,7 +200,7 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
             loose.append(("comment", line))
         else:
             if record and fits:
-                too_long = record[1] > line_end and record[1] - position > blocks.MAX_RECORD_BYTES
+                too_long = record[1] > line_end and record[1] - position > walk.MAX_RECORD_BYTES
                 fits = not too_long and not swallows(text[line_end : record[1]], table)
                 end = record[1] if fits else line_end
             raw = text[position : end - 1]
@@ -224,7 +224,7 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
         line += text.count(b"\n", position, end)
         position = end
     outcome.lines = line - 1
-    footer = {at for kind, at in loose if kind == "footer" and outcome.lines - at < blocks.MAX_FOOTER_LINES}
+    footer = {at for kind, at in loose if kind == "footer" and outcome.lines - at < walk.MAX_FOOTER_LINES}
     outcome.rejected = [entry for entry in outcome.rejected if entry[1] not in footer]
     outcome.rows -= len(footer)
     outcome.skipped = sorted(
@@ -306,10 +306,7 @@ def check(path: Path, body: bytes, table: Table, block_bytes: int) -> None:
     path.write_bytes(table.header_line + body)
     expected = read_slowly(body, table)
     expected.skipped.insert(0, ("header", 1))
-    with pytest.MonkeyPatch.context() as patch:
-        # else blocks nearly always end with LF
-        patch.setattr(delimited, "_USUAL_LINE_BYTES", block_bytes % 3)
-        actual = read_all(path, table, block_bytes)
+    actual = read_all(path, table, block_bytes)
     assert actual == expected
     numbers = sorted([row for row, _ in actual.readable] + [row for row, *_ in actual.rejected])
     assert numbers == list(range(1, actual.rows + 1))
@@ -393,8 +390,8 @@ def test_the_limits_of_records_and_footers_do_not_depend_on_block_borders(
     path: Path, body: tuple[bytes, Table], block_bytes: int, limit: int, footer: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "MAX_RECORD_BYTES", limit)
-        patch.setattr(blocks, "MAX_FOOTER_LINES", footer)
+        patch.setattr(walk, "MAX_RECORD_BYTES", limit)
+        patch.setattr(walk, "MAX_FOOTER_LINES", footer)
         check(path, *body, block_bytes)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from prep.errors import PrepError, SettingsError, SourceError
 from prep.model import Reading
-from prep.sources import Skipped, blocks, delimited
+from prep.sources import Skipped, blocks, delimited, walk
 from prep.sources.delimited import DelimitedSource, open_delimited
 from prep.sources.encoding import TextEncoding
 from prep.sources.records import Dialect
@@ -271,7 +271,10 @@ def test_an_opened_source_in_full(path: Path) -> None:
     )
 
 
-def test_the_tables_have_the_same_types_whatever_is_in_them(path: Path) -> None:
+def test_the_tables_have_the_same_types_whatever_is_in_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "_BLOCKS_IN_BATCH", 1)
     path.write_bytes(b'a,b\n1,2\n"3",4\n5\n')
     batches = list(open_delimited(str(path), COMMAS).read(block_bytes=1))
     assert len(batches) == 3
@@ -379,7 +382,7 @@ def test_a_delimiter_that_divides_nothing(path: Path, delimiter: str) -> None:
 
 
 def test_a_quote_left_open_for_more_than_the_limit_takes_one_line_only(path: Path) -> None:
-    rows = blocks.MAX_RECORD_BYTES // 20
+    rows = walk.MAX_RECORD_BYTES // 20
     path.write_bytes(b'a,b\n1,"open\n' + b"somebody@mail,Paris\n" * (rows + 10) + b'2,"closed"\n')
     batches = list(open_delimited(str(path), COMMAS).read(block_bytes=1 << 22))
     assert sum(batch.cells.height for batch in batches) == rows + 11
@@ -389,7 +392,7 @@ def test_a_quote_left_open_for_more_than_the_limit_takes_one_line_only(path: Pat
 def test_what_is_open_beyond_the_limit_is_not_held_in_memory(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(walk, "MAX_RECORD_BYTES", 100)
     monkeypatch.setattr(delimited, "_MAX_LINE_BYTES", 1000)
     found = read(path, b'a,b\n1,"open\n' + b"2,3\n" * 2000, block_bytes=50)
     assert len(found.cells) == 2000
@@ -397,7 +400,7 @@ def test_what_is_open_beyond_the_limit_is_not_held_in_memory(
 
 
 def test_a_quoted_cell_just_below_the_limit_is_one_record(path: Path) -> None:
-    text = (b"x" * 99 + b"\n") * (blocks.MAX_RECORD_BYTES // 100 - 1)
+    text = (b"x" * 99 + b"\n") * (walk.MAX_RECORD_BYTES // 100 - 1)
     path.write_bytes(b'a,b\n1,"' + text + b'"\n2,3\n')
     batches = list(open_delimited(str(path), COMMAS).read(block_bytes=1 << 22))
     cells = pl.concat([batch.cells for batch in batches])
