@@ -1,9 +1,16 @@
 """What all tests share."""
 
 import os
+import shutil
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 
 def pytest_configure() -> None:
@@ -19,3 +26,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("PREP_FORBID_SKIPS") and reporter and reporter.stats.get("skipped"):
         reporter.write_line("Skips are forbidden here (PREP_FORBID_SKIPS is set).", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Chromium as the system has it, or as PREP_CHROMIUM names it."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (few tests need it)
+
+    path = os.environ.get("PREP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium here: install it, or name one in PREP_CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()

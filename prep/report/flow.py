@@ -85,8 +85,8 @@ class Frame:
     top: float
 
 
-WIDE: Final = Frame(width=860, middle=310, right=690, top=30)
-NARROW: Final = Frame(width=330, middle=92, right=182, top=48)
+WIDE: Final = Frame(width=860, middle=310, right=660, top=30)
+NARROW: Final = Frame(width=340, middle=80, right=156, top=48)
 
 
 def draw_flow(counts: Mapping[str, int], frame: Frame) -> Flow | None:

@@ -210,7 +210,7 @@ def make_view(report: Mapping[str, Any], *, folder: str) -> View:
         timeline=timeline,
         timeline_words=_timeline_words(timeline),
         changes=_bars(report["changes"], "rule", "cells", lambda rule: (words.RULES.get(rule, ""), "")),
-        columns=tuple(_columns(report)),
+        columns=tuple(_columns(report)) if report["profile"]["rows"] else (),
         columns_words=_columns_words(report["profile"]),
         mapping=tuple(_mapped(column) for column in report["mapping"]),
         mapping_kinds=_in_words(column["how"] for column in report["mapping"]),

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from prep.model import Fate, JobState, Reason
+from prep.model import JobState, Reason
 from prep.report.page import render_page
+from tests.report.samples import in_state, sample_report
 
 FOLDER = "leads.prep"
 
@@ -75,114 +76,6 @@ class Page(HTMLParser):
         self.others.append(data)
 
 
-def _report(text: str = "plain", **changes: Any) -> dict[str, Any]:
-    """A report in which every text that comes from a file, a person or Marketo is `text`."""
-    chunk = {"rows": 6151, "bytes": 912_377, "sha256": "c" * 64}
-    counts = dict(zip(("read", *Fate), (7_000, 501, 77, 271, 0, 0, 5_802, 311, 38, 0), strict=True))
-    return {
-        "version": 1,
-        "run_id": "e820751a",
-        "parent_run_id": "4c87d77f",
-        "goal": "run",
-        "state": "reconciled",
-        "target": text,
-        "sources": [
-            {
-                "path": text,
-                "sha256": "d" * 64,
-                "encoding": "utf-8",
-                "delimiter": ";",
-                "sheet": None,
-                "notes": [],
-                "columns": [text],
-                "rows": 7_000,
-                "skipped": [
-                    {"kind": "header", "line": 1},
-                    *({"kind": text, "line": line} for line in (1_021, 1_022, 1_023, 1_024, 1_025, 1_026)),
-                ],
-            }
-        ],
-        "lookup_field": text,
-        "format": "csv",
-        "schema": {"name": text, "fingerprint": text},
-        "counts": counts,
-        "balanced": True,
-        "assumed": 17,
-        "reasons": [
-            {"code": "invalid_email", "field": "email", "rows": 433, "shapes": ["aaa", text]},
-            {"code": "unreadable_row", "field": None, "rows": 19, "shapes": []},
-            {"code": text, "field": text, "rows": 91, "shapes": [text]},
-        ],
-        "changes": [
-            {"field": text, "rule": "trim", "cells": 8_123},
-            {"field": "x", "rule": text, "cells": 3},
-        ],
-        "notes": [
-            {"code": "role_account", "field": text, "cells": 12, "rows": [{"source": text, "row": 7}]},
-            {"code": "likely_typo", "field": text, "cells": 2, "rows": []},
-        ],
-        "mapping": [
-            {"source": text, "field": text, "how": "exact"},
-            {"source": text, "field": None, "how": "dropped"},
-        ],
-        "chunks": [{"file": text, **chunk, "state": "reconciled", "batch_id": 1_001}],
-        "jobs": [
-            {
-                "chunk": text,
-                "batch_id": 1_001,
-                "status": "Complete",
-                "processed": 6_113,
-                "failed": 38,
-                "warned": 311,
-                "message": text,
-            }
-        ],
-        "seconds": {"validate": 0.842, "write": 12.5},
-        "exit_code": 3,
-        "list_id": 1_044,
-        "list_name": text,
-        "partition_name": text,
-        "messages": [
-            {
-                "fate": "failed",
-                "code": "wrong_type",
-                "field": text,
-                "cause": text,
-                "remedy": text,
-                "rule": text,
-                "rows": 37,
-            },
-            {
-                "fate": "warned",
-                "code": text,
-                "field": None,
-                "cause": "doubtful",
-                "remedy": "correct it",
-                "rule": "",
-                "rows": 1_311,
-            },
-        ],
-        "profile": {
-            "rows": 60_001,
-            "sampled": 50_000,
-            "columns": [{"field": text, "filled": 59_123, "distinct": 4_321, "longest": 254}],
-        },
-        "duplicates": [{"size": 2, "groups": 135}, {"size": 3, "groups": 1}],
-        "transitions": [
-            {"chunk": text, "state": state, "at": f"2026-05-07T15:02:{second:02d}.000+00:00"}
-            for second, state in enumerate(("planned", "intended", "queued", "importing", "reconciled"), 11)
-        ],
-        "settings": {"keep": text, "set": {"leadSource": text}, "max_bytes": 9_000_000, "dates": "iso"},
-        "error": {"code": text, "message": text, "hint": text, "source": text, "row": None, "column": text},
-        **changes,
-    }
-
-
-def _in_state(state: str, **counts: int) -> dict[str, Any]:
-    fates = dict.fromkeys(map(str, Fate), 0) | counts
-    return _report(state=state, counts={"read": sum(fates.values()), **fates}, error=None, assumed=0)
-
-
 def _page(report: dict[str, Any], folder: str = FOLDER) -> Page:
     return Page(render_page(report, folder=folder))
 
@@ -203,7 +96,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def test_every_number_of_the_report_is_on_the_page() -> None:
-    report = _report()
+    report = sample_report()
     last_skipped = report["sources"][0]["skipped"].pop()  # of more than five lines of a kind only the first
     page = _page(report)
     shown = set(re.findall(r"\d[\d,.]*\d|\d", page.text))
@@ -214,10 +107,10 @@ def test_every_number_of_the_report_is_on_the_page() -> None:
 
 
 def test_every_name_of_the_report_is_on_the_page() -> None:
-    report = _report()
+    report = sample_report()
     del report["chunks"][0]["sha256"]
     del report["transitions"]
-    text = _page(_report()).text
+    text = _page(sample_report()).text
     words = {";": "semicolon"}
     names = [words.get(leaf, leaf) for leaf in _leaves(report) if isinstance(leaf, str)]
     assert [name for name in names if name not in text] == []
@@ -226,7 +119,7 @@ def test_every_name_of_the_report_is_on_the_page() -> None:
 
 
 def test_every_message_of_marketo_is_explained_in_a_row_of_its_own() -> None:
-    report = _report()
+    report = sample_report()
     report["messages"][0] |= {"field": "score", "cause": "no <number>", "remedy": "mend", "rule": 'p = "<i>"'}
     page = _page(report)
     section = re.search(r'<section id="messages".*?</section>', page.html, re.DOTALL)
@@ -244,11 +137,11 @@ def _cells(row: str) -> list[str]:
 
 
 def test_a_run_without_messages_has_no_table_of_them() -> None:
-    assert "said of rows" not in _page(_report(messages=[])).text
+    assert "said of rows" not in _page(sample_report(messages=[])).text
 
 
 def test_more_skipped_lines_than_one_reads_are_counted() -> None:
-    page = _page(_report())
+    page = _page(sample_report())
     assert "6 plain lines 1,021, 1,022, 1,023, 1,024, 1,025, …" in " ".join(page.text.split())
 
 
@@ -279,7 +172,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))
 def test_hostile_text_stays_text(text: str) -> None:
-    benign, page = _page(_report()), _page(_report(text), folder=text)
+    benign, page = _page(sample_report()), _page(sample_report(text), folder=text)
     assert page.shape == benign.shape
     assert (page.unbalanced, page.others) == ([], [])
     assert page.style == benign.style
@@ -287,7 +180,7 @@ def test_hostile_text_stays_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))
 def test_hostile_text_is_shown_without_what_cannot_be_seen(text: str) -> None:
-    page = _page(_report(text), folder=text)
+    page = _page(sample_report(text), folder=text)
     assert page.html.replace("\n", "").isprintable()
     shown = "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
@@ -297,15 +190,15 @@ def test_hostile_text_is_shown_without_what_cannot_be_seen(text: str) -> None:
 
 
 def test_templates_in_data_are_not_evaluated() -> None:
-    assert "49" not in _page(_report("{{ 7 * 7 }}")).text
+    assert "49" not in _page(sample_report("{{ 7 * 7 }}")).text
 
 
 def test_direction_of_a_name_ends_with_the_name() -> None:
-    assert "<bdi>שלום עולם</bdi>" in _page(_report("שלום עולם")).html
+    assert "<bdi>שלום עולם</bdi>" in _page(sample_report("שלום עולם")).html
 
 
 def test_page_needs_nothing_else() -> None:
-    page = _page(_report())
+    page = _page(sample_report())
     assert {tag for tag, _ in page.shape} <= ELEMENTS
     assert {name for _, attributes in page.shape for name, _ in attributes} <= ATTRIBUTES
     assert not re.search(r"//|url\(|@import|@font-face|expression", page.html.replace("<!DOCTYPE html>", ""))
@@ -319,7 +212,7 @@ def test_page_needs_nothing_else() -> None:
 
 
 def test_page_holds_together() -> None:
-    page = _page(_report())
+    page = _page(sample_report())
     assert page.html.startswith('<!DOCTYPE html>\n<html lang="en">')
     assert page.html.endswith("</html>")
     assert (page.unbalanced, page.others) == ([], [])
@@ -334,7 +227,7 @@ def test_page_holds_together() -> None:
 
 
 def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
-    shape = _page(_report()).shape
+    shape = _page(sample_report()).shape
     tags = [tag for tag, _ in shape]
     assert tags.count("table") == tags.count("caption") == 9
     assert all("scope" in dict(attributes) for tag, attributes in shape if tag == "th")
@@ -346,7 +239,7 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
     ("report", "state", "verdict", "commands"),
     [
         (
-            _in_state("clean", ready=30, rejected=11) | {"target": None},
+            in_state("clean", ready=30, rejected=11) | {"target": None},
             "Prepared, not sent",
             "30 of 41 rows can be sent; nothing was sent yet.",
             [
@@ -357,55 +250,55 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             ],
         ),
         (
-            _in_state("clean", ready=1) | {"target": "sandbox"},
+            in_state("clean", ready=1) | {"target": "sandbox"},
             "Prepared, not sent",
             "The one row can be sent; nothing was sent yet.",
             ["prep resume leads.prep", "prep report leads.prep --json"],
         ),
         (
-            _in_state("clean", rejected=2) | {"target": None, "chunks": [], "jobs": []},
+            in_state("clean", rejected=2) | {"target": None, "chunks": [], "jobs": []},
             "Prepared, not sent",
             "Nothing can be sent: none of the 2 rows stand in an upload file.",
             ["prep retry leads.prep", "prep check plain", "prep report leads.prep --json"],
         ),
         (
-            _in_state("submitting", ready=5, sent=6, imported=4) | {"exit_code": 5},
+            in_state("submitting", ready=5, sent=6, imported=4) | {"exit_code": 5},
             "Sent in part",
             "Sent so far: 10 of 15 rows; still to be sent: 5.",
             ["prep resume leads.prep", "prep status leads.prep", "prep report leads.prep --json"],
         ),
         (
-            _in_state("submitting", ready=5, imported=4) | {"exit_code": 4},
+            in_state("submitting", ready=5, imported=4) | {"exit_code": 4},
             "Stopped while sending",
             "Sent so far: 4 of 9 rows; still to be sent: 5.",
             ["prep resume leads.prep", "prep status leads.prep", "prep report leads.prep --json"],
         ),
         (
-            _in_state("waiting", sent=3, duplicate=1) | {"exit_code": 5},
+            in_state("waiting", sent=3, duplicate=1) | {"exit_code": 5},
             "Sent, Marketo is at work",
             "Marketo has yet to say what became of 3 of 4 rows.",
             ["prep resume leads.prep", "prep status leads.prep", "prep report leads.prep --json"],
         ),
         (
-            _in_state("reconciled", imported=1200) | {"exit_code": 0},
+            in_state("reconciled", imported=1200) | {"exit_code": 0},
             "Finished",
             "Marketo took all 1,200 rows.",
             ["prep report leads.prep --json"],
         ),
         (
-            _in_state("reconciled", failed=2) | {"target": "sandbox"},
+            in_state("reconciled", failed=2) | {"target": "sandbox"},
             "Finished, with rows to look at",
             "The local sandbox took none of the 2 rows.",
             ["prep retry leads.prep", "prep reconcile leads.prep", "prep report leads.prep --json"],
         ),
         (
-            _in_state("unknown", unknown=7, imported=3) | {"exit_code": 6},
+            in_state("unknown", unknown=7, imported=3) | {"exit_code": 6},
             "Outcome unknown",
             "Nobody can tell what became of 7 of 10 rows.",
             ["prep resume leads.prep --assume landed|lost CHUNK", "prep report leads.prep --json"],
         ),
         (
-            _in_state("unknown", unknown=7, ready=3) | {"exit_code": 6},
+            in_state("unknown", unknown=7, ready=3) | {"exit_code": 6},
             "Outcome unknown",
             "Nobody can tell what became of 7 of 10 rows.",
             [
@@ -428,7 +321,7 @@ def test_every_state_says_what_holds_and_what_to_do(
 
 
 def test_an_unknown_upload_with_a_batch_id_can_be_asked_about_again() -> None:
-    report = _in_state("unknown", unknown=7)
+    report = in_state("unknown", unknown=7)
     command = "<bdi>prep reconcile leads.prep</bdi>"
     for batch_id, is_offered in ((1_001, True), (None, False)):
         report["chunks"][0] |= {"state": "unknown", "batch_id": batch_id}
@@ -436,23 +329,25 @@ def test_an_unknown_upload_with_a_batch_id_can_be_asked_about_again() -> None:
 
 
 def test_a_rehearsal_is_called_one() -> None:
-    assert "nothing reached Marketo" in _page(_report(target="sandbox")).text
-    assert "nothing reached Marketo" not in _page(_report()).text
+    assert "nothing reached Marketo" in _page(sample_report(target="sandbox")).text
+    assert "nothing reached Marketo" not in _page(sample_report()).text
 
 
 def test_the_sum_stands_there() -> None:
-    assert "501 + 77 + 271 + 5,802 + 311 + 38 = 7,000" in _page(_report()).text
+    assert "501 + 77 + 271 + 5,802 + 311 + 38 = 7,000" in _page(sample_report()).text
 
 
-@pytest.mark.parametrize("changes", [{"balanced": False}, {"counts": _report()["counts"] | {"sent": 1}}])
+@pytest.mark.parametrize(
+    "changes", [{"balanced": False}, {"counts": sample_report()["counts"] | {"sent": 1}}]
+)
 def test_numbers_that_do_not_close_are_called_so(changes: dict[str, Any]) -> None:
-    text = _page(_report(**changes)).text
+    text = _page(sample_report(**changes)).text
     assert "The numbers do not close" in text
     assert "The numbers close" not in text
 
 
 def test_a_report_of_nearly_nothing_makes_a_page() -> None:
-    report = _in_state("clean", rejected=0)
+    report = in_state("clean", rejected=0)
     for name in ("reasons", "changes", "notes", "mapping", "chunks", "jobs", "sources", "messages"):
         report[name] = []
     report |= {"duplicates": [], "transitions": [], "settings": {}}
@@ -467,7 +362,7 @@ def test_a_report_of_nearly_nothing_makes_a_page() -> None:
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_every_state_of_a_chunk_is_put_into_words(state: JobState) -> None:
-    report = _report()
+    report = sample_report()
     report["chunks"][0] |= {"state": str(state), "batch_id": None}
     report["jobs"] = []
     page = _page(report)
@@ -476,7 +371,7 @@ def test_every_state_of_a_chunk_is_put_into_words(state: JobState) -> None:
 
 
 def test_a_job_without_a_chunk_is_still_shown() -> None:
-    page = _page(_report(chunks=[]))
+    page = _page(sample_report(chunks=[]))
     assert "6,113" in page.text
 
 
@@ -485,7 +380,7 @@ def test_a_job_without_a_chunk_is_still_shown() -> None:
     [(0, "—"), (1, "< 0.1 %"), (500_000, "50.0 %"), (999_999, "> 99.9 %"), (1_000_000, "100 %")],
 )
 def test_a_share_is_neither_none_nor_all_when_it_is_nearly_so(rows: int, share: str) -> None:
-    page = _page(_in_state("reconciled", imported=rows, failed=1_000_000 - rows))
+    page = _page(in_state("reconciled", imported=rows, failed=1_000_000 - rows))
     row = re.search(r'swatch imported".*?</tr>', page.html, re.DOTALL)
     assert row
     shown = re.search(r'optional">(.*?)</td>', row[0])
@@ -494,4 +389,4 @@ def test_a_share_is_neither_none_nor_all_when_it_is_nearly_so(rows: int, share: 
 
 
 def test_folder_is_quoted_for_the_shell() -> None:
-    assert "prep report './-a b.prep' --json" in _page(_report(), folder="-a b.prep").text
+    assert "prep report './-a b.prep' --json" in _page(sample_report(), folder="-a b.prep").text

@@ -45,11 +45,11 @@ def test_a_flow_of_one_fate() -> None:
     assert [(node.name, node.x, node.y, node.height) for node in flow.nodes] == [
         ("read", 0, 30, 230),
         ("upload", 310, 30, 230),
-        ("imported", 690, 30, 230),
+        ("imported", 660, 30, 230),
     ]
     assert [ribbon.path for ribbon in flow.ribbons] == [
         "M12 30C161 30 161 30 310 30V260C161 260 161 260 12 260Z",
-        "M322 30C506 30 506 30 690 30V260C506 260 506 260 322 260Z",
+        "M322 30C491 30 491 30 660 30V260C491 260 491 260 322 260Z",
     ]
 
 

@@ -1,0 +1,90 @@
+"""Naughty strings as header, cell and name of a file: on the page they are text."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import prep
+from prep.report.page import render_page
+from tests.report.samples import dom, sample_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+def _strings(corpora: Path) -> list[str]:
+    naughty = json.loads((corpora / "blns" / "blns.json").read_text(encoding="utf-8"))
+    files = sorted(path for path in (corpora / "csv-injection" / "Intruder").rglob("*") if path.is_file())
+    lists = [file.read_text(encoding="utf-8", errors="replace").splitlines() for file in files]
+    return [text for text in [*naughty, *(line for lines in lists for line in lines)] if text.strip()]
+
+
+def _report_of(strings: list[str]) -> dict[str, Any]:
+    """A report in which each string stands wherever a source can put one."""
+    report = sample_report()
+    (source,), (reason, *_) = report["sources"], report["reasons"]
+    return report | {
+        "sources": [{**source, "path": text, "sheet": text, "notes": [text]} for text in strings],
+        "mapping": [{"source": text, "field": "email", "how": "map"} for text in strings],
+        "reasons": [{**reason, "shapes": [text]} for text in strings],
+        "settings": {"set": {str(place): text for place, text in enumerate(strings)}},
+    }
+
+
+def _made_of(browser: "Browser", html: str, file: Path) -> tuple[list[Any], list[str]]:
+    file.write_text(html, encoding="utf-8")
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.on("request", lambda request: said.append(request.url))
+    page.goto(file.as_uri())
+    found = dom(page)
+    page.close()
+    said.remove(file.as_uri())
+    return found, said
+
+
+def test_naughty_strings_stay_text(corpora: Path, browser: "Browser", tmp_path: Path) -> None:
+    strings = _strings(corpora)
+    assert len(strings) > 500
+    plain = render_page(_report_of([f"text {place}" for place in range(len(strings))]), folder="plain")
+    naughty = render_page(_report_of(strings), folder="plain")
+    expected, _ = _made_of(browser, plain, tmp_path / "plain.html")
+    found, said = _made_of(browser, naughty, tmp_path / "naughty.html")
+    assert found == expected
+    assert said == []
+
+
+def test_a_run_over_naughty_cells_headers_and_file_names(
+    corpora: Path, browser: "Browser", tmp_path: Path
+) -> None:
+    strings = [text for text in _strings(corpora) if "\x00" not in text]
+    cells = [text.replace('"', '""') for text in strings]
+    headers = ",".join(f'"{text}"' for text in dict.fromkeys(cells[:60]))
+    name = "<img src=x onerror=alert(1)>' \" {{7*7}}.csv"
+    lines = [f"email,{headers}", *(f'"{cell}","{cell}"{"," * (len(set(cells[:60])) - 1)}' for cell in cells)]
+    (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run = prep.clean(tmp_path / name, tmp_path / "<b>run<b>.prep", unknown="drop", header_line=1)
+    assert run.counts["read"] == len(cells)
+    html = (run.path / "report.html").read_text(encoding="utf-8")
+    found, said = _made_of(browser, html, tmp_path / "page.html")
+    assert {element[0] for element in found} <= {
+        *(
+            "HTML",
+            "HEAD",
+            "META",
+            "TITLE",
+            "STYLE",
+            "BODY",
+            "DIV",
+            "HEADER",
+            "MAIN",
+            "NAV",
+            "SECTION",
+            "FOOTER",
+        ),
+        *("SPAN", "P", "B", "H1", "H2", "H3", "UL", "LI", "A", "CODE", "BDI", "SMALL", "DL", "DT", "DD"),
+        *("TABLE", "CAPTION", "THEAD", "TBODY", "TR", "TH", "TD", "svg", "rect", "path", "text", "tspan"),
+    }
+    assert said == []
