@@ -129,12 +129,18 @@ def test_two_calls_that_disagree_leave_a_remark_and_the_first_one_holds() -> Non
         ("COMPANY NAME", None),  # the display name of one, the REST name of the other
         ("First_Name", "First_Name"),
         ("first-name", None),
+        ("cell phone", None),  # a packaged word must not settle it
     ],
 )
 def test_names_that_mean_two_fields_mean_none(header: str, field: str | None) -> None:
     schema = schema_of(
         instance(
-            *STANDARD, told("Industry_c", display_name="Industry"), told("companyName"), told("First_Name")
+            *STANDARD,
+            told("Industry_c", display_name="Industry"),
+            told("companyName"),
+            told("First_Name"),
+            told("Cell_Phone"),
+            told("cellPhone"),
         )
     )
     column = map_headers(
