@@ -14,7 +14,7 @@ from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
 from prep.errors import FolderError, SourceError
 from prep.folder import Manifest, RunFolder, add_up, check_sources
-from prep.intake import Sources, default_folder, listed, open_all, reopen, take_in
+from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
@@ -43,7 +43,7 @@ from prep.preparation import (
 )
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, spool
-from prep.schema import DEFAULT_NAME, Schema, load_schema
+from prep.schema import DEFAULT_NAME, Schema, import_judge_ahead, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.settling import settle as settle_columns
 from prep.sources import Source, open_source
@@ -233,10 +233,53 @@ def clean(
     folder = RunFolder(out if out is not None else default_folder(given[0]))
     folder.create()
     with folder.lock():
-        with folder.discarded_unless_begun():
-            taken = take_in(given, settings.reading, folder, keep_source=keep_source)
-            plan = _plan(taken, schema, settings)
+        plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
         return _clean(folder, plan, destination, progress)
+
+
+def check(
+    sources: Sources,
+    scratch: Path,
+    *,
+    schema: Schema | str | Path = DEFAULT_NAME,
+    progress: Progress = _silent,
+    **options: Unpack[CleanOptions],
+) -> Run:
+    """Clean into a folder that is thrown away afterwards: as `clean`, but without the report's files.
+
+    Args:
+        sources: As in `clean`.
+        scratch: The folder; it must not exist.
+        schema: As in `clean`.
+        progress: As in `clean`.
+        **options: As in `CleanSettings`.
+
+    Raises:
+        InputError: As in `clean`.
+    """
+    settings = make_settings(options)
+    given = listed(sources)
+    folder = RunFolder(scratch)
+    folder.create()
+    with folder.lock():
+        plan = _take_in(given, folder, schema, settings, keep_source=False)
+        clean_into(folder, plan, None, progress)
+    return Run(folder)
+
+
+def _take_in(
+    given: Sequence[Given],
+    folder: RunFolder,
+    schema: Schema | str | Path,
+    settings: CleanSettings,
+    *,
+    keep_source: bool,
+) -> Plan:
+    """Look at the sources while pandera, which judges their headers next, is being imported."""
+    import_judge_ahead()
+    with folder.discarded_unless_begun():
+        taken = take_in(given, settings.reading, folder, keep_source=keep_source)
+        return _plan(taken, schema, settings)
 
 
 def _clean(

@@ -8,12 +8,14 @@ import tomllib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
-from importlib import resources
+from importlib import import_module, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -260,6 +262,16 @@ def _pandera_check(rule: Check) -> "pa.Check":
         return data.lazyframe.select(verdict if rule.judges_blanks else value.is_null() | verdict)
 
     return pa.Check(passes, error=rule.reason.value, ignore_na=False)
+
+
+def import_judge_ahead() -> None:
+    """Begin to import pandera in a thread: it takes half a second, in which sources can be looked at."""
+    Thread(target=_import_judge, name="prep-import", daemon=True).start()
+
+
+def _import_judge() -> None:
+    with suppress(ImportError):  # whoever needs it meets the error
+        import_module("pandera.polars")
 
 
 def find_failures(judge: "pa.DataFrameSchema", frame: pl.DataFrame) -> pl.DataFrame:

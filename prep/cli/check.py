@@ -31,7 +31,7 @@ def command(**chosen: Any) -> int:
     """
     import polars as pl
 
-    from prep.pipeline import clean
+    from prep import pipeline
     from prep.report import build_report, describe_check
 
     given = options.given(chosen)
@@ -41,7 +41,7 @@ def command(**chosen: Any) -> int:
         tempfile.TemporaryDirectory(prefix="prep-check-") as temporary,
         session.show_progress(quiet=chosen["quiet"]) as progress,
     ):
-        run = clean(
+        run = pipeline.check(
             given,
             Path(temporary) / "check.prep",
             schema=chosen["schema"],

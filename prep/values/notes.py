@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
@@ -29,6 +29,9 @@ from prep.values.states import find_state, has_states
 
 ROWS_NAMED: Final = 5
 """How many rows are named for each note of a field; the others are counted."""
+
+_DOMAINS_KNOWN: Final = 100_000
+"""Of how many domains it is remembered what was found out."""
 
 _EXACT_FLOAT: Final = 100_000
 """https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
@@ -177,6 +180,7 @@ def _look_at_emails(cells: pl.Series) -> Iterator[tuple[Note, pl.Series]]:
     yield Note.DISPOSABLE_DOMAIN, domains.is_in(disposable)
 
 
+@lru_cache(_DOMAINS_KNOWN)
 def is_disposable(domain: str) -> bool:
     """Whether a domain in lower case, or one above it, belongs to a provider of throw-away addresses."""
     from disposable_email_domains import blocklist  # noqa: PLC0415 (it reads a file)
@@ -185,6 +189,7 @@ def is_disposable(domain: str) -> bool:
     return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
 
 
+@lru_cache(_DOMAINS_KNOWN)
 def probable_domain(domain: str) -> str | None:
     """The well-known domain of which this one, in lower case, is a frequent misspelling; else None."""
     rest, _, ending = domain.rpartition(".")
