@@ -339,10 +339,21 @@ class RunFolder:
         """Replace the manifest, durably and all at once."""
         durable.write(self.manifest_file, _json_bytes(manifest.to_json()))
 
-    def write_report(self, report: Mapping[str, Any], page: str) -> None:
-        """Replace `report.json`, and `report.html`, which says the same to people."""
-        durable.write(self.report, _json_bytes(report))
-        durable.write(self.page, page.encode())
+    def write_report(self, report: Mapping[str, Any], page: Callable[[], str]) -> None:
+        """Replace `report.html`, then `report.json`, which say the same to people and to machines.
+
+        Where they say so already, nothing is written.
+        """
+        content = _json_bytes(report)
+        if self.has_report and self.report.read_bytes() == content:
+            return
+        durable.write(self.page, page().encode())
+        durable.write(self.report, content)
+
+    @property
+    def has_report(self) -> bool:
+        """Whether a report was written to its end."""
+        return self.page.exists() and self.report.exists()
 
     def write_page(self, path: Path, page: str) -> None:
         """Replace one of the run's pages.

@@ -622,7 +622,7 @@ def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
     run = Run(_folder(path))
     manifest = run.folder.manifest()
     if manifest.cleaned is not None:
-        if not run.folder.page.exists():  # cleaning was done, but prep was killed before it said so
+        if not run.folder.has_report:  # cleaning was done, but prep was killed before it said so
             with run.folder.lock():
                 write_report(run.folder, build_report(run.folder))
         return run

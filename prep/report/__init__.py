@@ -28,4 +28,4 @@ __all__ = [
 
 def write_report(folder: RunFolder, report: Mapping[str, Any]) -> None:
     """Write a run's report into its folder, for machines and for people."""
-    folder.write_report(report, render_page(report, folder=str(folder.path)))
+    folder.write_report(report, lambda: render_page(report, folder=str(folder.path)))

@@ -236,11 +236,23 @@ def test_rows_are_written_with_all_their_columns(run: Run) -> None:
 def test_a_write_that_fails_leaves_the_file_as_it_was(run: Run) -> None:
     before = run.folder.report.read_bytes()
     with pytest.raises(TypeError):
-        run.folder.write_report({"x": object()}, "")
+        run.folder.write_report({"x": object()}, str)
     with pytest.raises(pl.exceptions.PolarsError):
         run.folder.write_rows(pl.DataFrame({"row": ["no number"]}))
     assert run.folder.report.read_bytes() == before
     assert [name for name in names(run.path) if name.endswith(".tmp")] == []
+
+
+def test_a_report_is_written_once_and_again_where_its_page_is_gone(run: Run) -> None:
+    told = json.loads(run.folder.report.read_bytes())
+    run.folder.write_report(told, lambda: "other")
+    assert run.folder.page.read_text() != "other"
+    run.folder.page.unlink()
+    run.folder.write_report(told, lambda: "made anew")
+    assert run.folder.page.read_text() == "made anew"
+    run.folder.write_report({**told, "exit_code": 9}, lambda: "changed")
+    assert run.folder.page.read_text() == "changed"
+    assert json.loads(run.folder.report.read_bytes())["exit_code"] == 9
 
 
 FULL_DISK = textwrap.dedent("""

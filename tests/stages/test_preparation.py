@@ -7,12 +7,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prep import preparation
 from prep.chunks import largest_line_bytes
+from prep.duplicates import RANK
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import default_folder
 from prep.model import Chunk, Format
 from prep.pipeline import Prepared, clean, prepare, read
-from prep.preparation import find_chunks
+from prep.preparation import HASH, ROW, SOURCE, find_chunks
 
 Rows = list[tuple[Any, ...]]
 
@@ -218,6 +220,18 @@ def test_keys_are_compared_as_their_field_asks(
     schema.write_text('extends = "lead"\n[fields.externalKey]\n[fields.externalNumber]\ntype = "integer"\n')
     (path,) = write(tmp_path, a="\n".join([f"{lookup_field},title", *(f"{cell},x" for cell in cells)]))
     assert prepare(path, schema, lookup_field=lookup_field).ready["_row"].to_list() == kept
+
+
+def test_keys_of_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{name}@example.com,{number}" for number, name in enumerate("abAcdbea")]
+    (path,) = write(tmp_path, a="\n".join(["email,title", *rows]))
+    prepared = prepare(path)
+    assert prepared.duplicates.select("_row", "_kept_row").rows() == [(1, 8), (2, 6), (3, 8)]
+    colliding = [pl.col(SOURCE).cast(pl.Categorical), ROW, pl.lit(7, pl.UInt64).alias(HASH), RANK]
+    monkeypatch.setattr(preparation, "_INDEXED", colliding)
+    again = prepare(path)
+    assert again.duplicates.equals(prepared.duplicates)
+    assert again.ready.equals(prepared.ready)
 
 
 @pytest.mark.parametrize(
