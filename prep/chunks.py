@@ -85,18 +85,25 @@ def line_bytes(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) 
 
 
 def split(
-    batches: Iterable[pl.DataFrame], fields: Sequence[str], file_format: Format, *, max_bytes: int
+    batches: Iterable[pl.DataFrame],
+    fields: Sequence[str],
+    file_format: Format,
+    *,
+    max_bytes: int,
+    first_number: int = 1,
 ) -> Iterator[Piece]:
     """Cut rows into upload files whose whole multipart body stays below `max_bytes`.
 
     Rows keep their order. A file closes only when the next row would not fit. Equal rows give equal files,
-    whatever the batches.
+    whatever the batches. The files are numbered from `first_number`.
 
     Raises:
         ValueError: A row alone does not fit; `largest_line_bytes` tells beforehand.
     """
     header = _header(fields, file_format)
-    writer = _Writer(header, lambda number: max_bytes - 1 - framing_bytes(_name(number, file_format)))
+    writer = _Writer(
+        header, lambda number: max_bytes - 1 - framing_bytes(_name(number, file_format)), first_number
+    )
     for batch in batches:
         for number, content, rows in writer.add(render(batch, fields, file_format)):
             yield Piece(_name(number, file_format), content, rows)
@@ -116,10 +123,10 @@ def _name(number: int, file_format: Format) -> str:
 class _Writer:
     """Fills one file after the other with lines."""
 
-    def __init__(self, header: bytes, room: Callable[[int], int]) -> None:
+    def __init__(self, header: bytes, room: Callable[[int], int], first_number: int) -> None:
         self._header = header
         self._room = room
-        self._number = 1
+        self._number = first_number
         self._begin()
 
     def _begin(self) -> None:

@@ -3,18 +3,21 @@
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from prep import durable
-from prep.chunks import split
+from prep.blanks import CLEARING, Groups
+from prep.chunks import Piece, split
 from prep.config import Destination
+from prep.duplicates import ORDINAL
 from prep.errors import FolderError, InputError, SourceError
 from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, add_up
 from prep.model import Chunk, Fate, KeepPolicy, Reading, Reason
@@ -23,6 +26,7 @@ from prep.preparation import (
     IDENTITY,
     POSITION,
     RAW,
+    Decision,
     Divided,
     FirstPass,
     Plan,
@@ -45,6 +49,7 @@ Progress = Callable[[str, int, int | None], None]
 
 REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
 _DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
+_GROUP: Final = "_group"
 _MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
 
 
@@ -100,6 +105,7 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
             for position, source in enumerate(plan.sources)
         ),
         settings=plan.settings.to_json(),
+        suppression=tuple(record.to_json() for record in plan.suppression.lists),
         schema={
             "name": plan.schema.name,
             "origin": plan.schema.origin,
@@ -140,6 +146,9 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
         yield f"from {', '.join(source.path for source in known.sources)}"
     elif [source.sha256 for source in known.sources] != [source.sha256 for source in wanted.sources]:
         yield "before a source changed"
+    same_lists = known.settings.get("suppress") == wanted.settings["suppress"]
+    if same_lists and known.suppression != wanted.suppression:
+        yield "before a suppression list changed"
     if known.schema["fingerprint"] != wanted.schema["fingerprint"]:
         yield f"with another schema ({known.schema['name']})"
     if known.destination and wanted.destination and not known.destination.is_same(wanted.destination):
@@ -164,6 +173,10 @@ class DiskSpill:
         self._wait()
         self._files.append(self._folder / f"{len(self._files):06d}.arrow")
         self._pending = self._writer.submit(frame.write_ipc, self._files[-1])
+
+    def beside(self, number: int) -> "DiskSpill":
+        """A further spill in a folder below this one's."""
+        return DiskSpill(self._folder / f"{number:02d}", self._writer)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         self._wait()
@@ -244,8 +257,11 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         with watch.time("dedupe"):
             decision = decide(plan, first, spill)
         with watch.time("write"):
-            batches = second_pass(plan, spill, decision, first)
-            chunks = _write_rows(folder, plan, batches, decision.kept.null_count(), progress)
+            cells = _CellCounts(plan)
+            batches = map(cells.add, second_pass(plan, spill, decision, first))
+            cut = partial(_cut, plan, decision, spill)
+            total = decision.kept.null_count()
+            chunks = _write_rows(folder, plan, batches, cut, lambda rows: progress("write", rows, total))
             if plan.settings.keep.policy is KeepPolicy.MERGE:
                 _write_merged(folder, plan, discarded(decision, first))
             _write_fates(folder, fates(plan, spill, decision, first, chunks), first.read)
@@ -282,10 +298,18 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
                 first.notes.items(), key=lambda item: (-item[1].cells, item[0])
             )
         ),
+        blank_cells=_by_field(cells.blank),
+        cleared_cells=_by_field(cells.cleared),
         seconds=watch.seconds,
         profile=profile.to_json(),
     )
     folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
+
+
+def _by_field(cells: Mapping[str, int]) -> tuple[Mapping[str, Any], ...]:
+    """Fields that have such cells, those with most first."""
+    listed = sorted(cells.items(), key=lambda item: (-item[1], item[0]))
+    return tuple({"field": name, "cells": count} for name, count in listed if count)
 
 
 def _refuse_changes(manifest: Manifest, first: FirstPass) -> None:
@@ -339,11 +363,55 @@ def _write_workbook(folder: RunFolder, plan: Plan, frames: Sequence[pl.DataFrame
             write_workbook(file, _rejected_columns(plan), rejected)
 
 
+@dataclass
+class _CellCounts:
+    """Cells of the upload files without a value, by field."""
+
+    plan: Plan
+    blank: Counter[str] = field(default_factory=Counter)
+    cleared: Counter[str] = field(default_factory=Counter)
+
+    def add(self, batch: Divided) -> Divided:
+        rows = batch.ready
+        self.blank.update(rows.select(pl.col(self.plan.fields).null_count()).row(0, named=True))
+        if self.plan.settings.clear:
+            orders = rows.select((pl.col(self.plan.settings.clear) == CLEARING).sum())
+            self.cleared.update(orders.row(0, named=True))
+        return batch
+
+
+def _cut(plan: Plan, decision: Decision, spill: DiskSpill, frames: Iterator[pl.DataFrame]) -> Iterator[Piece]:
+    """Cut rows into files; where blank cells are left out, one group after the other."""
+    settings = plan.settings
+    split_up = partial(split, file_format=settings.format, max_bytes=settings.max_bytes)
+    if decision.groups is None:
+        yield from split_up(frames, plan.fields)
+        return
+    spills = [spill.beside(number) for number in range(len(decision.groups.fields))]
+    _sort_into(spills, frames, decision.groups)
+    number = 1
+    for fields, rows in zip(decision.groups.fields, spills, strict=True):
+        for piece in split_up(rows, fields, first_number=number):
+            yield piece
+            number += 1
+
+
+def _sort_into(spills: Sequence[Spill], frames: Iterable[pl.DataFrame], groups: Groups) -> None:
+    """Let the rows of each group wait on the disk, with the fields that they fill."""
+    for frame in frames:
+        numbered = frame.with_columns(groups.numbers.gather(frame[ORDINAL]).alias(_GROUP))
+        for (number,), rows in numbered.partition_by(_GROUP, as_dict=True, maintain_order=True).items():
+            spills[number].append(rows.select(groups.fields[number]))
+
+
 def _write_rows(
-    folder: RunFolder, plan: Plan, batches: Iterator[Divided], total: int, progress: Progress
+    folder: RunFolder,
+    plan: Plan,
+    batches: Iterator[Divided],
+    cut: Callable[[Iterator[pl.DataFrame]], Iterator[Piece]],
+    progress: Callable[[int], None],
 ) -> list[Chunk]:
     """Write the upload files, with the table of rows that lost beside them."""
-    settings = plan.settings
     chunks: list[Chunk] = []
     written = 0
     with durable.replacing(folder.work / folder.duplicates.name) as file:
@@ -355,10 +423,10 @@ def _write_rows(
                 table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
                 yield batch.ready
 
-        for piece in split(ready(), plan.fields, settings.format, max_bytes=settings.max_bytes):
+        for piece in cut(ready()):
             chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
             written += piece.rows
-            progress("write", written, total)
+            progress(written)
     return chunks
 
 

@@ -12,6 +12,7 @@ from prep.errors import FolderError, SettingsError
 from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
 from prep.model import (
     FIND_OUT,
+    Blanks,
     Countries,
     DateOrder,
     DecimalMark,
@@ -57,6 +58,12 @@ class CleanSettings:
         repair_mojibake: Whether text that was decoded wrongly before it came here is repaired.
         split_name: Whether a column of full names becomes first and last name.
         truncate: Fields whose values are cut where they are too long, besides those of the schema.
+        blanks: What becomes of blank cells.
+        clear: Fields in which a cell `NULL` is sent, as an order to clear the field; elsewhere it is a blank.
+        suppress: Paths of the lists of people who are not sent.
+        suppress_salt_file: Path of the file with what stood before addresses when they were hashed.
+        consent: Field that says whether a person agreed; rows without are not sent.
+        consent_countries: ISO codes of the countries whose people must have agreed; none for all.
         reading: How all sources are read, where it was said.
     """
 
@@ -79,6 +86,12 @@ class CleanSettings:
     repair_mojibake: bool = False
     split_name: bool = False
     truncate: tuple[str, ...] = ()
+    blanks: Blanks = Blanks.SEND
+    clear: tuple[str, ...] = ()
+    suppress: tuple[str, ...] = ()
+    suppress_salt_file: str | None = None
+    consent: str | None = None
+    consent_countries: tuple[str, ...] = ()
     reading: Reading = FIND_OUT
 
     def __post_init__(self) -> None:
@@ -93,6 +106,18 @@ class CleanSettings:
                 f"--merge says how rows merge, but --keep is {self.keep}",
                 code="bad_merge",
                 hint="Add --keep merge, or leave --merge out.",
+            )
+        if self.blanks is Blanks.NULL and not self.clear:
+            raise SettingsError(
+                "--blanks null: no field is named in which a blank may clear what Marketo has",
+                code="bad_blanks",
+                hint="Name it with --clear FIELD, or leave existing values alone with --blanks omit.",
+            )
+        if self.consent_countries and not self.consent:
+            raise SettingsError(
+                "--consent-countries is given without --consent",
+                code="bad_consent",
+                hint="Name the field that holds the consent with --consent FIELD.",
             )
 
     @property
@@ -125,6 +150,12 @@ class CleanSettings:
             "repair_mojibake": self.repair_mojibake,
             "split_name": self.split_name,
             "truncate": list(self.truncate),
+            "blanks": str(self.blanks),
+            "clear": list(self.clear),
+            "suppress": list(self.suppress),
+            "suppress_salt_file": self.suppress_salt_file,
+            "consent": self.consent,
+            "consent_countries": list(self.consent_countries),
             "encoding": self.reading.encoding,
             "delimiter": self.reading.delimiter,
             "header_line": self.reading.header_line,
@@ -158,6 +189,12 @@ class CleanSettings:
                 repair_mojibake=raw["repair_mojibake"],
                 split_name=raw["split_name"],
                 truncate=tuple(raw.get("truncate", ())),
+                blanks=Blanks(raw["blanks"]),
+                clear=tuple(raw["clear"]),
+                suppress=tuple(raw["suppress"]),
+                suppress_salt_file=raw["suppress_salt_file"],
+                consent=raw["consent"],
+                consent_countries=tuple(raw["consent_countries"]),
                 reading=Reading(**{name: raw[name] for name in _READING_OPTIONS}),
             )
         except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
@@ -193,6 +230,12 @@ class CleanOptions(TypedDict, total=False):
     repair_mojibake: bool
     split_name: bool
     truncate: Sequence[str]
+    blanks: str
+    clear: Sequence[str]
+    suppress: Sequence[str | Path]
+    suppress_salt_file: str | Path | None
+    consent: str | None
+    consent_countries: Sequence[str]
     encoding: str | None
     delimiter: str | None
     header_line: int | None
@@ -235,6 +278,14 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         repair_mojibake=options.get("repair_mojibake", False),
         split_name=options.get("split_name", False),
         truncate=tuple(sorted(set(options.get("truncate", ())))),
+        blanks=_choose(Blanks, "blanks", options.get("blanks", defaults.blanks)),
+        clear=tuple(dict.fromkeys(options.get("clear", ()))),
+        suppress=tuple(dict.fromkeys(map(str, options.get("suppress", ())))),
+        suppress_salt_file=str(salt) if (salt := options.get("suppress_salt_file")) else None,
+        consent=options.get("consent"),
+        consent_countries=tuple(
+            sorted({code.strip().upper() for code in options.get("consent_countries", ())})
+        ),
         reading=Reading(
             encoding=options.get("encoding"),
             delimiter=options.get("delimiter"),

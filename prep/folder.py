@@ -94,6 +94,8 @@ class Cleaned:
         reasons: `code`, `field` (None where a whole row is meant), `rows` and `shapes`.
         changes: `field`, `rule` and `cells`.
         notes: Values sent as they are that deserve a look: `code`, `field`, `cells` and the first `rows`.
+        blank_cells: `field` and `cells`: blanks among the rows of the upload files.
+        cleared_cells: The same of orders to clear the field.
         seconds: Duration of each stage.
         profile: What the columns of the valid rows hold (`Profile.to_json`).
     """
@@ -103,6 +105,8 @@ class Cleaned:
     reasons: tuple[Mapping[str, Any], ...]
     changes: tuple[Mapping[str, Any], ...]
     notes: tuple[Mapping[str, Any], ...]
+    blank_cells: tuple[Mapping[str, Any], ...]
+    cleared_cells: tuple[Mapping[str, Any], ...]
     seconds: Mapping[str, float]
     profile: Mapping[str, Any]
 
@@ -120,6 +124,7 @@ class Manifest:
         schema: `name`, `origin` (as given to `--schema`), `fingerprint`, and of the upload's `fields` the
             `type` and `length` by which their values were judged.
         mapping: `source`, `field` and `how` of each column.
+        suppression: `path` and `sha256` of each suppression list.
         cleaned: None until cleaning is complete.
         destination: Where the rows are to go; None for a run that only cleans.
         has_ledger: Whether sending began. From then on a missing ledger is an error.
@@ -134,6 +139,7 @@ class Manifest:
     settings: Mapping[str, Any]
     schema: Mapping[str, Any]
     mapping: tuple[Mapping[str, Any], ...]
+    suppression: tuple[Mapping[str, str], ...] = ()
     parent_run_id: str | None = None
     cleaned: Cleaned | None = None
     destination: Destination | None = None
@@ -175,6 +181,7 @@ class Manifest:
             settings=raw["settings"],
             schema=raw["schema"],
             mapping=tuple(raw["mapping"]),
+            suppression=tuple(raw["suppression"]),
             parent_run_id=raw["parent_run_id"],
             destination=Destination(**raw["destination"]) if raw["destination"] else None,
             has_ledger=raw["has_ledger"],
@@ -188,6 +195,8 @@ class Manifest:
                 reasons=tuple(cleaned["reasons"]),
                 changes=tuple(cleaned["changes"]),
                 notes=tuple(cleaned["notes"]),
+                blank_cells=tuple(cleaned["blank_cells"]),
+                cleared_cells=tuple(cleaned["cleared_cells"]),
                 seconds=cleaned["seconds"],
                 profile=cleaned["profile"],
             ),

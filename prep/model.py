@@ -123,6 +123,14 @@ class Unknown(StrEnum):
     DROP = "drop"
 
 
+class Blanks(StrEnum):
+    """What becomes of blank cells: sent, left out with their columns, or made orders to clear the field."""
+
+    SEND = "send"
+    OMIT = "omit"
+    NULL = "null"
+
+
 class DateOrder(StrEnum):
     """How dates that do not begin with the year are to be read; `ISO`: as their column proves."""
 

@@ -168,6 +168,7 @@ def _count(divided: Sequence[Divided], first: FirstPass) -> dict[str, int]:
         Fate.READY: sum(batch.ready.height for batch in divided),
         Fate.DUPLICATE: sum(batch.duplicates.height for batch in divided),
         Fate.REJECTED: sum(batch.height for batch in first.rejected),
+        Fate.SUPPRESSED: sum(batch.height for batch in first.suppressed),
     }
     return add_up(found, first.read)
 

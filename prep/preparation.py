@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from prep import headers
+from prep import blanks, headers
 from prep.ahead import ahead
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, is_called, lookup_keys, merge, rank
 from prep.errors import BalanceError, SettingsError, SourceError
-from prep.model import ALL_FIELDS, Chunk, Convention, Fate, KeepPolicy, MergePolicy, Reason
+from prep.model import ALL_FIELDS, Blanks, Chunk, Convention, Fate, KeepPolicy, MergePolicy, Reason
 from prep.returned import identify, own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Batch, Skipped, Source
+from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, hold_back, load_suppression
 from prep.validation import REASONS, compile_judge, validate
 from prep.values import Normalised, Note, Noted, Spelling, find_notes, find_spoiled, normalise
 from prep.values.evidence import has_doubt, open_setting
@@ -82,6 +83,7 @@ class Plan:
         schema: The fields there are.
         settings: How rows are prepared.
         conventions: How columns spell dates and numbers, as far as `settle` had to find out.
+        suppression: Who must not be sent.
     """
 
     sources: Sequence[Source]
@@ -89,6 +91,7 @@ class Plan:
     schema: Schema
     settings: CleanSettings
     conventions: tuple[Convention, ...] = ()
+    suppression: Suppression = NOBODY
 
     @property
     def problems(self) -> dict[str, tuple[headers.Problem, ...]]:
@@ -121,6 +124,26 @@ class Plan:
         numbers = {column: str(place) for place, column in enumerate(self.source_columns)}
         fields = self.mappings[position].fields.items()
         return {field: numbers[columns[place]] for place, field in fields}
+
+    @property
+    def headers_of_fields(self) -> dict[str, str]:
+        """Field → a column of the sources that fills it."""
+        named = {column.field: column.header for column in self.columns if column.is_used and column.field}
+        return {field: named.get(field, named.get(headers.FULL_NAME, field)) for field in self.fields}
+
+    @property
+    def consent(self) -> Field | None:
+        """The field that says whether a person agreed, if that is required."""
+        return self.schema.fields[self.settings.consent] if self.settings.consent else None
+
+    @property
+    def leaves_blanks_out(self) -> bool:
+        """Whether no blank cell is ever sent."""
+        return self.settings.blanks is not Blanks.SEND
+
+    def as_sent(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with the fields, blanks made orders to clear where they mean that."""
+        return blanks.clear_blanks(rows, self.settings.clear) if self.settings.blanks is Blanks.NULL else rows
 
     def lookup_position(self, position: int) -> int | None:
         """Which column of the source at `position` holds the lookup field; None where a constant fills it."""
@@ -255,7 +278,46 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
     _check_truncate(plan)
     headers.refuse_problems(plan.problems)
     _check_keep(plan)
-    return plan
+    _check_clear(plan)
+    _check_consent(plan)
+    if not settings.suppress:
+        return plan
+    _require_column(plan, EMAIL, "--suppress", "bad_suppress")
+    return replace(plan, suppression=load_suppression(settings.suppress, settings.suppress_salt_file))
+
+
+def _check_clear(plan: Plan) -> None:
+    for field in plan.settings.clear:
+        if field == plan.settings.lookup_field or field not in plan.fields:
+            others = [name for name in plan.fields if name != plan.settings.lookup_field]
+            what = "identifies the lead" if field in plan.fields else "is no field that a column maps to"
+            raise SettingsError(
+                f"--clear: {field!r} {what}",
+                code="bad_clear",
+                hint=f"Fields that can be cleared here: {', '.join(others) or 'none'}.",
+                column=field,
+            )
+
+
+def _check_consent(plan: Plan) -> None:
+    if plan.settings.consent is None:
+        return
+    check_consent(plan.schema, plan.settings.consent, plan.settings.consent_countries)
+    if plan.settings.consent not in plan.settings.constants:
+        _require_column(plan, plan.settings.consent, "--consent", "bad_consent")
+
+
+def _require_column(plan: Plan, field: str, option: str, code: str) -> None:
+    """Refuse an option that cannot be kept for a source, because it lacks the column that decides."""
+    for source, mapping in zip(plan.sources, plan.mappings, strict=True):
+        if field not in mapping.fields.values():
+            raise SettingsError(
+                f"{option}: {source.path} has no column that maps to {field!r}",
+                code=code,
+                hint=f'Say which one it is with --map "COLUMN={field}".',
+                source=source.path,
+                column=field,
+            )
 
 
 def _check_truncate(plan: Plan) -> None:
@@ -312,20 +374,24 @@ def _check_source(plan: Plan, name: str, option: str) -> None:
 
 @dataclass(frozen=True)
 class Judged:
-    """One batch after the first pass. The heights of `valid` and `rejected` add up to its records.
+    """One batch after the first pass; its records are those of `valid`, `rejected` and `suppressed`.
 
     Attributes:
         valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_record`,
             `_source`, `_row`, `_line`, `_key`, `_rank` and the judged fields, normalised; in source order.
+        filled: Which of the upload's fields each valid row fills, if that decides what is sent; else empty.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
+        suppressed: `_record`, `_source`, `_row`, `_line`, `_key` and `_reasons`, likewise.
         changes: How many cells each rule changed, by field and rule.
         notes: Values that are sent as they are but deserve a look, by field and code.
         skipped: Physical lines that hold no row.
     """
 
     valid: pl.DataFrame
+    filled: pl.DataFrame
     rejected: pl.DataFrame
+    suppressed: pl.DataFrame
     changes: Mapping[tuple[str, str], int]
     notes: Mapping[tuple[str, Note], Noted]
     skipped: Sequence[Skipped]
@@ -340,6 +406,8 @@ class FirstPass:
             ordinal.
         rejected: `_record`, `_source`, `_row`, `_line` and `_reasons` of the rejected rows, batch by batch as
             in the spill.
+        suppressed: The same of the suppressed rows, and `_key`.
+        filled: Which fields each valid row fills, by ordinal, if that decides what is sent; else empty.
         rows: Records of each source, as the reader counted them.
         digests: SHA-256 of each source as it was read, in hexadecimal.
         skipped: Physical lines of each source that hold no row.
@@ -349,6 +417,8 @@ class FirstPass:
 
     index: pl.DataFrame
     rejected: Sequence[pl.DataFrame]
+    suppressed: Sequence[pl.DataFrame]
+    filled: pl.DataFrame
     rows: Sequence[int]
     digests: Sequence[str]
     skipped: Sequence[Sequence[Skipped]]
@@ -363,7 +433,7 @@ class FirstPass:
     def reasons(self) -> Counter[tuple[str, str]]:
         """How many rows have each reason, by field (empty for the whole row) and code."""
         counted = Counter[tuple[str, str]]()
-        for frame in self.rejected:
+        for frame in (*self.rejected, *self.suppressed):
             for reason, rows in frame[REASONS].explode().drop_nulls().value_counts().rows():
                 field, _, code = reason.rpartition(":")
                 counted[field, code] += rows
@@ -385,6 +455,8 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     """
     index: list[pl.DataFrame] = []
     refused: list[pl.DataFrame] = []
+    suppressed: list[pl.DataFrame] = []
+    filled: list[pl.DataFrame] = []
     rows: list[int] = []
     digests: list[str] = []
     skipped: list[list[Skipped]] = [[] for _ in plan.sources]
@@ -394,16 +466,18 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     for position, batch in ahead(_read(plan, rows, digests)):
         judged = judge_batch(plan, position, batch, ordinal)
         ordinal += judged.valid.height
-        read += judged.valid.height + judged.rejected.height
+        read += judged.valid.height + judged.rejected.height + judged.suppressed.height
         spill.append(judged.valid.drop(KEY, RANK))
         index.append(judged.valid.select(*_INDEXED))
         refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
+        suppressed.append(judged.suppressed)
+        filled.append(judged.filled)
         skipped[position].extend(judged.skipped)
         changes.update(judged.changes)
         for place, noted in judged.notes.items():
             notes[place] += noted
         rejected(judged.rejected, read)
-    _refuse_repeats(plan, [*index, *refused])
+    _refuse_repeats(plan, [*index, *refused, *suppressed])
     if not sum(rows):
         raise SourceError(
             f"{plan.sources[0].path}: there are no data rows",
@@ -411,7 +485,17 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             hint="A lead file has a header and at least one row below it.",
             source=plan.sources[0].path,
         )
-    return FirstPass(pl.concat(index), refused, rows, digests, skipped, changes, notes)
+    return FirstPass(
+        index=pl.concat(index),
+        rejected=refused,
+        suppressed=suppressed,
+        filled=pl.concat(filled),
+        rows=rows,
+        digests=digests,
+        skipped=skipped,
+        changes=changes,
+        notes=notes,
+    )
 
 
 _INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH), RANK)
@@ -452,26 +536,32 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
     Raises:
         UndecidedError: As `first_pass`.
     """
-    cells = as_fields(plan, position, batch.cells)
+    cells = blanks.set_orders_aside(as_fields(plan, position, batch.cells), plan.settings.clear)
     normalised = _normalise(plan, position, cells)
     validated = validate(normalised.frame, plan.judge)
     _refuse_doubts(plan, validated.rejected)
-    fitting, oversized = _split_oversized(plan, validated.valid)
+    fitting, oversized = _split_oversized(plan, blanks.give_orders(validated.valid, plan.settings.clear))
     broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
-    valid = fitting.with_row_index(ORDINAL, offset=ordinal).with_columns(
-        lookup_keys(fitting[plan.settings.lookup_field], plan.schema.fields[plan.settings.lookup_field].type)
-    )
+    keyed = fitting.with_columns(_keys(plan, fitting))
+    standing, held = hold_back(keyed, plan.suppression, plan.consent, plan.settings.consent_countries)
+    valid = standing.with_row_index(ORDINAL, offset=ordinal)
     return Judged(
-        valid.with_columns(rank(valid, plan.fields, plan.settings.keep)),
-        _rejected(plan, position, batch, broken),
-        normalised.changes,
-        {
+        valid=valid.with_columns(rank(valid, plan.fields, plan.settings.keep)),
+        filled=_filled(plan, valid),
+        rejected=_rejected(plan, position, batch, broken),
+        suppressed=held.select(RECORD, *IDENTITY, KEY, REASONS),
+        changes=normalised.changes,
+        notes={
             **({} if plan.settings.repair_mojibake else find_spoiled(cells)),
-            **_find_notes(plan, position, fitting),
+            **_find_notes(plan, position, blanks.without_orders(standing, plan.settings.clear)),
             **normalised.notes,
         },
-        batch.skipped,
+        skipped=batch.skipped,
     )
+
+
+def _filled(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+    return blanks.find_filled(plan.as_sent(rows), plan.fields) if plan.leaves_blanks_out else pl.DataFrame()
 
 
 def _normalise(plan: Plan, position: int, cells: pl.DataFrame) -> Normalised:
@@ -538,7 +628,8 @@ def as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
 
 def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that fit into an upload, and those that alone are too large for one."""
-    longest = valid.select(pl.sum_horizontal(pl.col(plan.fields).str.len_bytes()).max()).item() or 0
+    lengths = pl.sum_horizontal(pl.col(plan.fields).str.len_bytes())
+    longest = plan.as_sent(valid).select(lengths.max()).item() or 0
     no_rows = valid.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS))
     if 2 * longest + 4 * len(plan.fields) < plan.largest_line_bytes:  # even with every character quoted
         return valid, no_rows
@@ -548,7 +639,8 @@ def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.
 
 
 def _fit(plan: Plan, rows: pl.DataFrame) -> pl.Series:
-    return line_bytes(rows, plan.fields, plan.settings.format) <= plan.largest_line_bytes
+    lines = line_bytes(plan.as_sent(rows), plan.fields, plan.settings.format)
+    return lines <= plan.largest_line_bytes
 
 
 def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> pl.DataFrame:
@@ -579,15 +671,35 @@ class Decision:
         kept: For each valid row by ordinal: the ordinal of the row it lost to, null for a survivor.
         merged: Survivors whose cells other rows completed: `_ordinal` and the fields.
         discarded: See `duplicates.Merged`.
+        groups: Survivors that fill the same fields, if blank cells are left out.
     """
 
     kept: pl.Series
     merged: pl.DataFrame
     discarded: pl.DataFrame
+    groups: blanks.Groups | None = None
 
 
 def decide(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
-    """Settle the duplicates once all rows were judged."""
+    """Settle the duplicates once all rows were judged, and which rows are sent together.
+
+    Raises:
+        SettingsError: Blank cells are to be left out, and too many different columns hold some.
+    """
+    decision = _decide_duplicates(plan, first, spill)
+    return replace(decision, groups=_group(plan, first, decision)) if plan.leaves_blanks_out else decision
+
+
+def _group(plan: Plan, first: FirstPass, decision: Decision) -> blanks.Groups:
+    """Group the survivors by what they fill after merging."""
+    filled = first.filled
+    if decision.merged.height:
+        merged = plan.as_sent(decision.merged).select(ORDINAL, pl.col(plan.fields).is_not_null())
+        filled = filled.with_row_index(ORDINAL).update(merged, on=ORDINAL).drop(ORDINAL)
+    return blanks.group_rows(filled, decision.kept.is_null(), plan.headers_of_fields)
+
+
+def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
     losers = find_losers(_repeated_keys(plan, first.index, spill))
     kept = _by_ordinal(first.index.height, losers[ORDINAL], losers[KEPT])
     nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
@@ -630,7 +742,8 @@ class Divided:
     """A batch of valid rows after the decision, in source order.
 
     Attributes:
-        ready: The rows that are left, merged where that was decided: `INDEX` and the judged fields.
+        ready: The rows that are left, merged where that was decided, as they are sent: `INDEX` and the judged
+            fields.
         duplicates: The rows that lost: the plan's fields, `_source`, `_row`, `_line`, `_kept_source`,
             `_kept_row`.
     """
@@ -648,10 +761,8 @@ def second_pass(plan: Plan, spill: Spill, decision: Decision, first: FirstPass) 
         lost = batch.filter(~stands).select(
             *plan.fields, *IDENTITY, *_kept_identity(kept.filter(~stands), first.index)
         )
-        yield Divided(
-            ready.update(decision.merged, on=ORDINAL) if decision.merged.height else ready,
-            lost,
-        )
+        complete = ready.update(decision.merged, on=ORDINAL) if decision.merged.height else ready
+        yield Divided(plan.as_sent(complete), lost)
 
 
 def discarded(decision: Decision, first: FirstPass) -> pl.DataFrame:
@@ -696,12 +807,11 @@ def fates(
     Raises:
         BalanceError: The chunks hold more or fewer rows than are left.
     """
-    held = find_chunks(decision.kept, chunks)
+    held = find_chunks(decision.kept, chunks, decision.groups)
     files = pl.Series([chunk.file for chunk in chunks], dtype=pl.String)
     columns = [ORDINAL, RECORD, *IDENTITY]
-    for batch, refused in zip(
-        spill.columns([*columns, plan.settings.lookup_field]), first.rejected, strict=True
-    ):
+    batches = spill.columns([*columns, plan.settings.lookup_field])
+    for batch, refused, suppressed in zip(batches, first.rejected, first.suppressed, strict=True):
         kept = _of_batch(decision.kept, batch)
         stands = pl.lit(kept.is_null())
         valid = batch.select(
@@ -718,18 +828,26 @@ def fates(
         rejected = refused.select(
             RECORD, *_UNMARKED, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
         )
-        yield pl.concat([valid, rejected], how="diagonal").sort(RECORD).drop(RECORD)
+        held_back = suppressed.select(
+            RECORD,
+            *_UNMARKED,
+            pl.col(KEY).alias("key"),
+            pl.lit(Fate.SUPPRESSED.value).alias("fate"),
+            pl.col(REASONS).alias("reasons"),
+        )
+        yield pl.concat([valid, rejected, held_back], how="diagonal").sort(RECORD).drop(RECORD)
 
 
 _UNMARKED: Final = [pl.col(name).alias(name.removeprefix("_")) for name in IDENTITY]
 
 
-def find_chunks(kept: pl.Series, chunks: Sequence[Chunk]) -> pl.Series:
-    """Which chunk holds each valid row: they hold the rows that are left, in order.
+def find_chunks(kept: pl.Series, chunks: Sequence[Chunk], groups: blanks.Groups | None = None) -> pl.Series:
+    """Which chunk holds each valid row: they hold the rows that are left in order, group after group.
 
     Args:
         kept: See `Decision`.
         chunks: All chunks of the run.
+        groups: See `Decision`.
 
     Returns:
         The position of the chunk by ordinal, null for a row that lost.
@@ -738,6 +856,8 @@ def find_chunks(kept: pl.Series, chunks: Sequence[Chunk]) -> pl.Series:
         BalanceError: The chunks hold more or fewer rows.
     """
     ready = kept.is_null().arg_true()
+    if groups is not None:
+        ready = ready.to_frame("row").sort(groups.numbers.gather(ready), maintain_order=True)["row"]
     rows = pl.Series([chunk.rows for chunk in chunks], dtype=pl.UInt32)
     positions = pl.select(pl.int_range(len(rows), dtype=pl.UInt32).repeat_by(rows).explode()).to_series()
     if len(ready) != rows.sum():

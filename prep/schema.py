@@ -65,6 +65,7 @@ class Field:
         length: Longest value, in characters; in bytes for type `text`. None is the type's own limit.
         read_only: Imports cannot write it.
         required: A row without a value is rejected.
+        protected: It decides whether a person may be written to; only sent on somebody's word.
         aliases: Further spellings of the column's name.
         normalisers: Names from `NORMALISERS`, applied in this order after the type's own.
         checks: Names from `NAMED_CHECKS`.
@@ -80,6 +81,7 @@ class Field:
     length: int | None = None
     read_only: bool = False
     required: bool = False
+    protected: bool = False
     aliases: tuple[str, ...] = ()
     normalisers: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
@@ -475,6 +477,7 @@ def _field(name: str, table: Table, base: Field) -> Field:
         length=table.length("length", base.length),
         read_only=table.flag("read_only", default=base.read_only) or type_name in READ_ONLY_TYPES,
         required=table.flag("required", default=base.required),
+        protected=table.flag("protected", default=base.protected),
         aliases=table.texts("aliases", base.aliases),
         normalisers=table.texts("normalisers", base.normalisers, NORMALISERS),
         checks=table.texts("checks", base.checks, NAMED_CHECKS),

@@ -23,6 +23,7 @@ from prep.returned import identify, own_places
 
 ASSUMED: Final = "assumed landed"
 
+_PLACE: Final = "_place"
 _NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
 _OUTCOME_COLUMNS: Final = {"batch_id": pl.Int64, "message": pl.String, "matched_by": pl.String}
 _OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice")
@@ -163,8 +164,8 @@ def _with_outcomes(folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job
         pl.when(pl.col("chunk").is_not_null()).then(pl.lit(Fate.READY.value)).otherwise("fate").alias("fate"),
         *(pl.lit(None, kind).alias(name) for name, kind in _OUTCOME_COLUMNS.items()),
     )
-    in_chunk = rows["chunk"].is_not_null()
-    parts = []
+    rows = rows.with_row_index(_PLACE)
+    parts = [rows.filter(pl.col("chunk").is_null())]
     for chunk in manifest.results.chunks:
         part = rows.filter(pl.col("chunk") == chunk.file)
         job = jobs[chunk.file]
@@ -175,18 +176,7 @@ def _with_outcomes(folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job
                 pl.lit(job.batch_id, pl.Int64).alias("batch_id"),
             )
         parts.append(part)
-    settled = pl.concat(parts) if parts else rows.clear()
-    index = in_chunk.arg_true()
-    return (
-        pl.concat(
-            [
-                rows.with_row_index("_place").filter(~in_chunk),
-                settled.select(pl.Series("_place", index), pl.all()),
-            ]
-        )
-        .sort("_place")
-        .drop("_place")
-    )
+    return pl.concat(parts).sort(_PLACE).drop(_PLACE)
 
 
 def _write_outcomes(
@@ -276,8 +266,9 @@ def _sent_cells(
                 infer_schema=False,
             )
             rows = everything.filter(pl.col("chunk") == chunk.file)
+            left_out = [pl.lit(None, pl.String).alias(name) for name in fields if name not in sent.columns]
             yield (
-                sent.with_columns(rows["source"].alias("_source"), rows["row"].alias("_row"))
+                sent.with_columns(rows["source"].alias("_source"), rows["row"].alias("_row"), *left_out)
                 .join(told, on=["_source", "_row"], maintain_order="left")
                 .select(*fields, *_OUTCOME_TAIL)
             )

@@ -45,6 +45,10 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, dict) and not any(isinstance(entry, dict | list) for entry in value.values())
 
 
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
 def _text(parameter: str) -> _Setting:
     return _Setting(parameter, "a text in quotes", _is_text)
 
@@ -86,6 +90,12 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "truncate": _Setting("truncate", 'a list, such as ["title"]', _is_list),
     "repair_mojibake": _Setting("repair_mojibake", "true or false", _is_flag),
     "split_name": _Setting("split_name", "true or false", _is_flag),
+    "blanks": _text("blanks"),
+    "clear": _Setting("clear", 'a list of texts, such as ["title"]', _is_texts),
+    "suppress": _Setting("suppress", 'a list of files, such as ["never.csv"]', _is_texts),
+    "suppress_salt_file": _text("suppress_salt_file"),
+    "consent": _text("consent"),
+    "consent_countries": _Setting("consent_countries", 'a list of codes, such as ["DE", "AT"]', _is_texts),
     "mapping": _text("mapping_file"),
     "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
     "allow_rejects": _Setting("allow_rejects", "true or false", _is_flag),

@@ -117,6 +117,10 @@ def _upper(_: click.Context, __: click.Parameter, text: str | None) -> str | Non
     return None if text is None else text.strip().upper()
 
 
+def _codes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code.strip() for text in texts for code in text.split(",") if code.strip())
+
+
 def _delimiter(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
     """Take a tab by its name: few can type it."""
     return "\t" if text is not None and text.lower() in {"tab", "\\t"} else text
@@ -372,6 +376,46 @@ cleaning = _bundle(
         is_flag=True,
         help="Repair text that was decoded wrongly before, such as JosÃ©.",
     ),
+    _option(
+        "--blanks",
+        type=click.Choice(["send", "omit", "null"]),
+        default="send",
+        show_default=True,
+        help="Blank cells: sent as they are; left out with their columns, so that they change nothing; or "
+        "the same, but clearing the fields of --clear.",
+    ),
+    click.option(
+        "--clear",
+        multiple=True,
+        metavar="FIELD",
+        help="A cell NULL in this field clears what Marketo has there. Repeatable.",
+    ),
+    click.option(
+        "--suppress",
+        multiple=True,
+        type=PATH,
+        metavar="FILE",
+        help="List of addresses, domains or SHA-256 of addresses that are not sent. Repeatable.",
+    ),
+    _option(
+        "--suppress-salt-file",
+        type=PATH,
+        metavar="FILE",
+        help="What stood before the addresses of --suppress when they were hashed.",
+    ),
+    _option(
+        "--consent",
+        metavar="FIELD",
+        callback=_named,
+        help="Send only rows in which this field says yes, or when.",
+    ),
+    click.option(
+        "--consent-countries",
+        multiple=True,
+        callback=_codes,
+        metavar="CODES",
+        help="Countries that --consent is for, such as DE,AT,FR.  [default: all]",
+    ),
 )
 """How rows become upload files."""
 
@@ -497,6 +541,12 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
             "states": chosen["states"],
             "truncate": chosen["truncate"],
             "repair_mojibake": chosen["repair_mojibake"],
+            "blanks": chosen["blanks"],
+            "clear": chosen["clear"],
+            "suppress": chosen["suppress"],
+            "suppress_salt_file": chosen["suppress_salt_file"],
+            "consent": chosen["consent"],
+            "consent_countries": chosen["consent_countries"],
         }
     return options
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.model import Fate, Reason
+from prep.model import Blanks, Fate, Reason
 from prep.values.notes import Note
 
 _FATES: Final = {
@@ -24,10 +24,12 @@ _FATES_OF_CHECK: Final = {
     **_FATES,
     Fate.READY: "would be sent",
     Fate.REJECTED: "would not: they break a rule or cannot be read",
+    Fate.SUPPRESSED: "would not: on a suppression list or without consent",
     Fate.DUPLICATE: "would not: they lose to another row with the same {lookup_field}",
 }
 _TOP_REASONS: Final = 10
 _FIRST_ROWS: Final = 5
+_FIRST_FIELDS: Final = 3
 _ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗"}
 
 
@@ -46,6 +48,7 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         *(f"  note: {finding['message']}" for finding in report["preflight"]),
         *_counts(report, _FATES),
         *_reasons(report),
+        *_blanks(report),
         *_notes(report),
         *_messages(report),
         *_unknown(report),
@@ -68,6 +71,7 @@ def describe_check(report: Mapping[str, Any], rejected: pl.DataFrame, note: str 
         *_source_notes(report),
         *_counts(report, _FATES_OF_CHECK),
         *_problems(report, problems),
+        *_blanks(report),
         *_notes(report),
         *_changes(report),
         *_mapping(report),
@@ -140,7 +144,7 @@ def _reasons(report: Mapping[str, Any]) -> Iterator[str]:
     if not reasons:
         return
     yield ""
-    yield "Why rows were rejected"
+    yield "Why rows were held back" if report["counts"][Fate.SUPPRESSED] else "Why rows were rejected"
     for reason in reasons[:_TOP_REASONS]:
         yield f"  {reason['rows']:>9,}  {_named(reason)} ({_meaning(reason)})"
     if len(reasons) > _TOP_REASONS:
@@ -197,6 +201,30 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {note['cells']:>9,}  {label}: row{'s' * (note['cells'] > 1)} {rows}{more}"
     if len(report["notes"]) > _TOP_REASONS:
         yield f"             and {len(report['notes']) - _TOP_REASONS} more kinds, in report.json"
+
+
+def _blanks(report: Mapping[str, Any]) -> Iterator[str]:
+    """What becomes of cells without a value, as far as it may change what Marketo has."""
+    is_sent = report["blanks"] == Blanks.SEND and report["blank_cells"]
+    if not is_sent and not report["cleared_cells"]:
+        return
+    yield ""
+    yield "Cells that may take something from Marketo"
+    if report["cleared_cells"]:
+        yield f"  {_cells(report['cleared_cells'])}: sent as NULL, which clears the field"
+    if is_sent:
+        yield f"  {_cells(report['blank_cells'])}: sent as blanks; nobody documents what these do"
+        yield f"  {'':>9}  --blanks omit leaves blank cells out, and existing values alone"
+
+
+def _cells(fields: Sequence[Mapping[str, Any]]) -> str:
+    """How many cells, and of which fields."""
+    total = sum(cells["cells"] for cells in fields)
+    listed = [f"{cells['field']} {cells['cells']:,}" for cells in fields[:_FIRST_FIELDS]]
+    more = len(fields) - _FIRST_FIELDS
+    if more > 0:
+        listed.append(f"{more} more field{'s' * (more > 1)}")
+    return f"{total:>9,}  in {', '.join(listed)}"
 
 
 def _changes(report: Mapping[str, Any]) -> Iterator[str]:

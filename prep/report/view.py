@@ -154,6 +154,7 @@ class View:
     upload_states: str
     timeline: Timeline | None
     timeline_words: str
+    blanks: tuple[Bar, ...]
     changes: tuple[Bar, ...]
     columns: tuple[ColumnFigures, ...]
     columns_words: str
@@ -209,6 +210,7 @@ def make_view(report: Mapping[str, Any], *, folder: str) -> View:
         upload_states=_in_words(upload.state for upload in uploads),
         timeline=timeline,
         timeline_words=_timeline_words(timeline),
+        blanks=_blanks(report),
         changes=_bars(report["changes"], "rule", "cells", lambda rule: (words.RULES.get(rule, ""), "")),
         columns=tuple(_columns(report)) if report["profile"]["rows"] else (),
         columns_words=_columns_words(report["profile"]),
@@ -261,6 +263,12 @@ def _bars(
         )
         for entry in sorted(found, key=lambda entry: -entry[count])
     )
+
+
+def _blanks(report: Mapping[str, Any]) -> tuple[Bar, ...]:
+    kinds = (("cleared", "cleared_cells"), (report.get("blanks"), "blank_cells"))
+    found = [{**cells, "code": code} for code, key in kinds for cells in report.get(key, ())]
+    return _bars(found, "code", "cells", lambda code: (words.BLANKS[code], ""))
 
 
 def _width(count: int, longest: int) -> float:

@@ -52,11 +52,19 @@ RULES: Final = {
     "spaces": "unusual spaces made plain ones",
     "timezone": "zone written out",
     "title": "first letters made capital",
-    "null": "the word NULL made blank",
+    "null": "the word NULL or null made blank",
     "trim": "space at the ends taken off",
     "upper": "in capital letters",
 }
 """What the commonest rules of normalising do; the others go by their name alone."""
+
+BLANKS: Final = {
+    "cleared": "NULL is sent, which clears the field",
+    "send": "sent as blanks; what Marketo does with these is not documented",
+    "omit": "left out; what Marketo has there stays",
+    "null": "left out; what Marketo has there stays",
+}
+"""What becomes of cells without a value, by the word of `--blanks`, or because they order a clearing."""
 
 HOWS: Final = {
     "exact": "has the field's own name",

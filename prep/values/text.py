@@ -31,8 +31,9 @@ _BLANK: Final = (
 )
 """Everything that `trim` removes, before and after the other rules made plain spaces of it."""
 
-_NULL: Final = "NULL"
-"""What a database export writes for a blank. Marketo would take the word as an order to clear the field.
+_NULL: Final = ("NULL", "null")
+"""What exports of databases, and Marketo's own, write for a blank. Marketo takes the word in capitals as an
+order to clear the field; nobody says that it does not take the other. A person may be called Null.
 https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-wins/import-a-list-of-people"""
 
 _ENDS: Final = r"^[ \t\n]+|[ \t\n]+$"
@@ -65,11 +66,17 @@ _TRIM_LINE: Final = replacing("trim", (r"^[ \t\n]+$", ""), (r"^[ \t]+|[ \t]+$", 
 _RULES: Final = (
     NFC,
     Rule("blank", lambda cell: cell == "", lambda cells: cells.replace("", None)),
-    Rule("null", lambda cell: cell == _NULL, lambda cells: cells.replace(_NULL, None)),
+    Rule("null", lambda cell: cell.is_in(_NULL), lambda cells: cells.clear(cells.len())),
 )
 
 SUSPICIOUS: Final = contains(
-    f"[{_INVISIBLE}{_JOINERS}]", _LINE_BREAK, _WIDE_SPACE, _SEPARATOR, _ENDS, _COMPOSABLE, f"^(?:{_NULL})?$"
+    f"[{_INVISIBLE}{_JOINERS}]",
+    _LINE_BREAK,
+    _WIDE_SPACE,
+    _SEPARATOR,
+    _ENDS,
+    _COMPOSABLE,
+    f"^(?:{'|'.join(_NULL)})?$",
 )
 """True for every cell that a text rule may change, found in one pass."""
 

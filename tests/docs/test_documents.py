@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cli.main import group
+from prep.config import CleanOptions
 from prep.schema import NORMALISERS, Field, load_schema
 
 PROJECT = Path(__file__).parents[2]
@@ -104,6 +106,26 @@ def test_the_page_on_schemas_names_every_key_and_word() -> None:
     keys = {field.name for field in fields(Field)} - {"name"}
     assert keys - set(re.findall(r"`(\w+)`", page)) == set()
     assert {*TYPE_CHECKS, *NAMED_CHECKS, *NORMALISERS} - set(re.findall(r"`(\w+)`", page)) == set()
+
+
+@pytest.mark.parametrize("block", _blocks(PROJECT / "docs/protection.md", "sh"))
+def test_commands_about_protection_run(workplace: Path, block: str) -> None:
+    settings = tomllib.loads(_blocks(PROJECT / "docs/protection.md", "toml")[0])
+    assert settings.keys() <= set(CleanOptions.__annotations__)
+    files = {
+        "gaps.csv": "email,title\nana@example.com,\nbo@example.org,NULL\ncy@example.net,CEO\n",
+        "never.csv": "email\nana@example.com\n",
+        "unsubscribed.txt": "Ana@Example.com\n",
+        "salt.txt": "pepper\n",
+        "mine.toml": 'extends = "lead"\n[fields.optIn]\ntype = "boolean"\n',
+        "agreed.csv": "email,country,optIn\nana@example.com,DE,\nbo@example.org,DE,yes\ncy@example.net,UK,\n",
+    }
+    for name, content in files.items():
+        (workplace / name).write_text(content)
+    done = subprocess.run(["bash", "-ec", block], cwd=workplace, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 rows read" in done.stdout
+    assert ("1  suppressed" in done.stdout) == ("--suppress" in block or "--consent" in block)
 
 
 def test_the_schema_that_the_page_shows_loads(tmp_path: Path) -> None:

@@ -272,8 +272,8 @@ class TestOwnSchema:
 
 
 FIELD_KEYS = (
-    "type, soap, display, length, read_only, required, aliases, normalisers, checks, allowed, pattern, "
-    "truncate"
+    "type, soap, display, length, read_only, required, protected, aliases, normalisers, checks, allowed, "
+    "pattern, truncate"
 )
 
 MISTAKES = [
