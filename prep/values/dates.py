@@ -17,6 +17,7 @@ _DAY_FIRST: Final = r"(?<day>[0-9]{1,2})(?<one>[-/.])(?<month>[0-9]{1,2})(?<two>
 _MONTH_FIRST: Final = r"(?<month>[0-9]{1,2})(?<one>[-/.])(?<day>[0-9]{1,2})(?<two>[-/.])(?<year>[0-9]{4})"
 _TIME: Final = (
     r"(?<hour>[0-9]{1,2}):(?<minute>[0-5][0-9])(?::(?<second>[0-5][0-9])(?<fraction>\.[0-9]{1,9})?)?"
+    r"(?<half> ?[AaPp][Mm])?"
 )
 _ZONE: Final = r"(?<zone>[Zz]|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
 _CLOCK: Final = f"(?:[Tt ]{_TIME}(?: ?{_ZONE})?)?"
@@ -134,7 +135,7 @@ def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:
     groups = cells.str.extract_groups(pattern).struct.unnest()
     month, day = pl.col("month").str.zfill(2), pl.col("day").str.zfill(2)
     hour, minute, second = (
-        pl.col(name).fill_null("00").str.zfill(2) for name in ("hour", "minute", "second")
+        part.fill_null("00").str.zfill(2) for part in (_hour(), pl.col("minute"), pl.col("second"))
     )
     parts = groups.with_columns(
         pl.format("{}-{}-{}", "year", month, day).alias("date"),
@@ -143,6 +144,14 @@ def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:
         _offset(pl.col("zone").str.to_uppercase()).fill_null("").alias("zone"),
     )
     return parts.select(pl.when(_is_real()).then(pl.col("date", "clock", "fraction", "zone")))
+
+
+def _hour() -> pl.Expr:
+    """The hour of the day; one that no clock with two halves shows becomes one that no day has."""
+    shown = pl.col("hour").cast(pl.UInt8)
+    afternoon = pl.col("half").str.to_lowercase().str.ends_with("pm").cast(pl.UInt8) * 12
+    turned = pl.when(shown.is_between(1, 12)).then(shown % 12 + afternoon).otherwise(99)
+    return pl.when(pl.col("half").is_null()).then("hour").otherwise(turned.cast(pl.String))
 
 
 def _offset(zone: pl.Expr) -> pl.Expr:

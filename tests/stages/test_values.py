@@ -313,6 +313,26 @@ DATETIMES = [
     *become(
         "datetime", "2026-01-31T12:34:00", "datetime", "1/31/2026 12:34", "2026-01-31 12:34", spelling=MDY
     ),
+    *become(
+        "datetime",
+        "2026-01-31T14:05:00",
+        "datetime",
+        "1/31/2026 2:05 PM",
+        "1/31/2026 02:05:00pm",
+        spelling=MDY,
+    ),
+    *become(
+        "datetime",
+        "2026-01-31T00:05:00Z",
+        "datetime",
+        "2026-01-31 12:05 AM Z",
+        "1/31/2026 12:05am z",
+        spelling=MDY,
+    ),
+    *become("datetime", "2026-01-31T12:00:00", "datetime", "2026-01-31 12:00 PM", spelling=MDY),
+    *stay("datetime", "2026-01-31 13:00 PM", "2026-01-31 0:30 AM", "2026-01-31 2 PM", spelling=MDY),
+    *become("date", "2026-01-31", "date", "1/31/2026 12:00:00 AM", spelling=MDY),
+    *stay("date", "1/31/2026 12:00:00 PM", spelling=MDY),
     *stay("datetime", "2026-02-29 12:00", "2026-01-31 24:00", "2026-01-31 12:60", "2026-01-31 23:59:60"),
     *stay("datetime", "2026-01-31 12", "2026-01-31 12:00 +25:00", "2026-01-31 12:00:00.1234567890", "12:00"),
     *stay("datetime", "31/01/2026 12:34", "1/31/2026 2:05 PM", "yesterday", "2026-01-31+02:00"),
