@@ -164,7 +164,7 @@ def test_what_was_settled_outlives_an_interruption(tmp_path: Path, monkeypatch: 
     settled = json.loads((tmp_path / "leads.prep/manifest.json").read_text())["conventions"]
     assert settled == whole.report["conventions"]
     with monkeypatch.context() as patch:
-        patch.setattr(prep.cleaning, "settle", _interrupt)
+        patch.delattr(prep.cleaning, "settle")
         run = resume_cleaning(tmp_path / "leads.prep")
     assert run.report["conventions"] == whole.report["conventions"]
     assert (run.path / "chunks/leads-0001.csv").read_bytes() == (
