@@ -1,5 +1,6 @@
 """What the documents show is what the program does."""
 
+import json
 import os
 import re
 import sqlite3
@@ -15,6 +16,7 @@ import pytest
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cli.main import group
 from prep.config import CleanOptions
+from prep.model import Reason
 from prep.schema import NORMALISERS, Field, load_schema
 
 PROJECT = Path(__file__).parents[2]
@@ -153,3 +155,23 @@ def test_commands_about_reading_run(tmp_path: Path, block: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("2 rows read") == block.count("prep check")
+
+
+def test_the_page_on_the_report_tells_every_reason_and_what_to_do() -> None:
+    page = (PROJECT / "docs/report.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", page, re.MULTILINE)
+    wanted = [(str(reason), reason.meaning, reason.remedy) for reason in Reason]
+    assert [row for row in rows if row[0] in set(Reason)] == wanted
+
+
+def test_commands_about_the_report_run(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("email\nana@example.com\n", encoding="utf-8")
+    (block,) = _blocks(PROJECT / "docs/report.md", "sh")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        ["bash", "-ec", block], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["counts"]["ready"] == 1
+    assert (tmp_path / "leads.prep" / "report-masked.html").exists()
