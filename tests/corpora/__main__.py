@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.corpora import others, reading
+from tests.corpora import others, reading, values
 from tests.corpora.registry import Promise, Reached
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "corpora"
@@ -24,7 +24,9 @@ def main() -> int:
     if not corpora.is_dir():
         parser.error(f"no corpora at {corpora}; set PREP_CORPORA")
     promises = [
-        promise for promise in (*reading.PROMISES, *others.PROMISES) if not chosen or promise.folder in chosen
+        promise
+        for promise in (*reading.PROMISES, *others.PROMISES, *values.PROMISES)
+        if not chosen or promise.folder in chosen
     ]
     _say(f"{'set':18}{'what':44}{'promised':>9}{'reached':>15}  anchor")
     missed = 0

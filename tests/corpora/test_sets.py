@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpora import others, reading
+from tests.corpora import others, reading, values
 from tests.corpora.registry import Promise
 
 
-@pytest.mark.parametrize("promise", [*reading.PROMISES, *others.PROMISES], ids=lambda promise: promise.folder)
+@pytest.mark.parametrize(
+    "promise", [*reading.PROMISES, *others.PROMISES, *values.PROMISES], ids=lambda promise: promise.folder
+)
 def test_a_set_gives_what_is_promised(corpora: Path, promise: Promise) -> None:
     reached = promise.judge(corpora / promise.folder)
     assert reached.cases > 0
