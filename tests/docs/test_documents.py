@@ -16,8 +16,9 @@ import pytest
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cli.main import group
 from prep.config import CleanOptions
-from prep.model import Reason
+from prep.model import KeepPolicy, MergePolicy, Reason
 from prep.schema import NORMALISERS, Field, load_schema
+from prep.values import Note
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -175,3 +176,11 @@ def test_commands_about_the_report_run(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["counts"]["ready"] == 1
     assert (tmp_path / "leads.prep" / "report-masked.html").exists()
+
+
+def test_the_page_on_values_names_every_note_policy_and_rule() -> None:
+    page = (PROJECT / "docs/values.md").read_text(encoding="utf-8")
+    for note in Note:
+        assert f"| `{note}` | {note.cause}, such as `{note.example}` |" in page
+    words = set(re.findall(r"`([\w-]+)(?::[A-Z]+)?`", page))
+    assert {*KeepPolicy, *MergePolicy} - words == set()
