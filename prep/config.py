@@ -60,6 +60,7 @@ class CleanSettings:
         truncate: Fields whose values are cut where they are too long, besides those of the schema.
         blanks: What becomes of blank cells.
         clear: Fields in which a cell `NULL` is sent, as an order to clear the field; elsewhere it is a blank.
+        allow_protected: Protected fields that columns fill by their own names.
         suppress: Paths of the lists of people who are not sent.
         suppress_salt_file: Path of the file with what stood before addresses when they were hashed.
         consent: Field that says whether a person agreed; rows without are not sent.
@@ -88,6 +89,7 @@ class CleanSettings:
     truncate: tuple[str, ...] = ()
     blanks: Blanks = Blanks.SEND
     clear: tuple[str, ...] = ()
+    allow_protected: tuple[str, ...] = ()
     suppress: tuple[str, ...] = ()
     suppress_salt_file: str | None = None
     consent: str | None = None
@@ -152,6 +154,7 @@ class CleanSettings:
             "truncate": list(self.truncate),
             "blanks": str(self.blanks),
             "clear": list(self.clear),
+            "allow_protected": list(self.allow_protected),
             "suppress": list(self.suppress),
             "suppress_salt_file": self.suppress_salt_file,
             "consent": self.consent,
@@ -191,6 +194,7 @@ class CleanSettings:
                 truncate=tuple(raw.get("truncate", ())),
                 blanks=Blanks(raw["blanks"]),
                 clear=tuple(raw["clear"]),
+                allow_protected=tuple(raw["allow_protected"]),
                 suppress=tuple(raw["suppress"]),
                 suppress_salt_file=raw["suppress_salt_file"],
                 consent=raw["consent"],
@@ -232,6 +236,7 @@ class CleanOptions(TypedDict, total=False):
     truncate: Sequence[str]
     blanks: str
     clear: Sequence[str]
+    allow_protected: Sequence[str]
     suppress: Sequence[str | Path]
     suppress_salt_file: str | Path | None
     consent: str | None
@@ -280,6 +285,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         truncate=tuple(sorted(set(options.get("truncate", ())))),
         blanks=_choose(Blanks, "blanks", options.get("blanks", defaults.blanks)),
         clear=tuple(dict.fromkeys(options.get("clear", ()))),
+        allow_protected=tuple(sorted(set(options.get("allow_protected", ())))),
         suppress=tuple(dict.fromkeys(map(str, options.get("suppress", ())))),
         suppress_salt_file=str(salt) if (salt := options.get("suppress_salt_file")) else None,
         consent=options.get("consent"),

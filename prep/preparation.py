@@ -249,6 +249,8 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
         schema, lookup_field=settings.lookup_field, maps=settings.maps, constants=settings.constants
     )
     headers.refuse_idle_maps(settings.maps, [source.columns for source in sources])
+    protected = {field.name for field in schema.fields.values() if field.protected}
+    protected.difference_update(settings.allow_protected)
     mappings = [
         headers.map_headers(
             source.columns,
@@ -260,6 +262,7 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
             ignored=own_places(source.columns),
             split_name=settings.split_name,
             compared=settings.compared,
+            protected=protected,
         )
         for source in sources
     ]
@@ -279,6 +282,9 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
     headers.refuse_problems(plan.problems)
     _check_keep(plan)
     _check_clear(plan)
+    for field in settings.allow_protected:
+        if field not in schema.fields:
+            raise headers.unknown_field("--allow-protected", field, schema)
     _check_consent(plan)
     if not settings.suppress:
         return plan

@@ -92,6 +92,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "split_name": _Setting("split_name", "true or false", _is_flag),
     "blanks": _text("blanks"),
     "clear": _Setting("clear", 'a list of texts, such as ["title"]', _is_texts),
+    "allow_protected": _Setting("allow_protected", 'a list of texts, such as ["unsubscribed"]', _is_texts),
     "suppress": _Setting("suppress", 'a list of files, such as ["never.csv"]', _is_texts),
     "suppress_salt_file": _text("suppress_salt_file"),
     "consent": _text("consent"),

@@ -36,6 +36,7 @@ def command(**chosen: Any) -> None:
     suggested  looks like this field; is not applied
     unknown    no field has this name
     dropped    is left out
+    protected  decides who may be written to; is left out unless you name it
 
     \b
     Examples:

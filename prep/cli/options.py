@@ -280,6 +280,12 @@ mapping = _bundle(
         metavar="FILE",
         help="A saved mapping, of which the columns count that are there; --map goes before it.",
     ),
+    click.option(
+        "--allow-protected",
+        multiple=True,
+        metavar="FIELD",
+        help="Send this field although it decides who may be written to. Repeatable.",
+    ),
     _option("--split-name", is_flag=True, help="Make first and last name of a column of full names."),
 )
 """How columns become fields."""
@@ -521,6 +527,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
         "split_name": chosen["split_name"],
         "unknown": chosen["unknown"],
         "constants": chosen["constants"],
+        "allow_protected": chosen["allow_protected"],
         "encoding": chosen["encoding"],
         "delimiter": chosen["delimiter"],
         "header_line": _header_line(chosen),

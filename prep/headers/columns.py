@@ -23,9 +23,10 @@ class How(StrEnum):
     SUGGESTED = "suggested"
     UNKNOWN = "unknown"
     DROPPED = "dropped"
+    PROTECTED = "protected"
 
 
-_UNUSED: Final = frozenset({How.SUGGESTED, How.UNKNOWN, How.DROPPED})
+_UNUSED: Final = frozenset({How.SUGGESTED, How.UNKNOWN, How.DROPPED, How.PROTECTED})
 
 
 @dataclass(frozen=True)

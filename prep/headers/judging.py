@@ -61,7 +61,7 @@ def judge(
     judged = [
         part
         for column in columns
-        if column.how is not How.DROPPED
+        if column.how not in {How.DROPPED, How.PROTECTED}
         for part in (_parts(column) if split_name else (column,))
     ]
     fields = [column.field if column.is_used else None for column in judged]

@@ -40,6 +40,7 @@ def map_headers(
     ignored: Container[str] = (),
     split_name: bool = False,
     compared: Container[str] = (),
+    protected: Container[str] = (),
 ) -> HeaderMapping:
     """Find the field of every column and judge the header with pandera.
 
@@ -60,6 +61,7 @@ def map_headers(
         split_name: A column that is a full name maps to `FULL_NAME`, and that counts as `NAME_PARTS`, unless
             the source has one of these besides.
         compared: Fields that are read to compare rows; they may be read-only.
+        protected: Fields that only `maps` and `constants` fill; a column that is one by its name is left out.
 
     Returns:
         One column for each constant and header, in that order, and all problems at once.
@@ -78,8 +80,14 @@ def map_headers(
         columns = _take_full_name(columns, schema)
     taken = {column.field for column in columns if column.is_used}
     columns = [_give_up(column, schema, unknown, taken) for column in columns]
+    columns = [_protect(column, protected) for column in columns]
     problems = judge(columns, schema, lookup_field, split_name=split_name, compared=compared)
     return HeaderMapping(tuple(columns), tuple(problems))
+
+
+def _protect(column: Column, protected: Container[str]) -> Column:
+    by_itself = column.how in {How.EXACT, How.FOLDED, How.ALIAS}
+    return replace(column, how=How.PROTECTED) if by_itself and column.field in protected else column
 
 
 def _word(header: str) -> str:

@@ -74,7 +74,7 @@ def _from_answer(path: str | Path, mapping: list[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in mapping:
         match entry:
-            case {"how": How.SET | How.SUGGESTED | How.UNKNOWN | How.DROPPED}:
+            case {"how": How.SET | How.SUGGESTED | How.UNKNOWN | How.DROPPED | How.PROTECTED}:
                 continue
             case {"source": str(header), "field": str(field)}:
                 if found.setdefault(header, field) != field:
@@ -98,7 +98,7 @@ def dump_mapping(columns: Iterable[Column]) -> str:
         if column.position < 0:
             continue
         line = f"{_quote(column.header)} = {_quote(column.field or '')}"
-        is_open = column.how in {How.SUGGESTED, How.UNKNOWN}
+        is_open = column.how in {How.SUGGESTED, How.UNKNOWN, How.PROTECTED}
         lines[column.header] = f"{'# ' if is_open else ''}{line}  # {column.how}"
     return "\n".join(["[map]", *lines.values(), ""])
 

@@ -30,7 +30,7 @@ _FATES_OF_CHECK: Final = {
 _TOP_REASONS: Final = 10
 _FIRST_ROWS: Final = 5
 _FIRST_FIELDS: Final = 3
-_ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗"}
+_ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗", "protected": "✗"}
 
 
 def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[str]:
@@ -48,6 +48,7 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         *(f"  note: {finding['message']}" for finding in report["preflight"]),
         *_counts(report, _FATES),
         *_reasons(report),
+        *_protected(report),
         *_blanks(report),
         *_notes(report),
         *_messages(report),
@@ -215,6 +216,16 @@ def _blanks(report: Mapping[str, Any]) -> Iterator[str]:
     if is_sent:
         yield f"  {_cells(report['blank_cells'])}: sent as blanks; nobody documents what these do"
         yield f"  {'':>9}  --blanks omit leaves blank cells out, and existing values alone"
+
+
+def _protected(report: Mapping[str, Any]) -> Iterator[str]:
+    """Columns that were left out because they decide whether people may be written to."""
+    columns = [column for column in report["mapping"] if column["how"] == "protected"]
+    if columns:
+        yield ""
+        yield "Columns left out, because their fields decide who may be written to"
+    for column in columns:
+        yield f"  {column['source']!r}: --allow-protected {column['field']} sends it"
 
 
 def _cells(fields: Sequence[Mapping[str, Any]]) -> str:

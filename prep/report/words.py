@@ -75,8 +75,9 @@ HOWS: Final = {
     "suggested": "not used; the field is a guess",
     "unknown": "not used; no field has this name",
     "dropped": "left out on purpose",
+    "protected": "left out; --allow-protected sends it",
 }
-UNUSED: Final = frozenset({"suggested", "unknown", "dropped"})
+UNUSED: Final = frozenset({"suggested", "unknown", "dropped", "protected"})
 
 CHUNK_STATES: Final = {
     "planned": ("not sent", "calm"),

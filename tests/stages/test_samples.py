@@ -36,14 +36,15 @@ DECISIONS = {
     "Phone Number": "mobilePhone",
     "Created At": "",
 }
+PERMISSIONS: CleanOptions = {"allow_protected": ["unsubscribed"]}
 EXPECTED = {
-    "webinar_export.csv": Sample(45, 11, 4, 30, {}),
+    "webinar_export.csv": Sample(45, 11, 4, 30, PERMISSIONS),
     "partner_list_spanish.csv": Sample(24, 4, 1, 19, {}),
     "crm_export_duplicates.csv": Sample(32, 0, 12, 20, {}),
     "update_by_id.tsv": Sample(17, 6, 2, 9, {"lookup_field": "id"}),
     "unknown_columns.csv": Sample(15, 0, 0, 15, {"maps": DECISIONS, "unknown": Unknown.DROP}),
-    "nothing_wrong.csv": Sample(15, 0, 0, 15, {}),
-    "nearly_all_wrong.csv": Sample(27, 25, 0, 2, {}),
+    "nothing_wrong.csv": Sample(15, 0, 0, 15, PERMISSIONS),
+    "nearly_all_wrong.csv": Sample(27, 25, 0, 2, PERMISSIONS),
 }
 
 REASONS = {
