@@ -17,27 +17,13 @@ from prep import durable
 from prep.blanks import CLEARING, Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
+from prep.decision import Decision, Divided, decide, discarded, fates, second_pass
 from prep.duplicates import ORDINAL
 from prep.errors import FolderError, InputError, SourceError
 from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, add_up
 from prep.model import Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
-from prep.preparation import (
-    IDENTITY,
-    POSITION,
-    RAW,
-    Decision,
-    Divided,
-    FirstPass,
-    Plan,
-    Spill,
-    UndecidedError,
-    decide,
-    discarded,
-    fates,
-    first_pass,
-    second_pass,
-)
+from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Plan, Spill, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.settling import settle
 from prep.sources.files import digest

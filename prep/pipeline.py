@@ -12,6 +12,7 @@ import polars as pl
 
 from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
+from prep.decision import Divided, decide, discarded, second_pass
 from prep.errors import FolderError, SourceError
 from prep.folder import Manifest, RunFolder, add_up, check_sources
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
@@ -29,17 +30,13 @@ from prep.preflight import (
 )
 from prep.preparation import (
     IDENTITY,
-    Divided,
     FirstPass,
     MemorySpill,
     Plan,
     UndecidedError,
-    decide,
-    discarded,
     first_pass,
     make_plan,
     occurrences,
-    second_pass,
 )
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, spool

@@ -1,7 +1,7 @@
-"""The frame stages over batches: what is settled before the first row, then the two passes over the rows.
+"""The frame stages over batches: what is settled before the first row, and the first pass over the rows.
 
-The first pass judges every row; valid ones wait in a spill, memory holds their keys only. Once all keys are
-known it is decided which of them lose, and the second pass writes the survivors.
+It judges every row. Valid ones wait in a spill for the second pass (see `decision`); memory holds no more of
+each than a hash of its key and which row it is.
 """
 
 from collections import Counter, defaultdict
@@ -17,9 +17,9 @@ from prep import blanks, headers
 from prep.ahead import ahead
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
-from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, is_called, lookup_keys, merge, rank
-from prep.errors import BalanceError, SettingsError, SourceError
-from prep.model import ALL_FIELDS, Blanks, Chunk, Convention, Fate, KeepPolicy, MergePolicy, Reason
+from prep.duplicates import KEY, ORDINAL, RANK, is_called, lookup_keys, rank
+from prep.errors import SettingsError, SourceError
+from prep.model import ALL_FIELDS, Blanks, Convention, MergePolicy, Reason
 from prep.returned import identify, own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Batch, Skipped, Source
@@ -144,6 +144,15 @@ class Plan:
     def as_sent(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows with the fields, blanks made orders to clear where they mean that."""
         return blanks.clear_blanks(rows, self.settings.clear) if self.settings.blanks is Blanks.NULL else rows
+
+    def keys(self, rows: pl.DataFrame) -> pl.Series:
+        """What makes rows the same person: `_key`."""
+        field = self.settings.lookup_field
+        return lookup_keys(rows[field], self.schema.fields[field].type)
+
+    def fit(self, rows: pl.DataFrame) -> pl.Series:
+        """Whether each row, as it is sent, fits into an upload at all."""
+        return line_bytes(self.as_sent(rows), self.fields, self.settings.format) <= self.largest_line_bytes
 
     def lookup_position(self, position: int) -> int | None:
         """Which column of the source at `position` holds the lookup field; None where a constant fills it."""
@@ -548,7 +557,7 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
     _refuse_doubts(plan, validated.rejected)
     fitting, oversized = _split_oversized(plan, blanks.give_orders(validated.valid, plan.settings.clear))
     broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
-    keyed = fitting.with_columns(_keys(plan, fitting))
+    keyed = fitting.with_columns(plan.keys(fitting))
     standing, held = hold_back(keyed, plan.suppression, plan.consent, plan.settings.consent_countries)
     valid = standing.with_row_index(ORDINAL, offset=ordinal)
     return Judged(
@@ -639,14 +648,9 @@ def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     no_rows = valid.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS))
     if 2 * longest + 4 * len(plan.fields) < plan.largest_line_bytes:  # even with every character quoted
         return valid, no_rows
-    fits = _fit(plan, valid)
+    fits = plan.fit(valid)
     oversized = valid.filter(~fits).with_columns(pl.lit([Reason.TOO_LARGE.value]).alias(REASONS))
     return valid.filter(fits), pl.concat([no_rows, oversized])
-
-
-def _fit(plan: Plan, rows: pl.DataFrame) -> pl.Series:
-    lines = line_bytes(plan.as_sent(rows), plan.fields, plan.settings.format)
-    return lines <= plan.largest_line_bytes
 
 
 def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> pl.DataFrame:
@@ -667,209 +671,3 @@ def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> 
         pl.col("raw").alias(RAW),
     )
     return pl.concat([broken_rows, unreadable]).sort(RECORD)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Which valid rows lose, and what becomes of the groups that merge.
-
-    Attributes:
-        kept: For each valid row by ordinal: the ordinal of the row it lost to, null for a survivor.
-        merged: Survivors whose cells other rows completed: `_ordinal` and the fields.
-        discarded: See `duplicates.Merged`.
-        groups: Survivors that fill the same fields, if blank cells are left out.
-    """
-
-    kept: pl.Series
-    merged: pl.DataFrame
-    discarded: pl.DataFrame
-    groups: blanks.Groups | None = None
-
-
-def decide(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
-    """Settle the duplicates once all rows were judged, and which rows are sent together.
-
-    Raises:
-        SettingsError: Blank cells are to be left out, and too many different columns hold some.
-    """
-    decision = _decide_duplicates(plan, first, spill)
-    return replace(decision, groups=_group(plan, first, decision)) if plan.leaves_blanks_out else decision
-
-
-def _group(plan: Plan, first: FirstPass, decision: Decision) -> blanks.Groups:
-    """Group the survivors by what they fill after merging."""
-    filled = first.filled
-    if decision.merged.height:
-        merged = plan.as_sent(decision.merged).select(ORDINAL, pl.col(plan.fields).is_not_null())
-        filled = filled.with_row_index(ORDINAL).update(merged, on=ORDINAL).drop(ORDINAL)
-    return blanks.group_rows(filled, decision.kept.is_null(), plan.headers_of_fields)
-
-
-def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
-    losers = find_losers(_repeated_keys(plan, first.index, spill))
-    kept = _by_ordinal(first.index.height, losers[ORDINAL], losers[KEPT])
-    nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
-    if plan.settings.keep.policy is not KeepPolicy.MERGE or losers.is_empty():
-        empty = {"field": pl.String, "value": pl.String, ORDINAL: pl.UInt32, KEPT: pl.UInt32}
-        return Decision(kept, nothing, pl.DataFrame(schema=empty))
-    groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
-    rows = pl.concat([batch.join(groups, on=ORDINAL) for batch in spill])
-    merged = merge(rows, plan.fields, plan.settings.merge, lambda frame: _fit(plan, frame))
-    return Decision(kept, pl.concat([nothing, merged.rows.select(nothing.columns)]), merged.discarded)
-
-
-def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFrame:
-    """`_ordinal`, `_key` and `_rank` of all rows whose key another row has.
-
-    The hash of a key finds them, and perhaps a few others; only their keys are read back.
-    """
-    again = index[HASH].filter(~index[HASH].is_first_distinct())
-    repeated = index.select(pl.col(HASH).is_in(again.unique().implode())).to_series()
-    keys = [
-        batch.select(ORDINAL, _keys(plan, batch)).filter(repeated.slice(_first(batch), batch.height))
-        for batch in spill.columns([ORDINAL, plan.settings.lookup_field])
-    ]
-    ordinals = pl.concat(keys)
-    return ordinals.with_columns(index[RANK].gather(ordinals[ORDINAL]))
-
-
-def _keys(plan: Plan, batch: pl.DataFrame) -> pl.Series:
-    field = plan.settings.lookup_field
-    return lookup_keys(batch[field], plan.schema.fields[field].type)
-
-
-def _by_ordinal(rows: int, ordinals: pl.Series, values: pl.Series) -> pl.Series:
-    """Values of some of the valid rows as one value for each, null for the others."""
-    return pl.repeat(None, rows, dtype=pl.UInt32, eager=True).scatter(ordinals, values)
-
-
-@dataclass(frozen=True)
-class Divided:
-    """A batch of valid rows after the decision, in source order.
-
-    Attributes:
-        ready: The rows that are left, merged where that was decided, as they are sent: `INDEX` and the judged
-            fields.
-        duplicates: The rows that lost: the plan's fields, `_source`, `_row`, `_line`, `_kept_source`,
-            `_kept_row`.
-    """
-
-    ready: pl.DataFrame
-    duplicates: pl.DataFrame
-
-
-def second_pass(plan: Plan, spill: Spill, decision: Decision, first: FirstPass) -> Iterator[Divided]:
-    """Read the valid rows back and tell those that are left from those that lost."""
-    for batch in spill:
-        kept = _of_batch(decision.kept, batch)
-        stands = kept.is_null()
-        ready = batch.filter(stands)
-        lost = batch.filter(~stands).select(
-            *plan.fields, *IDENTITY, *_kept_identity(kept.filter(~stands), first.index)
-        )
-        complete = ready.update(decision.merged, on=ORDINAL) if decision.merged.height else ready
-        yield Divided(plan.as_sent(complete), lost)
-
-
-def discarded(decision: Decision, first: FirstPass) -> pl.DataFrame:
-    """The values that merging did not take over.
-
-    Returns:
-        `field`, `value`, `_source`, `_row`, `_kept_source`, `_kept_row`.
-    """
-    origin = _identities(decision.discarded[ORDINAL], first.index, SOURCE, ROW)
-    into = _kept_identity(decision.discarded[KEPT], first.index)
-    return decision.discarded.select("field", "value", *origin, *into)
-
-
-def _first(batch: pl.DataFrame) -> int:
-    """The ordinal of a batch's first row; those of the others follow."""
-    return int(batch[ORDINAL][0]) if batch.height else 0
-
-
-def _of_batch(by_ordinal: pl.Series, batch: pl.DataFrame) -> pl.Series:
-    return by_ordinal.slice(_first(batch), batch.height)
-
-
-def _kept_identity(kept: pl.Series, index: pl.DataFrame) -> list[pl.Series]:
-    return _identities(kept, index, "_kept_source", "_kept_row")
-
-
-def _identities(ordinals: pl.Series, index: pl.DataFrame, source: str, row: str) -> list[pl.Series]:
-    return [
-        index[SOURCE].gather(ordinals).cast(pl.String).alias(source),
-        index[ROW].gather(ordinals).alias(row),
-    ]
-
-
-def fates(
-    plan: Plan, spill: Spill, decision: Decision, first: FirstPass, chunks: Sequence[Chunk]
-) -> Iterator[pl.DataFrame]:
-    """The fate of every source row after cleaning, in source order, batch by batch.
-
-    Yields:
-        The columns `source`, `row`, `line`, `key`, `fate`, `kept_source`, `kept_row`, `chunk` and `reasons`.
-
-    Raises:
-        BalanceError: The chunks hold more or fewer rows than are left.
-    """
-    held = find_chunks(decision.kept, chunks, decision.groups)
-    files = pl.Series([chunk.file for chunk in chunks], dtype=pl.String)
-    columns = [ORDINAL, RECORD, *IDENTITY]
-    batches = spill.columns([*columns, plan.settings.lookup_field])
-    for batch, refused, suppressed in zip(batches, first.rejected, first.suppressed, strict=True):
-        kept = _of_batch(decision.kept, batch)
-        stands = pl.lit(kept.is_null())
-        valid = batch.select(
-            RECORD,
-            *_UNMARKED,
-            pl.when(stands)
-            .then(pl.lit(Fate.READY.value))
-            .otherwise(pl.lit(Fate.DUPLICATE.value))
-            .alias("fate"),
-            _keys(plan, batch).alias("key"),
-            *_identities(kept, first.index, "kept_source", "kept_row"),
-            files.gather(_of_batch(held, batch)).alias("chunk"),
-        )
-        rejected = refused.select(
-            RECORD, *_UNMARKED, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
-        )
-        held_back = suppressed.select(
-            RECORD,
-            *_UNMARKED,
-            pl.col(KEY).alias("key"),
-            pl.lit(Fate.SUPPRESSED.value).alias("fate"),
-            pl.col(REASONS).alias("reasons"),
-        )
-        yield pl.concat([valid, rejected, held_back], how="diagonal").sort(RECORD).drop(RECORD)
-
-
-_UNMARKED: Final = [pl.col(name).alias(name.removeprefix("_")) for name in IDENTITY]
-
-
-def find_chunks(kept: pl.Series, chunks: Sequence[Chunk], groups: blanks.Groups | None = None) -> pl.Series:
-    """Which chunk holds each valid row: they hold the rows that are left in order, group after group.
-
-    Args:
-        kept: See `Decision`.
-        chunks: All chunks of the run.
-        groups: See `Decision`.
-
-    Returns:
-        The position of the chunk by ordinal, null for a row that lost.
-
-    Raises:
-        BalanceError: The chunks hold more or fewer rows.
-    """
-    ready = kept.is_null().arg_true()
-    if groups is not None:
-        ready = ready.to_frame("row").sort(groups.numbers.gather(ready), maintain_order=True)["row"]
-    rows = pl.Series([chunk.rows for chunk in chunks], dtype=pl.UInt32)
-    positions = pl.select(pl.int_range(len(rows), dtype=pl.UInt32).repeat_by(rows).explode()).to_series()
-    if len(ready) != rows.sum():
-        raise BalanceError(
-            f"{len(ready)} rows are ready, but the upload files hold {rows.sum()}",
-            code="unbalanced",
-            hint="This is a defect of prep; nothing of this run may be sent.",
-        )
-    return _by_ordinal(len(kept), ready, positions)

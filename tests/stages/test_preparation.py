@@ -9,12 +9,13 @@ import pytest
 
 from prep import preparation
 from prep.chunks import largest_line_bytes
+from prep.decision import find_chunks
 from prep.duplicates import RANK
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import default_folder
 from prep.model import Chunk, Format
 from prep.pipeline import Prepared, clean, prepare, read
-from prep.preparation import HASH, ROW, SOURCE, find_chunks
+from prep.preparation import HASH, ROW, SOURCE
 
 Rows = list[tuple[Any, ...]]
 
