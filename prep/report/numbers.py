@@ -191,9 +191,10 @@ def _assumed(folder: RunFolder, jobs: Sequence[Job]) -> int:
 
 
 def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:
-    """Whether sending began, chunks are left to send, and no job is running: most likely it was refused."""
+    """Whether chunks to be sent are left, and no job is running: most likely Marketo refused them."""
     states = {job.state for job in jobs}
-    return manifest.goal == "run" and JobState.PLANNED in states and states <= _AT_REST
+    is_left = JobState.PLANNED in states if states else bool(manifest.results.chunks)
+    return manifest.goal == "run" and is_left and states <= _AT_REST
 
 
 _AT_REST: Final = frozenset({JobState.PLANNED, JobState.RECONCILED, JobState.UNKNOWN})
