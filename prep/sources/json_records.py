@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import polars as pl
 
@@ -20,6 +21,7 @@ from prep.model import FIND_OUT, Reading, Reason
 from prep.sources.batch import REJECTED_SCHEMA, Batch, Skipped, Source
 from prep.sources.columnar import batch_rows, plain_number
 from prep.sources.files import Content, opened
+from prep.sources.json_shapes import MOST_SHAPES, Shape, matches, shape_of, values
 
 _MOST_RECORD_BYTES: Final = 16 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024
@@ -27,6 +29,7 @@ _MOST_COLUMNS: Final = 16_384  # as many as a workbook's sheet has
 _BLANK: Final = " \t\r\n"
 _BOM: Final = "\ufeff"
 _BATCH_ROWS: Final = 20_000
+_BLOCK_BYTES: Final = 8 * 1024 * 1024
 _BATCH_CHARACTERS: Final = 32 * 1024 * 1024
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -109,15 +112,41 @@ class JsonReader:
 
     def _read(self) -> Iterator[Batch]:
         source = self._source
+        shapes: list[Shape] = []
         with opened(source.path, digesting=True) as file:
-            for found in _groups(_found(file, source), min(batch_rows(len(source.keys)), _BATCH_ROWS)):
-                yield self._batch(found)
+            if source.is_array:
+                found = _groups(_of_array(file, source), min(batch_rows(len(source.keys)), _BATCH_ROWS))
+                yield from map(self._batch, found)
+            else:
+                for block in _blocks(file, source):
+                    yield self._batch_of_lines(_sorted_out(block, source, shapes))
             self.sha256 = file.sha256
 
-    def _batch(self, found: Sequence[_Record | Skipped]) -> Batch:
-        records = [record for record in found if isinstance(record, _Record)]
-        numbered = list(enumerate(records, self.rows + 1))
-        self.rows += len(records)
+    def _batch_of_lines(self, found: "_Sorted") -> Batch:
+        """Join what was read by shape with what was decoded, in the order of the lines."""
+        rows = found.is_record.cast(pl.UInt32).cum_sum() + self.rows
+        self.rows += int(found.is_record.sum())
+        numbered = [(rows[index], one) for index, one in found.decoded.items() if isinstance(one, _Record)]
+        skipped = tuple(one for one in found.decoded.values() if isinstance(one, Skipped))
+        batch = self._table(numbered, skipped)
+        shaped = [self._shaped(found, shape, index, rows) for shape, index in found.shaped if index.len()]
+        if not shaped:
+            return batch
+        return replace(batch, cells=pl.concat([batch.cells, *shaped]).sort("_row"))
+
+    def _shaped(self, found: "_Sorted", shape: Shape, index: pl.Series, rows: pl.Series) -> pl.DataFrame:
+        columns = values(found.lines.gather(index), shape)
+        nothing = pl.repeat(None, index.len(), dtype=pl.String, eager=True)
+        cells = [columns.get(key, nothing).alias(str(place)) for place, key in enumerate(self._source.keys)]
+        lines = (index + found.first).cast(pl.UInt32)
+        return pl.DataFrame([*cells, rows.gather(index).alias("_row"), lines.alias("_line")])
+
+    def _batch(self, found: Sequence[_Record]) -> Batch:
+        numbered = list(enumerate(found, self.rows + 1))
+        self.rows += len(found)
+        return self._table(numbered, ())
+
+    def _table(self, numbered: Sequence[tuple[int, _Record]], skipped: tuple[Skipped, ...]) -> Batch:
         good = [
             (row, record.line or None, record.cells) for row, record in numbered if record.cells is not None
         ]
@@ -137,7 +166,7 @@ class JsonReader:
         return Batch(
             pl.DataFrame([*cells, *identity]),
             pl.DataFrame(rejected, schema=REJECTED_SCHEMA, orient="row"),
-            tuple(line for line in found if isinstance(line, Skipped)),
+            skipped,
         )
 
 
@@ -159,17 +188,31 @@ def open_json(path: str, reading: Reading = FIND_OUT) -> JsonSource:
     is_array = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
     source = JsonSource(path, Reading(encoding=reading.encoding or "utf-8"), (), keys=(), is_array=is_array)
     with opened(path) as file:
-        keys = _keys(_found(file, source), path)
+        keys = _keys(_numbered(file, source), path)
     return replace(source, columns=keys, keys=keys)
 
 
-def _keys(found: Iterable[_Record | Skipped], path: str) -> tuple[str, ...]:
+def _numbered(file: Content, source: JsonSource) -> Iterator[tuple[int, _Record]]:
+    """Give the records that may tell of keys with their row numbers: the first of each shape, and others."""
+    if source.is_array:
+        yield from enumerate(_of_array(file, source), 1)
+        return
+    shapes: list[Shape] = []
+    rows = 0
+    for block in _blocks(file, source):
+        found = _sorted_out(block, source, shapes)
+        numbers = found.is_record.cast(pl.UInt32).cum_sum() + rows
+        for index, one in found.decoded.items():
+            if isinstance(one, _Record):
+                yield numbers[index], one
+        rows += int(found.is_record.sum())
+
+
+def _keys(found: Iterable[tuple[int, _Record]], path: str) -> tuple[str, ...]:
     """All keys in order of their first appearance."""
     keys: dict[str, None] = {}
-    rows = 0
-    for record in found:
-        rows += isinstance(record, _Record)
-        if isinstance(record, Skipped) or record.cells is None:
+    for rows, record in found:
+        if record.cells is None:
             continue
         for key, cell in record.cells.items():
             if cell.__class__ in _NESTED:
@@ -202,15 +245,112 @@ def _not_records(path: str, row: int | None = None) -> SourceError:
     )
 
 
-def _found(file: Content, source: JsonSource) -> Iterator[_Record | Skipped]:
-    if source.is_array:
-        return _of_array(file, source)
-    return _of_lines(file, source)
+class _Block(NamedTuple):
+    """Lines of JSON.
+
+    Attributes:
+        first: The number of the first.
+        text: The lines, each ended by LF.
+    """
+
+    first: int
+    text: bytes
 
 
-def _of_lines(file: Content, source: JsonSource) -> Iterator[_Record | Skipped]:
+class _Sorted(NamedTuple):
+    """The lines of a block, each in one place.
+
+    Attributes:
+        first: The number of the first line.
+        lines: All of them.
+        shaped: The indexes of those that have a shape, shape by shape.
+        decoded: What the others are, by index, in order.
+        is_record: Which lines are records.
+    """
+
+    first: int
+    lines: pl.Series
+    shaped: list[tuple[Shape, pl.Series]]
+    decoded: dict[int, "_Record | Skipped"]
+    is_record: pl.Series
+
+
+def _blocks(file: Content, source: JsonSource) -> Iterator[_Block]:
+    first = 1
+    while text := file.read(_BLOCK_BYTES):
+        text += file.readline(_MOST_RECORD_BYTES + 1)
+        lines = text.count(b"\n") + (not text.endswith(b"\n"))
+        if first == 1 and source.reading.encoding == "utf-8":
+            text = text.removeprefix(codecs.BOM_UTF8)
+        yield _Block(first, text if text.endswith(b"\n") else text + b"\n")
+        first += lines
+
+
+def _sorted_out(block: _Block, source: JsonSource, shapes: list[Shape]) -> _Sorted:
+    """Tell which lines have a shape, and decode the others. New shapes are added to those that are known."""
+    lines = _lines(block.text) if source.reading.encoding == "utf-8" else None
+    if lines is None:
+        found = dict(enumerate(_of_lines(BytesIO(block.text), source, block.first)))
+        is_record = pl.Series([isinstance(one, _Record) for one in found.values()], dtype=pl.Boolean)
+        return _Sorted(block.first, pl.Series(dtype=pl.String), [], found, is_record)
+    shaped: list[tuple[Shape, pl.Series]] = []
+    left = pl.int_range(lines.len(), dtype=pl.UInt32, eager=True)
+    for shape in shapes:
+        left = _take(lines, left, shape, shaped)
+    decoded: dict[int, _Record | Skipped] = {}
+    while left.len():
+        left = _decode(lines, left, first=block.first, source=source, shapes=shapes, decoded=decoded)
+        if left.len():
+            left = _take(lines, left, shapes[-1], shaped)
+    is_record = pl.repeat(True, lines.len(), eager=True)
+    blank = [index for index, one in decoded.items() if isinstance(one, Skipped)]
+    return _Sorted(block.first, lines, shaped, decoded, is_record.scatter(blank, False))
+
+
+def _take(
+    lines: pl.Series, left: pl.Series, shape: Shape, shaped: list[tuple[Shape, pl.Series]]
+) -> pl.Series:
+    """Take those of the lines that are left that have a shape; return the others."""
+    fits = matches(lines.gather(left), shape)
+    shaped.append((shape, left.filter(fits)))
+    return left.filter(~fits)
+
+
+def _decode(
+    lines: pl.Series,
+    left: pl.Series,
+    *,
+    first: int,
+    source: JsonSource,
+    shapes: list[Shape],
+    decoded: dict[int, _Record | Skipped],
+) -> pl.Series:
+    """Decode line after line until one shows a new shape, which is added; return the lines below it."""
+    known = {shape.keys for shape in shapes}
+    for place, (index, text) in enumerate(zip(left.to_list(), lines.gather(left).to_list(), strict=True), 1):
+        found = decoded[index] = _line(first + index, text.rstrip("\r\n"), source)
+        if len(shapes) < MOST_SHAPES and isinstance(found, _Record) and found.cells:
+            shape = shape_of(found.cells)
+            if shape and shape.keys not in known:
+                shapes.append(shape)
+                return left[place:]
+    return left.clear()
+
+
+def _lines(text: bytes) -> pl.Series | None:
+    """Split a block; return nothing where it is not UTF-8, or a line is too long."""
+    try:
+        lines = pl.read_lines(text).to_series()
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    longest = int(lines.str.len_bytes().max() or 0)  # type: ignore[arg-type]  # a whole number
+    is_usual = lines.len() == text.count(b"\n") and longest <= _MOST_RECORD_BYTES
+    return lines if is_usual and not text.startswith(codecs.BOM_UTF8) else None
+
+
+def _of_lines(file: BinaryIO, source: JsonSource, first: int) -> Iterator[_Record | Skipped]:
     encoding = source.reading.encoding or "utf-8"
-    for number in count(1):
+    for number in count(first):
         line = file.readline(_MOST_RECORD_BYTES + 1)
         if not line:
             return
@@ -223,14 +363,17 @@ def _of_lines(file: Content, source: JsonSource) -> Iterator[_Record | Skipped]:
             text = line.decode(encoding, "backslashreplace").rstrip("\r\n")
             yield _Record(number, text, None, Reason.ENCODING)
             continue
-        text = text.removeprefix(_BOM) if number == 1 else text
-        if not text.strip(_BLANK):
-            yield Skipped("blank", number)
-            continue
-        record = _Record(number, text, _object(text))
-        if record.cells is None and number == 1 and text.strip(_BLANK) == "{":
-            raise _not_records(source.path, row=1)
-        yield record
+        yield _line(number, text.removeprefix(_BOM) if number == 1 else text, source)
+
+
+def _line(number: int, text: str, source: JsonSource) -> _Record | Skipped:
+    """Tell what a line is, given without its end."""
+    if not text.strip(_BLANK):
+        return Skipped("blank", number)
+    record = _Record(number, text, _object(text))
+    if record.cells is None and number == 1 and text.strip(_BLANK) == "{":
+        raise _not_records(source.path, row=1)
+    return record
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -341,13 +484,13 @@ class _Window:
         )
 
 
-def _groups(found: Iterable[_Record | Skipped], rows: int) -> Iterator[list[_Record | Skipped]]:
+def _groups(found: Iterable[_Record], rows: int) -> Iterator[list[_Record]]:
     """Gather what makes one batch."""
-    group: list[_Record | Skipped] = []
+    group: list[_Record] = []
     characters = 0
     for record in found:
         group.append(record)
-        characters += len(record.raw) if isinstance(record, _Record) else 0
+        characters += len(record.raw)
         if len(group) == rows or characters > _BATCH_CHARACTERS:
             yield group
             group, characters = [], 0
