@@ -129,7 +129,7 @@ def test_reasons(name: str) -> None:
     ("command", "expected"),
     [
         (
-            "webinar_export.csv --allow-rejects",
+            "webinar_export.csv --allow-rejects --allow-protected unsubscribed",
             {"rejected": 11, "duplicate": 4, "imported": 26, "warned": 2, "failed": 2},
         ),
         (
