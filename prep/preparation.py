@@ -513,6 +513,9 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     )
 
 
+_BATCH_CELLS: Final = 2_000_000
+"""How many cells are judged together: 200,000 rows of ten columns."""
+
 _INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH), RANK)
 
 
@@ -520,10 +523,32 @@ def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[tuple[in
     """The batches of all sources, each with the position of its source; `rows` and `digests` are added to."""
     for position, source in enumerate(plan.sources):
         reader = source.read(plan.lookup_position(position))
-        for batch in reader:
+        for batch in _joined(reader, _BATCH_CELLS // (len(source.columns) or 1)):
             yield position, identify(source, batch)
         rows.append(reader.rows)
         digests.append(reader.sha256)
+
+
+def _joined(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
+    """The same records in batches of so many rows and more, but for the last: each has its price."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(each.cells.height for each in waiting) >= rows:
+            yield _join(waiting)
+            waiting = []
+    if waiting:
+        yield _join(waiting)
+
+
+def _join(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    return Batch(
+        pl.concat([batch.cells for batch in batches], rechunk=True),
+        pl.concat([batch.rejected for batch in batches]),
+        tuple(chain.from_iterable(batch.skipped for batch in batches)),
+    )
 
 
 def _refuse_repeats(plan: Plan, frames: Sequence[pl.DataFrame]) -> None:
