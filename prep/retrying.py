@@ -1,6 +1,6 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from prep import durable
+from prep.config import CleanSettings
 from prep.errors import SourceError
 from prep.folder import Manifest, RunFolder
 from prep.intake import reopen
@@ -134,7 +135,45 @@ def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> d
             hint=f"Correct rows in {folder.rejected} or {folder.rejected_workbook.name} and save it.",
             source=str(folder.path),
         )
-    return tables
+    fields = {column["source"]: column["field"] for column in manifest.mapping if column["field"]}
+    constants = CleanSettings.from_json(manifest.settings).constants
+    return {name: _united(_without_constants(table, constants), fields) for name, table in tables.items()}
+
+
+def _without_constants(table: Returned, constants: Mapping[str, str]) -> Returned:
+    """Leave out columns of values as sent that hold nothing but what the settings put there again."""
+    put = {
+        place
+        for place, header in zip(table.names, table.columns, strict=True)
+        if header in constants and (table.rows[place] == constants[header]).all(ignore_nulls=False)
+    }
+    kept = {
+        place: header for place, header in zip(table.names, table.columns, strict=True) if place not in put
+    }
+    return _renumbered(kept, table.rows.drop(put))
+
+
+def _renumbered(columns: Mapping[str, str], rows: pl.DataFrame) -> Returned:
+    return Returned(
+        tuple(columns.values()), rows.rename({place: str(index) for index, place in enumerate(columns)})
+    )
+
+
+def _united(table: Returned, fields: Mapping[str, str]) -> Returned:
+    """Columns that are one field become one: two sources may call it by two names, and a row fills only one.
+
+    Args:
+        table: The rows of all sources.
+        fields: Header → the field that it was mapped to.
+    """
+    columns, rows = dict(zip(table.names, table.columns, strict=True)), table.rows
+    first: dict[str, str] = {}
+    for place, header in list(columns.items()):
+        kept = first.setdefault(fields.get(header, place), place)
+        if kept != place and rows.filter(pl.all_horizontal(pl.col(kept, place).is_not_null())).is_empty():
+            rows = rows.with_columns(pl.coalesce(kept, place)).drop(place)
+            del columns[place]
+    return _renumbered(columns, rows)
 
 
 def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> Returned | None:
@@ -155,7 +194,9 @@ def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> 
     """
     changed = []
     tables = [
-        (path, read_returned(path)) for path in (folder.rejected, folder.rejected_workbook) if path.exists()
+        (path, table)
+        for path in (folder.rejected, folder.rejected_workbook)
+        if path.exists() and (table := read_returned(path)).rows.height
     ]
     for path, table in tables:
         rows = _refuse_strangers(path, table, folder, Fate.REJECTED).join(
@@ -173,7 +214,7 @@ def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> 
             source=str(folder.path),
         )
     if not changed and everything:
-        changed = [table for _, table in tables[:1] if table.rows.height]
+        changed = [table for _, table in tables[:1]]
     return changed[0] if changed else None
 
 

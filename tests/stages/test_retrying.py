@@ -233,3 +233,30 @@ def test_a_header_that_was_spoiled_leaves_no_folder(run: Run) -> None:
     with pytest.raises(HeaderError):
         retry(run)
     assert not run.path.with_name("leads-retry1.prep").exists()
+
+
+def test_two_sources_may_call_one_field_by_two_names(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("email,Job Title\nana(at)example.com,Chief\n")
+    (tmp_path / "two.csv").write_text("Phone,Email,title\n5,bo(at)example.com,Cook\n6,cy@example.com,\n")
+    run = clean([tmp_path / "one.csv", tmp_path / "two.csv"], tmp_path / "both.prep")
+
+    def mend(rows: Rows) -> None:
+        for row in rows:
+            row[:] = [cell.replace("(at)", "@") for cell in row]
+
+    correct(run.folder.rejected, mend)
+    again = retry(run)
+    (chunk,) = (again.path / "chunks").glob("*.csv")
+    assert chunk.read_text() == ("email,title,phone\nana@example.com,Chief,\nbo@example.com,Cook,5\n")
+    assert identities(again) == [("one.csv", 1, 2, "ready"), ("two.csv", 1, 2, "ready")]
+
+
+def test_values_as_sent_and_the_constants_among_them(tmp_path: Path, client: Marketo) -> None:
+    source = tmp_path / "leads.csv"
+    source.write_text("email,firstName\nana@example.com,Ana\nshared.mailbox@example.com,Dora\n")
+    run = clean(source, tmp_path / "leads.prep", constants={"leadSource": "Fair"})
+    source.unlink()
+    run = submit(run, client, poll_seconds=(0.05, 1))
+    again = retry(run)
+    (chunk,) = (again.path / "chunks").glob("*.csv")
+    assert chunk.read_text() == "email,firstName,leadSource\nshared.mailbox@example.com,Dora,Fair\n"
