@@ -288,6 +288,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         cleared_cells=_by_field(cells.cleared),
         seconds=watch.seconds,
         profile=profile.to_json(),
+        duplicates=tuple(decision.sizes.to_dicts()),
     )
     folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
 

@@ -33,6 +33,13 @@ class Decision:
     discarded: pl.DataFrame
     groups: blanks.Groups | None = None
 
+    @property
+    def sizes(self) -> pl.DataFrame:
+        """`size` and `groups`: how many groups of duplicates have how many rows, the kept one too."""
+        lost = self.kept.drop_nulls().to_frame("kept").group_by("kept").len("lost")
+        sizes = lost.group_by(pl.col("lost").alias("size") + 1).len("groups")
+        return sizes.sort("size")
+
 
 def decide(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
     """Settle the duplicates once all rows were judged, and which rows are sent together.

@@ -98,6 +98,7 @@ class Cleaned:
         cleared_cells: The same of orders to clear the field.
         seconds: Duration of each stage.
         profile: What the columns of the valid rows hold (`Profile.to_json`).
+        duplicates: `size` and `groups`: how many groups of duplicates have how many rows, the kept one too.
     """
 
     fields: tuple[str, ...]
@@ -109,6 +110,7 @@ class Cleaned:
     cleared_cells: tuple[Mapping[str, Any], ...]
     seconds: Mapping[str, float]
     profile: Mapping[str, Any]
+    duplicates: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class Manifest:
                 cleared_cells=tuple(cleaned["cleared_cells"]),
                 seconds=cleaned["seconds"],
                 profile=cleaned["profile"],
+                duplicates=tuple(cleaned["duplicates"]),
             ),
         )
 

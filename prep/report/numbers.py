@@ -95,23 +95,12 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "cleared_cells": [dict(cells) for cells in cleaned.cleared_cells],
         "messages": _summarise_messages(folder, manifest) if jobs else [],
         "profile": dict(cleaned.profile),
-        "duplicates": _group_sizes(folder),
+        "duplicates": [dict(groups) for groups in cleaned.duplicates],
         "transitions": _read_transitions(folder),
         "conventions": [asdict(convention) for convention in manifest.conventions if convention.value],
         "settings": dict(manifest.settings),
         "preflight": [dict(finding) for finding in manifest.preflight],
     }
-
-
-def _group_sizes(folder: RunFolder) -> list[dict[str, int]]:
-    """How many groups of duplicates there are of each size, the row that was kept counted in."""
-
-    def query(rows: pl.LazyFrame) -> pl.LazyFrame:
-        lost = rows.filter(pl.col("fate") == Fate.DUPLICATE)
-        sizes = lost.group_by("kept_source", "kept_row").agg(pl.len().alias("size") + 1)
-        return sizes.group_by("size").agg(pl.len().alias("groups")).sort("size")
-
-    return folder.query_rows(query).to_dicts()
 
 
 def _summarise_messages(folder: RunFolder, manifest: Manifest) -> list[dict[str, Any]]:
