@@ -1,13 +1,13 @@
 """Doing the next piece of work in a thread while the last one is looked at."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
 
 
-def ahead(items: Generator[_Item]) -> Iterator[_Item]:
+def ahead(items: Generator[_Item]) -> Generator[_Item]:
     """Yield what a generator yields, in order; while one item is used the next one is made in a thread.
 
     At most one item waits. An error comes where it would have come without the thread. Whoever stops early

@@ -3,9 +3,9 @@
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from prep import durable
+from prep.ahead import ahead
 from prep.blanks import CLEARING, Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
@@ -405,15 +406,16 @@ def _write_rows(
         columns = [*plan.fields, *_DUPLICATES_TAIL]
         table = Table(file, columns, delimiter=people_delimiter(plan.sources[0].reading))
 
-        def ready() -> Iterator[pl.DataFrame]:
+        def ready() -> Generator[pl.DataFrame]:
             for batch in batches:
                 table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
                 yield batch.ready
 
-        for piece in cut(ready()):
-            chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
-            written += piece.rows
-            progress(written)
+        with closing(ahead(ready())) as frames:
+            for piece in cut(frames):
+                chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
+                written += piece.rows
+                progress(written)
     return chunks
 
 

@@ -1,16 +1,16 @@
 """Delimited text → batches of text cells, in which every record and every line is accounted for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
 
 import polars as pl
 
+from prep.ahead import ahead
 from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
-from prep.sources.ahead import ahead
 from prep.sources.batch import Batch, Skipped, Source
 from prep.sources.blocks import Block, Place, read_block
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding
@@ -95,7 +95,7 @@ class DelimitedReader:
                 skipped = ()
         self.sha256 = self._digest
 
-    def _blocks(self, block_bytes: int) -> Iterator[Block]:
+    def _blocks(self, block_bytes: int) -> Generator[Block]:
         """Read block by block, in a thread of its own: what is public must not change here."""
         place = Place(0, len(self.source.skipped))
         pending = b""
@@ -215,7 +215,7 @@ class _Piece(NamedTuple):
     final: bool
 
 
-def _pieces(file: BinaryIO, size: int) -> Iterator[_Piece]:
+def _pieces(file: BinaryIO, size: int) -> Generator[_Piece]:
     """Read a text, about `size` bytes at a time, into memory that is used again."""
     buffer = bytearray(size)
     held = 0
@@ -243,7 +243,7 @@ def _fill(file: BinaryIO, view: memoryview) -> int:
     return filled
 
 
-def _groups(blocks: Iterator[Block], size: int) -> Iterator[list[Block]]:
+def _groups(blocks: Iterator[Block], size: int) -> Generator[list[Block]]:
     while group := list(islice(blocks, size)):
         yield group
 
