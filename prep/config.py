@@ -16,6 +16,7 @@ from prep.model import (
     Countries,
     DateOrder,
     DecimalMark,
+    EmailCase,
     Format,
     Keep,
     KeepPolicy,
@@ -51,6 +52,7 @@ class CleanSettings:
         dates: Order of dates that do not begin with the year; `iso`: as their column proves.
         timezone: IANA name of the zone that date-times without one are in.
         decimal: What stands before the decimals of a number; None: as their column proves.
+        email_case: Whether addresses are sent in small letters.
         phones: Whether phone numbers become E.164.
         region: ISO code of the country of phone numbers without prefix and without a country in their row.
         countries: Whether countries become ISO codes or English names.
@@ -80,6 +82,7 @@ class CleanSettings:
     dates: DateOrder = DateOrder.ISO
     timezone: str | None = None
     decimal: DecimalMark | None = None
+    email_case: EmailCase = EmailCase.KEEP
     phones: Phones = Phones.KEEP
     region: str | None = None
     countries: Countries = Countries.KEEP
@@ -145,6 +148,7 @@ class CleanSettings:
             "dates": str(self.dates),
             "timezone": self.timezone,
             "decimal": self.decimal,
+            "email_case": str(self.email_case),
             "phones": str(self.phones),
             "region": self.region,
             "countries": str(self.countries),
@@ -185,6 +189,7 @@ class CleanSettings:
                 dates=DateOrder(raw["dates"]),
                 timezone=raw["timezone"],
                 decimal=DecimalMark(raw["decimal"]) if raw["decimal"] else None,
+                email_case=EmailCase(raw["email_case"]),
                 phones=Phones(raw["phones"]),
                 region=raw["region"],
                 countries=Countries(raw["countries"]),
@@ -227,6 +232,7 @@ class CleanOptions(TypedDict, total=False):
     dates: str
     timezone: str | None
     decimal: str | None
+    email_case: str
     phones: str
     region: str | None
     countries: str
@@ -276,6 +282,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         dates=_choose(DateOrder, "dates", options.get("dates", defaults.dates)),
         timezone=options.get("timezone"),
         decimal=_choose(DecimalMark, "decimal", decimal) if (decimal := options.get("decimal")) else None,
+        email_case=_choose(EmailCase, "email_case", options.get("email_case", defaults.email_case)),
         phones=_choose(Phones, "phones", options.get("phones", defaults.phones)),
         region=options.get("region"),
         countries=_choose(Countries, "countries", options.get("countries", defaults.countries)),

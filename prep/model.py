@@ -328,6 +328,13 @@ class Exchange:
     seconds: float
 
 
+class EmailCase(StrEnum):
+    """How the letters of addresses are to be written; which address it is never depends on that."""
+
+    KEEP = "keep"
+    LOWER = "lower"
+
+
 class Phones(StrEnum):
     """How phone numbers are to be spelled."""
 

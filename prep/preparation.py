@@ -175,6 +175,7 @@ class Plan:
             date_order=settings.dates,
             timezone=settings.timezone,
             decimal=settings.decimal,
+            email_case=settings.email_case,
             phones=settings.phones,
             region=settings.region,
             countries=settings.countries,

@@ -83,6 +83,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "dates": _text("dates"),
     "timezone": _text("timezone"),
     "decimal": _text("decimal"),
+    "email_case": _text("email_case"),
     "phones": _text("phones"),
     "region": _text("region"),
     "countries": _text("countries"),

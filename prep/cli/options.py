@@ -345,6 +345,13 @@ cleaning = _bundle(
         "[default: as their column proves]",
     ),
     _option(
+        "--email-case",
+        type=click.Choice(["keep", "lower"]),
+        default="keep",
+        show_default=True,
+        help="Letters of addresses as typed, or small.",
+    ),
+    _option(
         "--phones",
         type=click.Choice(["keep", "e164"]),
         default="keep",
@@ -542,6 +549,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
             "dates": chosen["dates"],
             "timezone": chosen["timezone"],
             "decimal": chosen["decimal"],
+            "email_case": chosen["email_case"],
             "phones": chosen["phones"],
             "region": chosen["region"],
             "countries": chosen["countries"],

@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.model import Countries, DecimalMark, Phones, States
+from prep.model import Countries, DecimalMark, EmailCase, Phones, States
 from prep.schema import Field
 from prep.values.allowed import allowed_rule
 from prep.values.booleans import BOOLEAN
@@ -182,7 +182,8 @@ def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
         case "datetime":
             return datetime_rules(spelling.order_of(field.name), spelling.timezone)
         case "email":
-            return email_rules(repair=spelling.repair_emails)
+            small = (NORMALISERS["lower"],) if spelling.email_case is EmailCase.LOWER else ()
+            return (*email_rules(repair=spelling.repair_emails), *small)
         case _:
             return country_rules(spelling.countries) if is_country(field) else ()
 

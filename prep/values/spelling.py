@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from prep.errors import SettingsError
-from prep.model import Countries, DateOrder, DecimalMark, Phones, States
+from prep.model import Countries, DateOrder, DecimalMark, EmailCase, Phones, States
 from prep.values.countries import english_names
 from prep.values.dates import is_timezone
 
@@ -17,6 +17,7 @@ class Spelling:
         date_order: Order of dates that do not begin with the year. `ISO`: as proven, else they stay.
         timezone: IANA name of the zone of date-times that name none. None leaves those without.
         decimal: What stands before decimals. None: as proven, else numbers with commas or thousands stay.
+        email_case: Whether addresses are written in small letters.
         phones: Whether phone numbers become E.164.
         region: ISO code of the country whose numbers those are that neither have a prefix nor a country in
             their row. None leaves them as they are.
@@ -33,6 +34,7 @@ class Spelling:
     date_order: DateOrder = DateOrder.ISO
     timezone: str | None = None
     decimal: DecimalMark | None = None
+    email_case: EmailCase = EmailCase.KEEP
     phones: Phones = Phones.KEEP
     region: str | None = None
     countries: Countries = Countries.KEEP

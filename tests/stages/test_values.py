@@ -8,7 +8,7 @@ import pytest
 
 from prep.checks import TYPE_CHECKS
 from prep.errors import SettingsError
-from prep.model import DateOrder
+from prep.model import DateOrder, EmailCase
 from prep.schema import NORMALISERS as SCHEMA_NORMALISERS
 from prep.schema import Field
 from prep.values import DecimalMark, Normalised, Spelling, normalise
@@ -485,3 +485,15 @@ def test_words_for_nothing_are_found_in_every_case_that_a_letter_has() -> None:
     assert cells.len() > 3 * len(words)
     blanked, _ = PLACEHOLDER.apply(cells)
     assert blanked.is_null().equals(cells.str.to_lowercase().is_in(sorted(words)))
+
+
+def test_addresses_in_small_letters_on_request() -> None:
+    fields = {"email": Field("email", "email"), "firstName": Field("firstName", "string", length=255)}
+    frame = pl.DataFrame(
+        {"email": ["Ana@Example.COM", "bo@example.com", None], "firstName": ["ANA", "Bo", None]}
+    )
+
+    normalised = normalise(frame, fields, Spelling(email_case=EmailCase.LOWER))
+    assert normalised.frame.rows() == [("ana@example.com", "ANA"), ("bo@example.com", "Bo"), (None, None)]
+    assert normalised.changes == {("email", "lower"): 1}
+    assert normalise(frame, fields, Spelling()).frame.equals(frame)
