@@ -102,7 +102,7 @@ _REMEDIES: Final = {
     Reason.NOT_DATETIME: "write 2026-05-07T15:02:11Z, or say with --dates which order is meant",
     Reason.NO_TIMEZONE: "name the zone with --timezone, such as --timezone Europe/Madrid",
     Reason.NOT_URL: "write the whole address, beginning with https://",
-    Reason.TOO_LONG: "shorten the value; prep never cuts one",
+    Reason.TOO_LONG: "shorten the value, or let --truncate FIELD cut it",
     Reason.NOT_ALLOWED: "use one of the schema's values, or add this one to the schema",
     Reason.REQUIRED: "fill the cell, or fill all of them with --set FIELD=VALUE",
     Reason.TOO_LARGE: "shorten the longest cells of the row, or allow larger uploads with --max-bytes",

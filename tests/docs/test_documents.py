@@ -181,6 +181,6 @@ def test_commands_about_the_report_run(tmp_path: Path) -> None:
 def test_the_page_on_values_names_every_note_policy_and_rule() -> None:
     page = (PROJECT / "docs/values.md").read_text(encoding="utf-8")
     for note in Note:
-        assert f"| `{note}` | {note.cause}, such as `{note.example}` |" in page
+        assert f"| `{note}` | {note.cause}, such as `{note.example}` | {note.remedy} |" in page
     words = set(re.findall(r"`([\w-]+)(?::[A-Z]+)?`", page))
     assert {*KeepPolicy, *MergePolicy} - words == set()
