@@ -225,6 +225,7 @@ class RunFolder:
         self.report = self.path / "report.json"
         self.page = self.path / "report.html"
         self.masked_page = self.path / "report-masked.html"
+        self.review = self.path / "review.sqlite"
         self.sandbox = self.path / "sandbox.sqlite"
         self.spool = self.path / "source"
         self.work = self.path / ".work"
@@ -282,15 +283,35 @@ class RunFolder:
         Raises:
             FolderError: Another process works on this folder, or the block could not write to it.
         """
-        with self._errors_of_the_disk(), (self.path / ".lock").open("a") as handle:
+        with self._locked(
+            ".lock",
+            "another prep is working on this run",
+            f"Wait for it; prep status {self.path} shows how far it is.",
+        ):
+            yield
+
+    @contextmanager
+    def review_lock(self) -> Iterator[None]:
+        """Keep other pages for correcting rows out; whoever works on the run otherwise is let in.
+
+        Raises:
+            FolderError: A page is open, or the block could not write to the folder.
+        """
+        with self._locked(
+            ".review.lock",
+            "prep review is open for this run",
+            "Go on there, or end it first, with Done or Ctrl-C.",
+        ):
+            yield
+
+    @contextmanager
+    def _locked(self, name: str, found: str, hint: str) -> Iterator[None]:
+        with self._errors_of_the_disk(), (self.path / name).open("a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise FolderError(
-                    f"{self.path}: another prep is working on this run",
-                    code="folder_in_use",
-                    hint=f"Wait for it; prep status {self.path} shows how far it is.",
-                    source=str(self.path),
+                    f"{self.path}: {found}", code="folder_in_use", hint=hint, source=str(self.path)
                 ) from None
             yield
 
@@ -395,6 +416,8 @@ class RunFolder:
             self.merged,
             self.failed,
             self.warnings,
+            self.review,
+            self.review.with_name(f"{self.review.name}-journal"),
             self.sandbox,
             self.sandbox.with_name(f"{self.sandbox.name}-wal"),
             self.sandbox.with_name(f"{self.sandbox.name}-shm"),

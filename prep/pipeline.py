@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -19,7 +19,7 @@ from prep.intake import Given, Sources, default_folder, listed, open_all, reopen
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
-from prep.model import FIND_OUT, Convention, Exchange, Fate, Job, JobState, JobStatus
+from prep.model import Convention, Exchange, Fate, Job, JobState, JobStatus
 from prep.preflight import (
     SANDBOX,
     Finding,
@@ -39,7 +39,7 @@ from prep.preparation import (
     occurrences,
 )
 from prep.report import build_report, has_begun, read_jobs, write_report
-from prep.retrying import find_tables, next_folder, spool
+from prep.retrying import find_tables, next_folder, plan_again, spool
 from prep.schema import DEFAULT_NAME, Schema, import_judge_ahead, load_schema
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 from prep.settling import settle as settle_columns
@@ -459,8 +459,9 @@ def retry(
 ) -> Run:
     """Make a new run of the rows that failed, and of the rejected rows that were corrected since.
 
-    Corrections are made in `rejected.csv` or `rejected.xlsx`. Every row keeps its source, row and line;
-    settings, schema and destination are the parent's. Nothing is sent: `submit` does that.
+    Corrections are made with `prep review`, in `rejected.csv` or in `rejected.xlsx`. Every row keeps its
+    source, row and line; settings, schema and destination are the parent's. Nothing is sent: `submit` does
+    that.
 
     Args:
         run: The parent, or its folder.
@@ -469,14 +470,13 @@ def retry(
         progress: Told about rows as they are read and written.
 
     Raises:
-        SourceError: A table came back damaged, both tables were changed, or there is nothing to try again.
+        SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
         FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
     parent = _folder(run)
     with parent.lock():
         manifest = parent.manifest()
         check_sources(parent, manifest)
-        settings = CleanSettings.from_json(manifest.settings)
         tables = find_tables(parent, manifest, everything=everything)
     folder = RunFolder(out if out is not None else next_folder(parent.path))
     if folder.path.exists():
@@ -490,11 +490,7 @@ def retry(
     with folder.lock():
         with folder.discarded_unless_begun():
             paths = [spool(folder, name, table) for name, table in tables.items()]
-            columns = {name for table in tables.values() for name in table.columns}
-            maps = {header: field for header, field in settings.maps.items() if header in columns}
-            settings = replace(settings, maps=maps, reading=FIND_OUT)
-            plan = _plan(open_all(paths), manifest.schema["origin"], settings)
-            plan = replace(plan, conventions=manifest.conventions)
+            plan = plan_again(manifest, open_all(paths))
         return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
 
 
@@ -596,7 +592,7 @@ def purge(run: Run | str | Path) -> Run:
         FolderError: Rows of the run are still to be sent, under way or unknown.
     """
     folder = _folder(run)
-    with folder.lock():
+    with folder.lock(), folder.review_lock() if folder.review.exists() else nullcontext():
         report = build_report(folder)
         open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
         if open_fates:

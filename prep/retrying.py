@@ -1,7 +1,7 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +9,16 @@ import polars as pl
 
 from prep import durable
 from prep.config import CleanSettings
+from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
 from prep.folder import Manifest, RunFolder
 from prep.intake import reopen
-from prep.model import Fate
+from prep.model import FIND_OUT, Fate
 from prep.people import Table
-from prep.preparation import occurrences
+from prep.preparation import Plan, make_plan, occurrences
 from prep.returned import LINE, ROW, SOURCE, adopt, identify, own_places, unguard
-from prep.sources import open_source
+from prep.schema import load_schema
+from prep.sources import Source, open_source
 
 IDENTITY: Final = (SOURCE, ROW, LINE)
 _RAW: Final = "_raw"
@@ -113,8 +115,65 @@ def _not_ours(path: Path) -> SourceError:
     )
 
 
+def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
+    """A table with what was corrected on the page of `prep review`, as if it had been edited.
+
+    Args:
+        table: The table as it is now.
+        changes: Corrections (`corrections.CHANGES`); those of other tables and of lines that are gone do
+            not count.
+        path: Where the table is.
+
+    Raises:
+        SourceError: A cell was corrected on the page, and since then in the table as well.
+    """
+    changes = changes.filter(pl.col("table") == path.name).drop("table")
+    left_out = changes.filter((pl.col("place") == LEFT_OUT) & pl.col("value").is_not_null())
+    rows = table.rows.join(left_out, left_on=[SOURCE, ROW], right_on=["source", "row"], how="anti")
+    contradicted = 0
+    for (place,), cells in changes.filter(pl.col("place") != LEFT_OUT).group_by("place"):
+        name = str(place)
+        known = rows.select(SOURCE, ROW, name).join(
+            cells.select(
+                pl.col("source").alias(SOURCE), pl.col("row").alias(ROW), "base", "value", found=True
+            ),
+            on=[SOURCE, ROW],
+            how="left",
+            maintain_order="left",
+        )
+        agrees = _plain(name).eq_missing(_plain("base")) | _plain(name).eq_missing(_plain("value"))
+        contradicted += known.filter(pl.col("found") & ~agrees).height
+        rows = rows.with_columns(
+            known.select(pl.when("found").then("value").otherwise(name)).to_series().alias(name)
+        )
+    if contradicted:
+        raise SourceError(
+            f"{path}: {contradicted} cells were changed in it that were corrected in prep review before",
+            code="two_corrections",
+            hint="Restore the table, or delete review.sqlite, which holds what was corrected in prep review.",
+            source=str(path),
+        )
+    return replace(table, rows=rows)
+
+
+def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
+    """The plan by which rows of a run are tried again: its schema and settings, for tables of its rows.
+
+    Raises:
+        InputError: The schema or the settings do not fit the tables.
+    """
+    settings = CleanSettings.from_json(manifest.settings)
+    columns = {name for source in sources for name in source.columns}
+    maps = {header: field for header, field in settings.maps.items() if header in columns}
+    settings = replace(settings, maps=maps, reading=FIND_OUT)
+    plan = make_plan(sources, load_schema(manifest.schema["origin"]), settings)
+    return replace(plan, conventions=manifest.conventions)
+
+
 def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> dict[str, Returned]:
     """What a run has to try again: failed rows, and rejected rows that were changed, or all of them.
+
+    What was corrected in `prep review` counts as if it had been corrected in the tables.
 
     Returns:
         Name of the source that the rows become → the rows.
@@ -123,67 +182,75 @@ def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> d
         SourceError: A table came back damaged, or there is nothing to try again.
     """
     tables = {}
-    if folder.failed.exists() and (failed := read_returned(folder.failed)).rows.height:
+    changes = read_corrections(folder.review)
+    if (
+        folder.failed.exists()
+        and (failed := correct(read_returned(folder.failed), changes, folder.failed)).rows.height
+    ):
         _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
         tables["failed.csv"] = failed
-    if (changed := find_changed(folder, manifest, everything=everything)) is not None:
+    if (changed := find_changed(folder, manifest, changes, everything=everything)) is not None:
         tables["rejected.csv"] = changed
     if not tables:
         raise SourceError(
             f"{folder.path}: no row failed, and no rejected row was changed",
             code="nothing_to_retry",
-            hint=f"Correct rows in {folder.rejected} or {folder.rejected_workbook.name} and save it.",
+            hint=f"Correct rows with prep review {folder.path}, or in {folder.rejected} or "
+            f"{folder.rejected_workbook.name} and save it.",
             source=str(folder.path),
         )
+    return {name: unite(table, united_columns(table, manifest)) for name, table in tables.items()}
+
+
+United = tuple[tuple[str, tuple[str, ...]], ...]
+"""The columns of a table as it is tried again: the header, and the places whose cells become it."""
+
+
+def united_columns(table: Returned, manifest: Manifest) -> United:
+    """The columns that a table is tried again with.
+
+    Columns that are one field become one: two sources may call it by two names, and a row fills only one.
+    Columns of values as sent that hold nothing but what the settings put there again are left out.
+    """
     fields = {column["source"]: column["field"] for column in manifest.mapping if column["field"]}
     constants = CleanSettings.from_json(manifest.settings).constants
-    return {name: _united(_without_constants(table, constants), fields) for name, table in tables.items()}
+    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for place, header in zip(table.names, table.columns, strict=True):
+        if header in constants and (table.rows[place] == constants[header]).all(ignore_nulls=False):
+            continue
+        field = fields.get(header, place)
+        kept, places = found.get(field, (header, ()))
+        both = (
+            table.rows.filter(pl.coalesce(places).is_not_null() & pl.col(place).is_not_null())
+            if places
+            else None
+        )
+        if both is None or both.is_empty():
+            found[field] = (kept, (*places, place))
+        else:
+            found[place] = (header, (place,))
+    return tuple(found.values())
 
 
-def _without_constants(table: Returned, constants: Mapping[str, str]) -> Returned:
-    """Leave out columns of values as sent that hold nothing but what the settings put there again."""
-    put = {
-        place
-        for place, header in zip(table.names, table.columns, strict=True)
-        if header in constants and (table.rows[place] == constants[header]).all(ignore_nulls=False)
-    }
-    kept = {
-        place: header for place, header in zip(table.names, table.columns, strict=True) if place not in put
-    }
-    return _renumbered(kept, table.rows.drop(put))
-
-
-def _renumbered(columns: Mapping[str, str], rows: pl.DataFrame) -> Returned:
+def unite(table: Returned, columns: United) -> Returned:
+    """A table with the columns that it is tried again with."""
+    cells = [pl.coalesce(places).alias(str(index)) for index, (_, places) in enumerate(columns)]
     return Returned(
-        tuple(columns.values()), rows.rename({place: str(index) for index, place in enumerate(columns)})
+        tuple(header for header, _ in columns), table.rows.select(*cells, pl.exclude(table.names))
     )
 
 
-def _united(table: Returned, fields: Mapping[str, str]) -> Returned:
-    """Columns that are one field become one: two sources may call it by two names, and a row fills only one.
-
-    Args:
-        table: The rows of all sources.
-        fields: Header → the field that it was mapped to.
-    """
-    columns, rows = dict(zip(table.names, table.columns, strict=True)), table.rows
-    first: dict[str, str] = {}
-    for place, header in list(columns.items()):
-        kept = first.setdefault(fields.get(header, place), place)
-        if kept != place and rows.filter(pl.all_horizontal(pl.col(kept, place).is_not_null())).is_empty():
-            rows = rows.with_columns(pl.coalesce(kept, place)).drop(place)
-            del columns[place]
-    return _renumbered(columns, rows)
-
-
-def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> Returned | None:
-    """The rejected rows that a person changed, in `rejected.csv` or in `rejected.xlsx`.
+def find_changed(
+    folder: RunFolder, manifest: Manifest, changes: pl.DataFrame, *, everything: bool
+) -> Returned | None:
+    """The rejected rows that a person changed: in `prep review` or `rejected.csv`, or in `rejected.xlsx`.
 
     Cells compare with those of the source, line breaks of any kind alike.
 
     Args:
         folder: The parent run.
         manifest: Its manifest.
+        changes: What was corrected in `prep review` (`corrections.CHANGES`).
         everything: Take the unchanged ones too.
 
     Returns:
@@ -194,7 +261,7 @@ def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> 
     """
     changed = []
     tables = [
-        (path, table)
+        (path, correct(table, changes, path))
         for path in (folder.rejected, folder.rejected_workbook)
         if path.exists() and (table := read_returned(path)).rows.height
     ]
@@ -207,8 +274,9 @@ def find_changed(folder: RunFolder, manifest: Manifest, *, everything: bool) -> 
             kept = rows if everything else rows.filter(pl.any_horizontal(differs))
             changed.append(Returned(table.columns, kept.select(table.rows.columns)))
     if len(changed) > 1:
+        reviewed = " (or its rows in prep review)" if changes.height else ""
         raise SourceError(
-            f"{folder.path}: both rejected.csv and rejected.xlsx were changed",
+            f"{folder.path}: both rejected.csv{reviewed} and rejected.xlsx were changed",
             code="two_corrections",
             hint="Delete the one that is not to be used.",
             source=str(folder.path),

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "resume": "carry on from wherever a run stopped",
     "reconcile": "join Marketo's failures and warnings to the rows again",
     "retry": "a new run of failed rows and of rejected rows that were corrected",
+    "review": "see and repair rejected rows on a local web page",
     "report": "the numbers of a run, as text or JSON",
     "purge": "delete the personal data of a finished run, keep its numbers",
     "headers": "how each column maps, and why",

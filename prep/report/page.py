@@ -31,13 +31,18 @@ def render_page(report: Mapping[str, Any], *, folder: str) -> str:
         HTML that needs nothing else: no script, no other file, no network. It holds names and counts, but no
         cell of a source.
     """
-    style = _read(_STYLE)
+    style = read_style()
     return _template().render(
         view=make_view(report, folder=folder),
         spans=words.SPANS,
         style=style,
         digest=b64encode(sha256(style.encode()).digest()).decode(),
     )
+
+
+def read_style() -> str:
+    """The style sheet of the page, whose colours and type other pages share."""
+    return _read(_STYLE)
 
 
 @cache

@@ -1,0 +1,175 @@
+"""What a person corrected on the page of `prep review`: a journal, beside tables that stay as they are."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import polars as pl
+
+from prep.errors import FolderError
+
+LEFT_OUT: Final = -1
+"""Stands for the place of a column where a whole row is left out, as if its line were deleted: its value is
+any text, null once the row was taken in again."""
+
+CHANGES: Final = pl.Schema(
+    {
+        "table": pl.String(),
+        "source": pl.String(),
+        "row": pl.UInt32(),
+        "place": pl.Int32(),
+        "base": pl.String(),
+        "value": pl.String(),
+    }
+)
+"""One cell of a table that was corrected: which table, row and column (counted from 0), what the table has
+there and what shall stand there instead; null is blank."""
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS step (
+    id INTEGER PRIMARY KEY, label TEXT NOT NULL, is_undone INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS change (
+    step INTEGER NOT NULL REFERENCES step(id),
+    "table" TEXT NOT NULL, source TEXT NOT NULL, row INTEGER NOT NULL,
+    place INTEGER NOT NULL, base TEXT, value TEXT
+);
+CREATE INDEX IF NOT EXISTS change_of_step ON change(step);
+"""
+
+_CURRENT: Final = """
+SELECT change."table", source, row, place, base, value
+FROM change JOIN step ON step.id = change.step WHERE NOT is_undone ORDER BY change.step
+"""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What can be taken back and done again: the label of the next step of each, None if there is none."""
+
+    undo: str | None
+    redo: str | None
+
+
+class Journal:
+    """The corrections of one run, step by step, in an SQLite file; each is durable once its call returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the journal, or begin it.
+
+        Raises:
+            FolderError: It is damaged or cannot be written.
+        """
+        self._path = path
+        with self._errors():
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            path.chmod(0o600)
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def add(self, label: str, changes: pl.DataFrame) -> None:
+        """Take down one step; what was undone before can no longer be done again.
+
+        Args:
+            label: What was done, without cell values.
+            changes: As `CHANGES`.
+        """
+        with self._transaction():
+            self._database.execute("DELETE FROM change WHERE step IN (SELECT id FROM step WHERE is_undone)")
+            self._database.execute("DELETE FROM step WHERE is_undone")
+            step = self._database.execute("INSERT INTO step (label) VALUES (?)", (label,)).lastrowid
+            rows: Iterable[tuple[object, ...]] = changes.select(CHANGES.names()).iter_rows()
+            self._database.executemany(
+                "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)", ((step, *row) for row in rows)
+            )
+
+    def undo(self) -> pl.DataFrame:
+        """Take the last step back.
+
+        Returns:
+            The cells that it changed; none if there is no step.
+        """
+        return self._turn("SELECT max(id) FROM step WHERE NOT is_undone", is_undone=True)
+
+    def redo(self) -> pl.DataFrame:
+        """Do the step again that was taken back last.
+
+        Returns:
+            The cells that it changes; none if there is no step.
+        """
+        return self._turn("SELECT min(id) FROM step WHERE is_undone", is_undone=False)
+
+    def steps(self) -> Steps:
+        """What can be taken back and done again."""
+        with self._errors():
+            done = "SELECT label FROM step WHERE NOT is_undone ORDER BY id DESC LIMIT 1"
+            undone = "SELECT label FROM step WHERE is_undone ORDER BY id LIMIT 1"
+            labels = [self._database.execute(query).fetchone() for query in (done, undone)]
+        return Steps(*(label[0] if label else None for label in labels))
+
+    def current(self) -> pl.DataFrame:
+        """What stands in the corrected cells now, each once, as `CHANGES`."""
+        return self._frame(_CURRENT).unique(
+            ["table", "source", "row", "place"], keep="last", maintain_order=True
+        )
+
+    def _turn(self, query: str, *, is_undone: bool) -> pl.DataFrame:
+        with self._transaction():
+            (step,) = self._database.execute(query).fetchone()
+            self._database.execute("UPDATE step SET is_undone = ? WHERE id = ?", (is_undone, step))
+        return self._frame(
+            'SELECT "table", source, row, place, base, value FROM change WHERE step = ?', (step,)
+        )
+
+    def _frame(self, query: str, parameters: tuple[object, ...] = ()) -> pl.DataFrame:
+        with self._errors():
+            rows = self._database.execute(query, parameters).fetchall()
+        return pl.DataFrame(rows, schema=CHANGES, orient="row")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._errors():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise FolderError(
+                f"{self._path}: cannot be used ({error})",
+                code="damaged_journal",
+                hint="It holds what was corrected in prep review: restore it, or delete it to begin again.",
+                source=str(self._path),
+            ) from None
+
+
+def read_corrections(path: Path) -> pl.DataFrame:
+    """What was corrected in a run, as `CHANGES`; nothing where no page was opened.
+
+    Raises:
+        FolderError: The journal is damaged.
+    """
+    if not path.exists():
+        return CHANGES.to_frame()
+    with Journal(path) as journal:
+        return journal.current()

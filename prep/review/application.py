@@ -1,0 +1,291 @@
+"""HTTP in and out: every request is held against token and host before anything else happens."""
+
+from collections.abc import Callable
+from hmac import compare_digest
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from prep.errors import PrepError
+from prep.pipeline import retry
+from prep.report.page import read_style
+from prep.review.answers import describe, describe_run, page, show_rows
+from prep.review.desk import OPEN, OUT, REPAIRED, Desk, View
+
+HEADER: Final = "x-prep-token"
+_CHANGING: Final = frozenset({"POST"})
+_MAX_BODY_BYTES: Final = 4_000_000
+_MAX_PAGE: Final = 200
+
+_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+_ASSETS: Final = {
+    "tabulator.min.js": "text/javascript",
+    "tabulator.min.css": "text/css",
+    "review.js": "text/javascript",
+    "grid.js": "text/javascript",
+    "review.css": "text/css",
+}
+
+
+class Gate:
+    """Lets requests pass that know the token and mean this server; others get 403, whatever they ask for.
+
+    A page of another site cannot read the token, and a name that was made to point here does not help: the
+    `Host` header must be the loopback address that was printed.
+    """
+
+    def __init__(self, application: ASGIApp, *, token: str, port: int) -> None:
+        self._application = application
+        self._token = token
+        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        self._cookie = cookie_name(port)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let somebody answer who sits behind."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        refusal = self._refuse(request)
+        if refusal is None and request.method == "GET" and "token" in request.query_params:
+            answer: ASGIApp = RedirectResponse("/", 303)
+            answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")  # type: ignore[attr-defined]
+        else:
+            answer = refusal or self._application
+
+        async def send_guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                guard = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *guard]}
+            await send(message)
+
+        await answer(scope, receive, send_guarded)
+
+    def _refuse(self, request: Request) -> Response | None:
+        origin = request.headers.get("origin")
+        if request.headers.get("host") not in self._hosts:
+            return _forbidden("This address is not the one that prep review printed.")
+        if origin is not None and origin.removeprefix("http://") not in self._hosts:
+            return _forbidden("Requests of other pages are refused.")
+        if request.method in _CHANGING:
+            shown = request.headers.get(HEADER)
+        else:
+            shown = request.query_params.get("token") or request.cookies.get(self._cookie)
+        if shown is None or not compare_digest(shown.encode(), self._token.encode()):
+            return _forbidden("Open the address that prep review printed; each start has its own.")
+        return None
+
+
+def cookie_name(port: int) -> str:
+    """Cookies do not tell ports apart: each server has a name of its own."""
+    return f"prep_review_{port}"
+
+
+def make_application(desk: Desk, *, token: str, port: int, on_done: Callable[[], None]) -> ASGIApp:
+    """The page and what it calls, behind the gate.
+
+    Args:
+        desk: The rows.
+        token: What every request has to know.
+        port: Where the server listens.
+        on_done: Called when the user is done.
+    """
+    calls = _Calls(desk, token, on_done)
+    routes = [
+        Route("/", calls.index),
+        Route("/static/{name}", calls.asset),
+        Route("/api/state", calls.state),
+        Route("/api/rows", calls.rows),
+        *(Route(f"/api/{name}", calls.change(name), methods=["POST"]) for name in _Calls.CHANGES),
+    ]
+    application = Starlette(routes=routes, exception_handlers={PrepError: _tell, HTTPException: _say})
+    return Gate(application, token=token, port=port)
+
+
+class _Calls:
+    """What the page calls; work on rows is done beside the event loop."""
+
+    CHANGES: Final = ("edit", "fill", "replace", "accept", "leave", "undo", "redo", "reload", "run", "done")
+
+    def __init__(self, desk: Desk, token: str, on_done: Callable[[], None]) -> None:
+        self._desk = desk
+        self._token = token
+        self._on_done = on_done
+
+    async def index(self, _: Request) -> Response:
+        """The page; it knows the token, and nothing else of the run."""
+        text = _read("index.html").replace("{{token}}", self._token)
+        return Response(text, media_type="text/html; charset=utf-8")
+
+    async def asset(self, request: Request) -> Response:
+        """Style and script."""
+        name = request.path_params["name"]
+        if name == "report.css":
+            return Response(read_style(), media_type="text/css; charset=utf-8")
+        if name not in _ASSETS:
+            raise HTTPException(404)
+        return Response(_read(name), media_type=f"{_ASSETS[name]}; charset=utf-8")
+
+    async def state(self, _: Request) -> Response:
+        """What holds for the whole page."""
+        return JSONResponse(await run_in_threadpool(describe, self._desk))
+
+    async def rows(self, request: Request) -> Response:
+        """One page of rows."""
+        asked = request.query_params
+        view = _view(dict(asked))
+        number, size = _number(asked.get("page", "1")), _number(asked.get("size", "50"))
+        return JSONResponse(
+            await run_in_threadpool(page, self._desk, view, max(1, number), max(1, min(size, _MAX_PAGE)))
+        )
+
+    def change(self, name: str) -> Callable[[Request], Any]:
+        """What answers a POST."""
+
+        async def answer(request: Request) -> Response:
+            length = _number(request.headers.get("content-length", "0"))
+            if length > _MAX_BODY_BYTES:
+                raise HTTPException(413)
+            told = await request.json() if length else {}
+            if not isinstance(told, dict):
+                raise HTTPException(400)
+            return JSONResponse(await run_in_threadpool(getattr(self, f"_{name}"), told))
+
+        return answer
+
+    def _edit(self, told: dict[str, Any]) -> dict[str, Any]:
+        record, value = _integer(told, "id"), told.get("value")
+        self._desk.edit(record, _integer(told, "place"), None if value is None else _text(told, "value"))
+        return self._after(records=[record])
+
+    def _fill(self, told: dict[str, Any]) -> dict[str, Any]:
+        count = self._desk.fill(_told_view(told), _integer(told, "place"), _text(told, "value"))
+        return self._after(cells=count)
+
+    def _replace(self, told: dict[str, Any]) -> dict[str, Any]:
+        find, value = _text(told, "find"), _text(told, "value")
+        return self._after(cells=self._desk.replace(_told_view(told), _integer(told, "place"), find, value))
+
+    def _accept(self, told: dict[str, Any]) -> dict[str, Any]:
+        return self._after(cells=self._desk.accept(_told_view(told), _text(told, "reason")))
+
+    def _leave(self, told: dict[str, Any]) -> dict[str, Any]:
+        is_left_out = bool(told.get("leftOut", True))
+        if "id" in told:
+            records = [_integer(told, "id")]
+            self._desk.leave_out(records, is_left_out=is_left_out)
+            return self._after(records=records)
+        records_shown = self._desk.select(_told_view(told))["_record"]
+        return self._after(cells=self._desk.leave_out(records_shown, is_left_out=is_left_out))
+
+    def _undo(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._desk.undo()
+        return self._after()
+
+    def _redo(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._desk.redo()
+        return self._after()
+
+    def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        with self._desk.lock:
+            fresh = Desk.open(self._desk.folder.path)
+            fresh.version = self._desk.version + 1
+            self._desk.close()
+            self._desk = fresh
+        return self._after()
+
+    def _run(self, _: dict[str, Any]) -> dict[str, Any]:
+        with self._desk.lock:
+            run = retry(self._desk.folder.path)
+        return {"run": describe_run(run), **self._after()}
+
+    def _done(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._on_done()
+        return {}
+
+    def _after(self, *, records: list[int] | None = None, cells: int | None = None) -> dict[str, Any]:
+        """What the page is to know after a change."""
+        with self._desk.lock:
+            rows = show_rows(self._desk, self._desk.rows[records]) if records else []
+            return {"state": describe(self._desk), "rows": rows, "cells": cells}
+
+
+def _view(asked: dict[str, Any]) -> View:
+    state = asked.get("state") or None
+    if state not in {None, OPEN, REPAIRED, OUT}:
+        raise HTTPException(400)
+    return View(
+        reason=asked.get("reason") or None,
+        state=state,
+        text=str(asked.get("text") or ""),
+        place=_place(asked.get("place")),
+        sort=_place(asked.get("sort")),
+        descending=asked.get("dir") == "desc",
+    )
+
+
+def _told_view(told: dict[str, Any]) -> View:
+    view = told.get("view")
+    if not isinstance(view, dict):
+        raise HTTPException(400)
+    return _view(view)
+
+
+def _place(asked: Any) -> int | None:
+    return None if asked in {None, ""} else _number(str(asked))
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+def _integer(told: dict[str, Any], name: str) -> int:
+    value = told.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise HTTPException(400)
+    return value
+
+
+def _text(told: dict[str, Any], name: str) -> str:
+    value = told.get(name)
+    if not isinstance(value, str):
+        raise HTTPException(400)
+    return value
+
+
+def _read(name: str) -> str:
+    return (files("prep.review") / "static" / name).read_text(encoding="utf-8")
+
+
+def _forbidden(message: str) -> Response:
+    return Response(f"{message}\n", 403, media_type="text/plain")
+
+
+async def _tell(_: Request, error: Exception) -> Response:
+    """An error of prep, in the words that the command line would use."""
+    facts = error.facts if isinstance(error, PrepError) else {}
+    return JSONResponse({"error": facts}, 409)
+
+
+async def _say(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return JSONResponse({"error": {"message": "prep did not understand the page; reload it."}}, status)

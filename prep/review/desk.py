@@ -1,0 +1,402 @@
+"""Rows under repair: what they are now, what is wrong with them still, and what a person does to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final, Self
+
+import polars as pl
+
+from prep.corrections import CHANGES, LEFT_OUT, Journal, Steps
+from prep.errors import FolderError, SourceError
+from prep.folder import Manifest, RunFolder, check_sources
+from prep.review.judging import Judge
+from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
+from prep.review.suggestions import suggest
+
+REASONS: Final = "_reasons"
+CHANGED, IS_LEFT_OUT = "_changed", "_left_out"
+
+OPEN, REPAIRED, OUT = "open", "repaired", "left out"
+"""What a row can be: something is wrong with it, nothing any more, or it shall not be tried again."""
+
+_STATES: Final = {
+    OPEN: ~pl.col(IS_LEFT_OUT) & (pl.col(REASONS) != ""),
+    REPAIRED: ~pl.col(IS_LEFT_OUT) & (pl.col(REASONS) == ""),
+    OUT: pl.col(IS_LEFT_OUT),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """Which rows are looked at, and in which order.
+
+    Attributes:
+        reason: `field:code` that the rows have, or had before they were changed; all if None.
+        state: `open`, `repaired`, `left out`; all if None.
+        text: What a cell holds, in any case; empty for anything.
+        place: The column that holds it; any if None.
+        sort: The column to sort by; in the order of the tables if None.
+        descending: Whether the largest comes first.
+    """
+
+    reason: str | None = None
+    state: str | None = None
+    text: str = ""
+    place: int | None = None
+    sort: int | None = None
+    descending: bool = False
+
+
+class Desk:
+    """The rows of a run that a person repairs. Whatever is done is in the journal before it counts.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, folder: RunFolder, manifest: Manifest, sheet: Sheet, journal: Journal) -> None:
+        """Lay the rows out, as far as they were repaired before; `open` does that for a folder."""
+        self.folder = folder
+        self.manifest = manifest
+        self.sheet = sheet
+        self.judge = Judge(manifest, sheet.tables)
+        self.lock = RLock()
+        self.version = 0
+        self._journal = journal
+        self._signature = _signature(folder)
+        self.rows = sheet.rows.with_columns(pl.lit(False).alias(CHANGED), pl.lit(False).alias(IS_LEFT_OUT))
+        self._apply(journal.current())
+        self._check(self._judged_anew())
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the rows of a run that were rejected or failed.
+
+        The caller holds the folder's `review_lock`.
+
+        Raises:
+            FolderError: There is no such run, it was not finished or purged, or nothing is to be repaired
+                (`nothing_to_repair`).
+            SourceError: A source changed, or a table came back damaged.
+        """
+        folder = RunFolder.open(path)
+        manifest = folder.manifest()
+        _ = manifest.results
+        if manifest.is_purged:
+            raise FolderError(
+                f"{path}: its data was deleted with prep purge",
+                code="purged",
+                hint=f"prep report {path} still shows its numbers.",
+                source=str(path),
+            )
+        check_sources(folder, manifest)
+        sheet = open_sheet(folder, manifest)
+        return cls(folder, manifest, sheet, Journal(folder.review))
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody changed the tables since they were read."""
+        return _signature(self.folder) != self._signature
+
+    def steps(self) -> Steps:
+        """What can be taken back and done again."""
+        return self._journal.steps()
+
+    def select(self, view: View) -> pl.DataFrame:
+        """The rows that a view shows, in its order."""
+        rows = self.rows
+        if view.reason is not None:
+            now, before = (_has(column, view.reason) for column in (rows[REASONS], self.sheet.rows[REASONS]))
+            rows = rows.filter(now | before)
+        if view.state is not None:
+            rows = rows.filter(_STATES[view.state])
+        if view.text:
+            names = self.sheet.names if view.place is None else [str(view.place)]
+            sought = view.text.lower()
+            holds = [pl.col(name).str.to_lowercase().str.contains(sought, literal=True) for name in names]
+            rows = rows.filter(pl.any_horizontal(holds))
+        if view.sort is not None:
+            by = str(view.sort) if view.sort >= 0 else "_row"
+            rows = rows.sort(by, descending=view.descending, nulls_last=True, maintain_order=True)
+        return rows
+
+    def counts(self) -> dict[str, int]:
+        """How many rows are in each state, and how many there are."""
+        found = self.rows.select(test.sum().alias(name) for name, test in _STATES.items()).row(0, named=True)
+        return {**found, "rows": self.rows.height}
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Each reason that rows have now, or had at first, and how many have it now; the commonest first."""
+        standing = self.rows.filter(_STATES[OPEN])[REASONS].str.split("; ").explode().value_counts()
+        first = self.sheet.rows[REASONS].str.split("; ").explode().unique()
+        counts = {**dict.fromkeys(first.sort().to_list(), 0), **dict(standing.rows())}
+        return sorted(
+            ((reason, rows) for reason, rows in counts.items() if reason),
+            key=lambda item: (-item[1], item[0]),
+        )
+
+    def edit(self, record: int, place: int, value: str | None) -> None:
+        """Put a value into one cell.
+
+        Raises:
+            SourceError: There is no such cell, or it cannot be repaired.
+            FolderError: The tables changed meanwhile, or the journal cannot be written.
+        """
+        row = f"{self._row(record)['_row']:,}"
+        self._put(f"one cell of row {row}", [record], place, pl.Series([value], dtype=pl.String))
+
+    def fill(self, view: View, place: int, value: str | None) -> int:
+        """Put one value into a column of all rows that a view shows; returns how many cells it changed.
+
+        Raises:
+            SourceError, FolderError: As `edit`.
+        """
+        records = self.select(view)[ID]
+        return self._put(
+            f"{self._title(place)} filled in",
+            records,
+            place,
+            pl.repeat(value, len(records), dtype=pl.String, eager=True),
+        )
+
+    def replace(self, view: View, place: int, find: str, value: str) -> int:
+        """Replace a text wherever a column of the shown rows holds it; returns how many cells that changed.
+
+        Raises:
+            SourceError, FolderError: As `edit`.
+        """
+        if not find:
+            raise _refused("nothing was given to look for", "Say which text is to be replaced.")
+        rows = self.select(view)
+        values = rows[str(place)].str.replace_all(find, value, literal=True)
+        return self._put(f"text in {self._title(place)} replaced", rows[ID], place, values)
+
+    def accept(self, view: View, reason: str) -> int:
+        """Take the suggestion for a reason in all shown rows that have exactly one; returns how many.
+
+        Raises:
+            SourceError, FolderError: As `edit`.
+        """
+        rows = self.select(view)
+        rows = rows.filter(_has(rows[REASONS], reason) & ~pl.Series(rows[IS_LEFT_OUT]))
+        field, _, code = reason.rpartition(":")
+        with self.lock:
+            known = self.judge.fields.get(field)
+            parts = []
+            for part in rows.partition_by(TABLE, "_source") if known else ():
+                place = self.place_of(part[TABLE][0], part["_source"][0], field)
+                if known is None or place is None:
+                    continue
+                options = {cell: suggest(known, code, cell) for cell in part[str(place)].unique()}
+                sure = {cell: found[0] for cell, found in options.items() if cell and len(found) == 1}
+                taken = part.filter(pl.col(str(place)).is_in(list(sure)))
+                values = [sure[cell] for cell in taken[str(place)]]
+                parts.append(self._changes(taken[ID], place, pl.Series(values, dtype=pl.String)))
+            return self._do("suggestions taken", pl.concat([CHANGES.to_frame(), *parts]))
+
+    def leave_out(self, records: Sequence[int] | pl.Series, *, is_left_out: bool) -> int:
+        """Leave rows out, as if their lines were deleted, or take them in again; returns how many.
+
+        Raises:
+            FolderError: As `edit`.
+        """
+        wanted = self.rows.filter(pl.col(ID).is_in(list(records)) & (pl.col(IS_LEFT_OUT) != is_left_out))
+        wanted = self._repairable(wanted)
+        changes = wanted.select(
+            pl.col(TABLE).alias("table"),
+            pl.col("_source").alias("source"),
+            pl.col("_row").alias("row"),
+            pl.lit(LEFT_OUT, pl.Int32).alias("place"),
+            pl.lit(None, pl.String).alias("base"),
+            pl.lit("yes" if is_left_out else None, pl.String).alias("value"),
+        )
+        what = "left out" if is_left_out else "taken in again"
+        return self._do(f"{changes.height:,} rows {what}", changes)
+
+    def undo(self) -> None:
+        """Take the last step back; nothing happens if there is none.
+
+        Raises:
+            FolderError: As `edit`.
+        """
+        self._turn(self._journal.undo)
+
+    def redo(self) -> None:
+        """Do the step again that was taken back last; nothing happens if there is none.
+
+        Raises:
+            FolderError: As `edit`.
+        """
+        self._turn(self._journal.redo)
+
+    def place_of(self, table: str, source: str, field: str) -> int | None:
+        """Where a source's cells of a field are in the sheet's columns; None where the table has none."""
+        return self._places(table, source).get(field)
+
+    @cache  # noqa: B019 (a desk lives as long as its page)
+    def _places(self, table: str, source: str) -> dict[str, int]:
+        numbers = {own: place for place, own in self.sheet.places[table].items()}
+        return {field: numbers[own] for field, own in self.judge.places(table, source).items()}
+
+    @cached_property
+    def origins(self) -> list[tuple[str, str]]:
+        """Table and source of the rows, each pair once."""
+        pairs: list[tuple[str, str]] = (
+            self.sheet.rows.select(TABLE, "_source").unique(maintain_order=True).rows()
+        )
+        return pairs
+
+    def changed_places(self, rows: pl.DataFrame) -> dict[int, list[int]]:
+        """Columns in which rows differ from the tables, by record."""
+        base = self.sheet.rows[rows[ID]]
+        differs = {name: rows[name].ne_missing(base[name]) for name in self.sheet.names}
+        return {
+            record: [place for place, name in enumerate(self.sheet.names) if differs[name][index]]
+            for index, record in enumerate(rows[ID])
+        }
+
+    def _row(self, record: int) -> dict[str, Any]:
+        if not 0 <= record < self.rows.height:
+            raise _refused("there is no such row", "Reload the page.")
+        return self.rows.row(record, named=True)
+
+    def _title(self, place: int) -> str:
+        if not 0 <= place < len(self.sheet.columns):
+            raise _refused("there is no such column", "Reload the page.")
+        return repr(self.sheet.columns[place][0])
+
+    def _repairable(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(~pl.col(TABLE).is_in(list(self.sheet.closed)))
+
+    def _put(self, label: str, records: Sequence[int] | pl.Series, place: int, values: pl.Series) -> int:
+        self._title(place)
+        with self.lock:
+            changes = self._changes(records, place, values)
+            if changes.is_empty() and len(records) == 1 and self._row(records[0])[TABLE] in self.sheet.closed:
+                raise _refused(self.sheet.closed[self._row(records[0])[TABLE]], "")
+            return self._do(label, changes)
+
+    def _changes(self, records: Sequence[int] | pl.Series, place: int, values: pl.Series) -> pl.DataFrame:
+        """What changes where values are put into a column; line breaks of any kind are alike."""
+        name = str(place)
+        wanted = pl.DataFrame({ID: pl.Series(records, dtype=pl.UInt32), "value": values}).with_columns(
+            pl.col("value").replace("", None)
+        )
+        rows = self._repairable(self.rows[wanted[ID]].with_columns(wanted["value"]))
+        rows = rows.filter(_plain(name).ne_missing(_plain("value")))
+        base = self.sheet.rows[rows[ID]][name].alias("base")
+        own = {table: places[place] for table, places in self.sheet.places.items() if place in places}
+        return (
+            rows.with_columns(base)
+            .filter(pl.col(TABLE).is_in(list(own)))
+            .select(
+                pl.col(TABLE).alias("table"),
+                pl.col("_source").alias("source"),
+                pl.col("_row").alias("row"),
+                pl.col(TABLE).replace_strict(own, return_dtype=pl.Int32).alias("place"),
+                "base",
+                "value",
+            )
+        )
+
+    def _do(self, label: str, changes: pl.DataFrame) -> int:
+        with self.lock:
+            self._refuse_stale()
+            if changes.height:
+                self._journal.add(label, changes)
+                self._check(self._apply(changes))
+            return changes.height
+
+    def _turn(self, turn: Any) -> None:
+        with self.lock:
+            self._refuse_stale()
+            touched: pl.DataFrame = turn()
+            cells = ["table", "source", "row", "place"]
+            now = self._journal.current().select(*cells, "value", stands=True)
+            values = touched.join(now, on=cells, how="left", suffix="_now", maintain_order="left")
+            back = pl.when("stands").then("value_now").otherwise("base")
+            self._check(self._apply(values.with_columns(back.alias("value")).select(CHANGES.names())))
+
+    def _refuse_stale(self) -> None:
+        if self.is_stale:
+            raise FolderError(
+                f"{self.folder.path}: its tables were changed meanwhile",
+                code="changed_meanwhile",
+                hint="Reload them; what was corrected here is kept.",
+                source=str(self.folder.path),
+            )
+
+    def _apply(self, changes: pl.DataFrame) -> pl.Series:
+        """Put cells into the rows; returns the records concerned."""
+        index = self.sheet.rows.select(ID, TABLE, "_source", "_row")
+        placed = changes.join(
+            index, left_on=["table", "source", "row"], right_on=[TABLE, "_source", "_row"], how="inner"
+        )
+        columns = []
+        for (table, own), cells in placed.group_by("table", "place"):
+            if own == LEFT_OUT:
+                left_out = self.rows[IS_LEFT_OUT].clone()
+                self.rows = self.rows.with_columns(left_out.scatter(cells[ID], cells["value"].is_not_null()))
+                continue
+            (place,) = [place for place, number in self.sheet.places[str(table)].items() if number == own]
+            column = self.rows[str(place)].clone()
+            self.rows = self.rows.with_columns(column.scatter(cells[ID], cells["value"]))
+            columns.append(place)
+        self.version += 1
+        return placed[ID].unique().sort()
+
+    def _judged_anew(self) -> pl.Series:
+        """Records whose reasons may be others than those that cleaning gave: all that can be judged."""
+        has_cells = pl.any_horizontal(pl.col(self.sheet.names).is_not_null())
+        is_rejected = pl.col(TABLE) == self.folder.rejected.name
+        return self.rows.filter(is_rejected & (pl.col(RAW).is_null() | has_cells))[ID]
+
+    def _check(self, records: pl.Series) -> None:
+        """Judge rows as they are now; those that stand as they were keep the reasons that they had."""
+        if records.is_empty():
+            return
+        now, base = self.rows[records], self.sheet.rows[records]
+        differs = pl.DataFrame({name: now[name].ne_missing(base[name]) for name in self.sheet.names})
+        is_changed = differs.select(pl.any_horizontal(pl.all())).to_series()
+        is_judged = is_changed | ((now[TABLE] == self.folder.rejected.name) & now[RAW].is_null())
+        reasons = pl.select(pl.when(is_judged).then(pl.lit("")).otherwise(base[REASONS])).to_series()
+        for name in self.sheet.tables:
+            part = now.filter(is_judged & (now[TABLE] == name))
+            if part.height:
+                found = self.judge.judge(name, self.sheet.as_table(name, part))
+                told = pl.DataFrame({ID: records}).join(
+                    found.select(pl.col(ID).cast(pl.UInt32), pl.col(REASONS).list.join("; ")),
+                    on=ID,
+                    how="left",
+                    maintain_order="left",
+                )[REASONS]
+                reasons = pl.select(pl.coalesce(told, reasons)).to_series()
+        self.rows = self.rows.with_columns(
+            self.rows[REASONS].clone().scatter(records, reasons),
+            self.rows[CHANGED].clone().scatter(records, is_changed),
+        )
+
+
+def _plain(name: str) -> pl.Expr:
+    return pl.col(name).str.replace_all(r"\r\n?", "\n")
+
+
+def _has(reasons: pl.Series, reason: str) -> pl.Series:
+    return ("; " + reasons + "; ").str.contains(f"; {reason}; ", literal=True)
+
+
+def _refused(message: str, hint: str) -> SourceError:
+    return SourceError(message, code="cannot_repair", hint=hint)
+
+
+def _signature(folder: RunFolder) -> tuple[object, ...]:
+    """What tells whether a table was written to."""
+    paths = (folder.rejected, folder.failed)
+    stats = [path.stat() if path.exists() else None for path in paths]
+    return tuple(stat and (stat.st_mtime_ns, stat.st_size) for stat in stats)

@@ -1,0 +1,99 @@
+"""Rows as they are now → what is still wrong with them, as the next `prep retry` will find."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from prep.folder import Manifest
+from prep.headers import FULL_NAME, NAME_PARTS
+from prep.model import FIND_OUT, Convention
+from prep.preparation import RECORD, judge_batch
+from prep.retrying import IDENTITY, Returned, plan_again, unite, united_columns
+from prep.schema import Field
+from prep.sources import Batch, Source
+from prep.sources.batch import REJECTED_SCHEMA, Reader
+from prep.validation import REASONS
+
+
+@dataclass(frozen=True)
+class _Table(Source):
+    """A table whose rows are judged a few at a time, as they are wanted; nothing reads it as a whole."""
+
+    def read(self, lookup_position: int | None = None) -> Reader:
+        raise NotImplementedError
+
+
+_UNREADABLE = pl.DataFrame(
+    schema={**REJECTED_SCHEMA, RECORD: pl.UInt32, "_source": pl.String}
+)  # a row that came back can be split
+
+
+class Judge:
+    """Schema, settings and conventions of a run, for the tables of its rows."""
+
+    def __init__(self, manifest: Manifest, tables: Mapping[str, Returned]) -> None:
+        """Make ready to judge.
+
+        Args:
+            manifest: The run's.
+            tables: The tables of which rows will be judged, by name.
+
+        Raises:
+            InputError: The schema or the settings do not fit the tables; `prep retry` would say the same.
+        """
+        self._tables = tables
+        self._sources = {record.path: frozenset(record.columns) for record in manifest.sources}
+        self._united = {name: united_columns(table, manifest) for name, table in tables.items()}
+        self._positions = {name: position for position, name in enumerate(tables)}
+        sources = [
+            _Table(name, FIND_OUT, (*(header for header, _ in self._united[name]), *IDENTITY))
+            for name in tables
+        ]
+        plan = plan_again(manifest, sources)
+        known = {(convention.source, convention.field) for convention in plan.conventions}
+        origins = {path for table in tables.values() for path in table.rows["_source"].unique()}
+        silent = [
+            Convention(path, field, field, setting)
+            for field, setting in plan.open_fields.items()
+            for path in sorted(origins)
+            if (path, field) not in known
+        ]
+        self._plan = replace(plan, conventions=(*plan.conventions, *silent))
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """The schema's fields by REST name."""
+        return self._plan.known_fields
+
+    def places(self, table: str, source: str) -> dict[str, int]:
+        """Which column of a table holds a field's cells in the rows of a source, by REST name."""
+        headers, own = self._tables[table].columns, self._sources.get(source, frozenset())
+        found: dict[str, int] = {}
+        for index, field in self._plan.mappings[self._positions[table]].fields.items():
+            places = [int(place) for place in self._united[table][index][1]]
+            place = next((place for place in places if headers[place] in own), places[0])
+            found |= dict.fromkeys(NAME_PARTS if field == FULL_NAME else (field,), place)
+        return found
+
+    def judge(self, table: str, cells: pl.DataFrame) -> pl.DataFrame:
+        """Judge rows of a table, each by itself; what only a whole column proves is not known here.
+
+        Args:
+            table: Its name.
+            cells: `_record`, `_source`, `_row`, `_line` and the table's cells, named by position.
+
+        Returns:
+            `_record` and `_reasons` (list of `field:code`) of the rows that would be rejected again.
+        """
+        united = unite(Returned(self._tables[table].columns, cells), self._united[table])
+        batch = Batch(united.rows, _UNREADABLE)
+        judged = judge_batch(self._plan, self._positions[table], batch, 0)
+        return judged.rejected.select(RECORD, REASONS)
+
+
+def passes(field: Field, values: Sequence[str]) -> list[str]:
+    """Those of some values that break no rule of a field's own."""
+    cells = pl.Series("cell", values, dtype=pl.String).to_frame()
+    rules = [rule.passes(pl.col("cell")).fill_null(True) for rule in field.rules()]
+    return cells.filter(pl.all_horizontal(rules))["cell"].to_list() if rules else list(values)

@@ -1,0 +1,151 @@
+"""The tables of a run that a person repairs, as one: which rows and columns there are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from prep.advice import Advice, advise, known_schema
+from prep.corrections import read_corrections
+from prep.errors import FolderError
+from prep.folder import Manifest, RunFolder
+from prep.model import Fate
+from prep.preparation import columns_of_all, occurrences
+from prep.retrying import IDENTITY, Returned, correct, read_returned
+
+ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
+
+MARKETO = "marketo."
+"""Stands before the codes of `advice.toml`, where they are reasons."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows that were rejected, then those that failed, as the tables of the run folder have them.
+
+    Attributes:
+        tables: The tables by name: `rejected.csv` and `failed.csv`, as far as there are rows.
+        columns: Header and which of that name, of all tables.
+        rows: `_record` (counted from 0), `_table`, `_source`, `_row`, `_line`, `_raw`, `_message` (Marketo's
+            words), `_reasons` (as cleaning or Marketo gave them, `field:code` joined by `; `), and the cells,
+            named by position in `columns`.
+        advice: What Marketo's words mean, by the code in `_reasons`.
+        closed: Tables that cannot be repaired → why.
+    """
+
+    tables: Mapping[str, Returned]
+    columns: tuple[tuple[str, int], ...]
+    rows: pl.DataFrame
+    advice: Mapping[str, Advice]
+    closed: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """What the columns of cells are called."""
+        return [str(place) for place in range(len(self.columns))]
+
+    @cached_property
+    def places(self) -> Mapping[str, Mapping[int, int]]:
+        """Place in `columns` → place in a table, by table."""
+        numbers = {column: place for place, column in enumerate(self.columns)}
+        return {
+            name: {numbers[column]: place for place, column in enumerate(occurrences(table.columns))}
+            for name, table in self.tables.items()
+        }
+
+    def as_table(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of this sheet as `Judge.judge` takes those of a table."""
+        places = self.places[name]
+        cells = [pl.col(str(place)).alias(str(own)) for place, own in places.items()]
+        return rows.select(ID, *IDENTITY, *cells)
+
+
+def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:
+    """Read the rows of a run that can be repaired.
+
+    Raises:
+        SourceError: A table came back damaged.
+        FolderError: The table of fates is.
+    """
+    fates = folder.query_rows(
+        lambda rows: rows.filter(pl.col("fate").is_in([Fate.REJECTED, Fate.FAILED])).select(
+            pl.col("source").alias("_source"), pl.col("row").alias("_row"), "fate", "reasons", "message"
+        )
+    )
+    found = {
+        path.name: (fate, read_returned(path))
+        for fate, path in ((Fate.REJECTED, folder.rejected), (Fate.FAILED, folder.failed))
+        if path.exists()
+    }
+    tables = {name: table for name, (_, table) in found.items() if table.rows.height}
+    changes = read_corrections(folder.review)
+    for name, table in tables.items():
+        correct(table, changes, folder.path / name)  # a cell that was corrected twice is told before all else
+    columns = columns_of_all(table.columns for table in tables.values())
+    advice = _advice(fates, manifest)
+    frames = [
+        _rows_of(name, tables[name], columns, fates.filter(pl.col("fate") == found[name][0]), advice)
+        for name in tables
+    ]
+    if not frames:
+        raise FolderError(
+            f"{folder.path}: no row was rejected, and none failed",
+            code="nothing_to_repair",
+            source=str(folder.path),
+        )
+    rows = pl.concat(frames).with_row_index(ID)
+    codes = {_code(told): told for told in advice.values()}
+    return Sheet(tables, columns, rows, codes, _closed(folder, manifest, tables))
+
+
+def _advice(fates: pl.DataFrame, manifest: Manifest) -> dict[str, Advice]:
+    """What each message of Marketo means."""
+    messages = fates.filter(pl.col("fate") == Fate.FAILED)["message"].unique().to_list()
+    schema = known_schema(manifest.schema)
+    return {message or "": advise(message or "", schema) for message in messages}
+
+
+def _code(advice: Advice) -> str:
+    return f"{advice.field or ''}:{MARKETO}{advice.code}"
+
+
+def _rows_of(
+    name: str,
+    table: Returned,
+    columns: tuple[tuple[str, int], ...],
+    fates: pl.DataFrame,
+    advice: Mapping[str, Advice],
+) -> pl.DataFrame:
+    """The rows of one table under the columns of all."""
+    own = {column: str(place) for place, column in enumerate(occurrences(table.columns))}
+    codes = {message: _code(told) for message, told in advice.items()}
+    told = pl.col("message").fill_null("").replace_strict(codes, default=None, return_dtype=pl.String)
+    rows = table.rows.join(fates, on=["_source", "_row"], how="left", maintain_order="left")
+    return rows.select(
+        pl.lit(name).alias(TABLE),
+        *IDENTITY,
+        RAW,
+        pl.col("message").alias(MESSAGE),
+        pl.when(pl.col("fate") == Fate.FAILED)
+        .then(told)
+        .otherwise(pl.col("reasons").list.join("; "))
+        .fill_null("")
+        .alias("_reasons"),
+        *(
+            (pl.col(own[column]) if column in own else pl.lit(None, pl.String)).alias(str(place))
+            for place, column in enumerate(columns)
+        ),
+    )
+
+
+def _closed(folder: RunFolder, manifest: Manifest, tables: Mapping[str, Returned]) -> dict[str, str]:
+    """Rejected rows are compared with their sources when they are tried again: these must be there."""
+    gone = [record.path for record in manifest.sources if not folder.holds(record)]
+    if not gone or folder.rejected.name not in tables:
+        return {}
+    paths = ", ".join(gone)
+    return {
+        folder.rejected.name: f"{paths}: not there any more. Rejected rows are compared with their source "
+        "when they are tried again: put it back to repair them."
+    }

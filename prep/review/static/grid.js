@@ -1,0 +1,244 @@
+// The table: remote pages of rows, cells with their reasons, the keyboard. Data becomes text nodes only.
+
+const MARKS = { open: ["to repair", "open"], repaired: ["repaired", "repaired"], "left out": ["left out", "out"] };
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+export function node(name, classes, text) {
+  const made = document.createElement(name);
+  if (classes) made.className = classes;
+  if (text !== undefined && text !== null) made.textContent = text;
+  return made;
+}
+
+export class Grid {
+  constructor(element, { load, edit, leave }) {
+    this.element = element;
+    this.actions = { edit, leave };
+    this.waiting = new Map();
+    this.table = new Tabulator(element, {
+      layout: "fitDataFill",
+      maxHeight: "max(24rem, calc(100vh - 13rem))",
+      renderVertical: "basic",
+      ajaxURL: "/api/rows",
+      ajaxRequestFunc: (_url, _config, params) => load(params),
+      dataLoader: false,
+      pagination: true,
+      paginationMode: "remote",
+      paginationSize: 50,
+      paginationCounter: "rows",
+      sortMode: "remote",
+      editTriggerEvent: "click",
+      keybindings: false,
+      placeholder: "No rows to show here.",
+      index: "id",
+      columns: [],
+      rowFormatter: row => row.getElement().classList.toggle("row-out", row.getData().state === "left out"),
+    });
+    this.ready = new Promise(resolve => this.table.on("tableBuilt", resolve));
+    this.table.on("cellEdited", cell => this.edited(cell));
+    this.table.on("cellEditCancelled", cell => this.catchUp(cell));
+    this.table.on("renderComplete", () => this.rove());
+    element.addEventListener("keydown", event => this.pressed(event));
+    element.addEventListener("focusin", event => {
+      const cell = event.target.closest(".tabulator-cell");
+      if (cell) this.rove(cell);
+    });
+  }
+
+  async show(columns, order, has) {
+    await this.ready;
+    const shown = order.map(place => ({
+      field: `c${place}`,
+      title: `c${place}`,
+      titleFormatter: () => this.title(columns[place]),
+      formatter: cell => this.cell(cell, place),
+      editor: (cell, rendered, success, cancel) => this.editor(cell, rendered, success, cancel),
+      editable: cell => !cell.getData().isClosed && cell.getData().state !== "left out",
+      headerSortTristate: true,
+      minWidth: 110,
+      maxInitialWidth: 320,
+    }));
+    const told = { headerSort: false, minWidth: 160, maxInitialWidth: 320 };
+    this.table.setColumns([
+      {
+        field: "row", title: "Row", frozen: window.innerWidth > 640, width: 118, formatter: cell => this.standing(cell),
+        titleFormatter: () => document.createTextNode("Row"), headerSortTristate: true,
+      },
+      ...(has.message ? [{ ...told, field: "message", title: "Marketo said", formatter: cell => this.told(cell) }] : []),
+      ...shown,
+      ...(has.raw ? [{ ...told, field: "raw", title: "Text of the record", formatter: cell => this.told(cell) }] : []),
+    ]);
+  }
+
+  refresh(page) {
+    return this.table.setPage(page ?? (this.table.getPage() || 1));
+  }
+
+  async update(rows) {
+    for (const data of rows) {
+      const row = this.table.getRow(data.id);
+      if (!row) continue;
+      if (row.getElement().querySelector(".tabulator-editing")) {
+        this.waiting.set(data.id, data); // what is being typed counts more than what is shown
+        continue;
+      }
+      const focused = document.activeElement?.closest?.(".tabulator-cell")?.getAttribute("tabulator-field");
+      await row.update(data);
+      row.reformat();
+      if (focused && document.activeElement === document.body) row.getCell(focused)?.getElement().focus();
+    }
+  }
+
+  title(column) {
+    const made = node("span");
+    made.append(node("bdi", "", column.title || "(no name)"));
+    if (column.field && column.field !== column.title) made.append(node("small", "", column.field));
+    return made;
+  }
+
+  cell(cell, place) {
+    const data = cell.getData();
+    const element = cell.getElement();
+    const problems = data.problems.filter(problem => problem.place === place);
+    element.tabIndex = -1;
+    element.classList.toggle("wrong", problems.some(problem => problem.key) && data.state !== "left out");
+    element.classList.toggle("hint", problems.some(problem => !problem.key));
+    element.classList.toggle("changed", data.changed.includes(place));
+    const made = node("div");
+    const value = cell.getValue();
+    made.append(value === null || value === "" ? node("span", "value blank", "–") : node("span", "value", value));
+    if (data.state === "left out") return made;
+    for (const problem of problems) {
+      made.append(node("span", "why", problem.text));
+      if (!data.isClosed) for (const meant of problem.suggestions) made.append(this.suggestion(cell, place, meant));
+    }
+    return made;
+  }
+
+  suggestion(cell, place, meant) {
+    const button = node("button", "suggestion", `→ ${meant}`);
+    button.type = "button";
+    button.tabIndex = -1;
+    button.addEventListener("click", event => {
+      event.stopPropagation();
+      cell.getElement().focus();
+      this.actions.edit(cell.getData().id, place, meant);
+    });
+    return button;
+  }
+
+  standing(cell) {
+    const data = cell.getData();
+    cell.getElement().tabIndex = -1;
+    const made = node("div");
+    const [words, tone] = MARKS[data.state];
+    const line = node("span", `standing ${tone}`);
+    line.append(node("span", "dot"), node("b", "", data.row.toLocaleString("en")), node("span", "unseen", words));
+    made.append(line);
+    for (const problem of data.problems) {
+      if (problem.place === null && data.state !== "left out") {
+        made.append(node("span", "why", problem.field ? `${problem.field}: ${problem.text}` : problem.text));
+      }
+    }
+    if (!data.isClosed) {
+      const button = node("button", "leave", data.state === "left out" ? "take in" : "leave out");
+      button.type = "button";
+      button.tabIndex = -1;
+      button.addEventListener("click", event => {
+        event.stopPropagation();
+        this.actions.leave(data.id, data.state !== "left out");
+      });
+      made.append(button);
+    }
+    return made;
+  }
+
+  told(cell) {
+    cell.getElement().tabIndex = -1;
+    return node("span", "value soft", cell.getValue());
+  }
+
+  editor(cell, rendered, success, cancel) {
+    const area = node("textarea");
+    const before = cell.getValue() ?? "";
+    area.value = before;
+    area.rows = 1;
+    area.spellcheck = false;
+    area.setAttribute("aria-label", "New value of the cell");
+    const element = cell.getElement();
+    let isOver = false;
+    const end = (isTaken, moves) => {
+      if (isOver) return;
+      isOver = true;
+      const plain = area.value;
+      if (isTaken && plain !== before.replace(/\r\n?/g, "\n")) success(plain === "" ? null : plain);
+      else cancel();
+      if (moves) setTimeout(() => this.go(element, ...moves));
+    };
+    rendered(() => {
+      area.style.height = `${Math.max(area.scrollHeight, element.clientHeight - 8)}px`;
+      area.focus({ preventScroll: true });
+      area.select();
+    });
+    area.addEventListener("keydown", event => {
+      event.stopPropagation();
+      if (event.isComposing) return;
+      if (event.key === "Escape") end(false, [0, 0]);
+      else if (event.key === "Enter" && !event.shiftKey) end(true, [0, 0]);
+      else if (event.key === "Tab") end(true, [0, event.shiftKey ? -1 : 1]);
+      else return;
+      event.preventDefault();
+    });
+    area.addEventListener("blur", () => end(true));
+    return area;
+  }
+
+  catchUp(cell) {
+    const data = this.waiting.get(cell.getData().id);
+    if (!data) return;
+    this.waiting.delete(data.id);
+    setTimeout(() => this.update([data]));
+  }
+
+  async edited(cell) {
+    this.waiting.delete(cell.getData().id);
+    const isKept = await this.actions.edit(cell.getData().id, Number(cell.getField().slice(1)), cell.getValue());
+    if (!isKept) cell.restoreOldValue();
+  }
+
+  // One cell is in the order of Tab; the arrow keys move which.
+  rove(cell) {
+    const now = cell ?? this.element.querySelector(".tabulator-tableholder .tabulator-cell[tabindex='0']")
+      ?? this.element.querySelector(".tabulator-tableholder .tabulator-cell");
+    if (!now) return;
+    for (const other of this.element.querySelectorAll(".tabulator-cell[tabindex='0']")) other.tabIndex = -1;
+    now.tabIndex = 0;
+  }
+
+  go(element, down, right) {
+    const cells = row => [...row.querySelectorAll(":scope > .tabulator-cell")];
+    const row = element.closest(".tabulator-row");
+    if (!row) return;
+    const rows = [...this.element.querySelectorAll(".tabulator-table > .tabulator-row")];
+    const target = cells(rows[rows.indexOf(row) + down] ?? row)[cells(row).indexOf(element) + right];
+    (target ?? element).focus();
+    (target ?? element).scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  pressed(event) {
+    const element = event.target.closest(".tabulator-cell");
+    if (!element || event.target.tagName === "TEXTAREA" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in STEPS) this.go(element, ...STEPS[event.key]);
+    else if (event.key === "Enter" || event.key === "F2") {
+      if (event.target !== element) return;
+      const row = this.table.getRows().find(one => one.getElement() === element.closest(".tabulator-row"));
+      const cell = row?.getCell(element.getAttribute("tabulator-field"));
+      if (cell?.getField().startsWith("c")) cell.edit();
+      else element.querySelector("button")?.click();
+    } else if (event.key === "PageDown") this.table.nextPage();
+    else if (event.key === "PageUp") this.table.previousPage();
+    else if (event.key === " ") element.querySelector("button")?.click();
+    else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,148 @@
+"""A cell with a reason → what may have been meant. A person is shown it; none is ever taken by itself."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from rapidfuzz import fuzz, process
+
+from prep.checks import fold_value, longest
+from prep.model import Reason
+from prep.review.judging import passes
+from prep.schema import Field
+from prep.values.booleans import BOOLEAN_WORDS
+from prep.values.notes import probable_domain
+
+_MOST: Final = 3
+_CLOSE_VALUE: Final = 55
+"""How alike a value of a list must be to be worth showing, of 100."""
+_CLOSE_WORD: Final = 75
+_BOOLEAN_LETTERS: Final = 3
+"""Shorter words are like too many others."""
+
+_MONTH_NAMES: Final = (
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
+)
+_MONTHS: Final = {
+    **{name: number for number, name in enumerate(_MONTH_NAMES, 1)},
+    **{name[:3]: number for number, name in enumerate(_MONTH_NAMES, 1)},
+    "sept": 9,
+}
+_NUMERIC_DATE: Final = re.compile(r"(\d{1,2})\s*[-/. ]\s*(\d{1,2})\s*[-/. ]\s*(\d{4})")
+_DAY_MONTH: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[\s.,-]*([A-Za-z]{3,9})[\s.,-]*(\d{4})")
+_MONTH_DAY: Final = re.compile(r"([A-Za-z]{3,9})[\s.,-]*(\d{1,2})(?:st|nd|rd|th)?[\s.,-]+(\d{4})")
+_LAST_MONTH: Final = 12
+
+
+@lru_cache(100_000)
+def suggest(field: Field, code: str, cell: str | None) -> tuple[str, ...]:
+    """What a rejected cell may mean.
+
+    Args:
+        field: The field that it maps to.
+        code: The reason that it was rejected for.
+        cell: What stands there.
+
+    Returns:
+        At most three values, the likeliest first; every one passes the field's own rules.
+    """
+    find = _FINDERS.get(code)
+    if find is None or cell is None:
+        return ()
+    found = [value for value in dict.fromkeys(find(field, cell.strip())) if value and value != cell]
+    return tuple(passes(field, found)[:_MOST])
+
+
+def suggest_domain(cell: str | None) -> str | None:
+    """A valid address with a domain that is probably misspelled, with the one that is probably meant."""
+    local, at, domain = (cell or "").strip().rpartition("@")
+    meant = probable_domain(domain.lower()) if at else None
+    return f"{local}@{meant}" if meant else None
+
+
+def _emails(_: Field, cell: str) -> Iterator[str]:
+    """Slips of the keyboard, repaired; several addresses in one cell, each."""
+    parts = [part.strip(" <>()[]\"'") for part in re.split(r"[;,/|\s]+", cell) if part.count("@") == 1]
+    if len(parts) > 1:
+        yield from parts
+    plain = re.sub(r"\s*[\[({]?\s*\bat\b\s*[\])}]?\s*", "@", cell, count=1) if "@" not in cell else cell
+    plain = re.sub(r"\s*[\[({]\s*dot\s*[\])}]\s*|\s+dot\s+", ".", plain)
+    plain = re.sub(r"\s+", "", plain)
+    plain = re.sub(r"@{2,}|@\.|\.@", "@", plain)
+    local, at, domain = plain.rpartition("@")
+    if not at:
+        return
+    domain = re.sub(r"[,;:]", ".", domain)
+    address = f"{re.sub(r'[.]{2,}', '.', local).strip('.,;:')}@{re.sub(r'[.]{2,}', '.', domain).strip('.-')}"
+    yield suggest_domain(address) or address
+
+
+def _listed(field: Field, cell: str) -> Iterator[str]:
+    """The values of the list that are most alike."""
+    known = {value: fold_value(value) for value in field.allowed}
+    matches = process.extract(
+        fold_value(cell), known, scorer=fuzz.WRatio, limit=_MOST, score_cutoff=_CLOSE_VALUE
+    )
+    yield from (str(value) for _, _, value in matches)
+
+
+def _booleans(_: Field, cell: str) -> Iterator[str]:
+    """True or false, where one word alone is close."""
+    word = re.sub(r"[^\w]+", "", cell.lower())
+    if word in BOOLEAN_WORDS:
+        yield BOOLEAN_WORDS[word]
+    elif len(word) >= _BOOLEAN_LETTERS:
+        matches = process.extract(word, [*BOOLEAN_WORDS], scorer=fuzz.ratio, score_cutoff=_CLOSE_WORD)
+        meanings = {BOOLEAN_WORDS[word] for word, *_ in matches}
+        if len(meanings) == 1:
+            yield meanings.pop()
+
+
+def _dates(field: Field, cell: str) -> Iterator[str]:
+    """Months by their English names, and numbers of which only one can be the month; else both readings."""
+    tail = "T00:00:00Z" if field.type == "datetime" and cell[-1:] == "Z" else ""
+    if found := _NUMERIC_DATE.fullmatch(cell):
+        first, second, year = int(found[1]), int(found[2]), found[3]
+        for day, month in ((first, second), (second, first)):
+            if month <= _LAST_MONTH:
+                yield f"{year}-{month:02d}-{day:02d}{tail}"
+    for pattern, (day, month) in ((_DAY_MONTH, (1, 2)), (_MONTH_DAY, (2, 1))):
+        found = pattern.fullmatch(cell)
+        if found and (number := _MONTHS.get(found[month].lower())):
+            yield f"{found[3]}-{number:02d}-{int(found[day]):02d}{tail}"
+
+
+def _numbers(_: Field, cell: str) -> Iterator[str]:
+    """The number without the sign of a currency, a unit of percent, or decimals that are all zero."""
+    bare = re.sub(r"^(?:[$€£¥~+]|USD|EUR|GBP)\s*|\s*(?:[$€£¥%+]|USD|EUR|GBP)$", "", cell)
+    yield bare
+    yield re.sub(r"[.,]0+$", "", bare)
+
+
+def _urls(_: Field, cell: str) -> Iterator[str]:
+    yield re.sub(r"[,;]", ".", re.sub(r"\s+", "", cell))
+
+
+def _shorter(field: Field, cell: str) -> Iterator[str]:
+    limit = longest(field.type, field.length)
+    if limit and field.type in {"string", "text"}:
+        yield (
+            cell.encode()[:limit].decode(errors="ignore").rstrip()
+            if field.type == "text"
+            else cell[:limit].rstrip()
+        )
+
+
+_FINDERS: Final[Mapping[str, Callable[[Field, str], Iterator[str]]]] = {
+    Reason.INVALID_EMAIL: _emails,
+    Reason.NOT_ALLOWED: _listed,
+    Reason.NOT_BOOLEAN: _booleans,
+    Reason.NOT_DATE: _dates,
+    Reason.NOT_DATETIME: _dates,
+    Reason.NOT_INTEGER: _numbers,
+    Reason.NOT_NUMBER: _numbers,
+    Reason.NOT_URL: _urls,
+    Reason.TOO_LONG: _shorter,
+}

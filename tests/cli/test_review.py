@@ -1,0 +1,59 @@
+"""`prep review`: what the terminal shows."""
+
+import signal
+import subprocess
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from .conftest import CLEAN, PROGRAM, Prep, written
+
+
+def test_the_address_is_printed_once_and_is_good_until_ctrl_c(leads: Path, prep: Prep) -> None:
+    prep("clean", leads, "--quiet")
+    command = [*PROGRAM, "review", "leads.prep", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+        assert shown.stdout is not None
+        address = shown.stdout.readline().strip()
+        parts = urlsplit(address)
+        assert parts.hostname == "127.0.0.1"
+        connection = HTTPConnection(parts.netloc)
+        connection.request("GET", f"/?{parts.query}")
+        assert connection.getresponse().status == 303
+        connection.close()
+        refused = prep("review", "leads.prep", "--no-browser")
+        assert refused.error == (
+            1,
+            "Error: leads.prep: prep review is open for this run\n"
+            "Hint: Go on there, or end it first, with Done or Ctrl-C.\n",
+        )
+        shown.send_signal(signal.SIGINT)
+        out, err = shown.communicate(timeout=30)
+        assert (shown.returncode, out) == (0, "")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+
+
+def test_a_run_without_anything_to_repair_is_no_error(here: Path, prep: Prep) -> None:
+    prep("clean", written(here / "leads.csv", CLEAN), "--quiet")
+    ended = prep("review", "leads.prep")
+    assert (ended.code, ended.out, ended.err) == (
+        0,
+        "leads.prep: no row was rejected, and none failed: nothing is to be repaired.\n",
+        "",
+    )
+
+
+def test_folders_that_cannot_be_reviewed(leads: Path, prep: Prep, here: Path) -> None:
+    assert prep("review", "none.prep").code == 1
+    prep("clean", leads, "--quiet")
+    leads.write_text("email\nother@example.com\n", encoding="utf-8")
+    ended = prep("review", "leads.prep", "--no-browser")
+    assert (ended.code, "changed since it was cleaned" in ended.err) == (1, True)
+
+
+@pytest.mark.parametrize("arguments", [("--port", "x"), ("--port", "70000"), ("--bogus",)])
+def test_a_wrong_command_line(prep: Prep, arguments: tuple[str, ...]) -> None:
+    assert prep("review", "leads.prep", *arguments).code == 2

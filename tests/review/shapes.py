@@ -1,0 +1,78 @@
+"""Pages of runs in a browser, and what they are made of."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+import prep
+from tests.report.samples import dom
+
+from .conftest import served
+
+_GENERATED = ("style=", "content=", "height=", "width=", "aria-rowindex=")
+"""Attributes that differ from page to page."""
+
+
+@contextmanager
+def opened(browser: Browser, folder: Path, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """The page of a run, with all that the browser says or asks others for."""
+    with served(folder) as client:
+        page = browser.new_page(**options)
+        said: list[str] = []
+
+        def note(request: Any) -> None:
+            if client.host not in request.url and request.url != "data:,":
+                said.append(request.url)
+
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        page.on("request", note)
+        page.goto(client.address)
+        page.wait_for_selector("body[data-ready]")
+        yield page, said
+        page.close()
+
+
+def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tuple[str, ...]], list[str]]:
+    """Every kind of element of the pages of a run whose cells, headers and file name are texts.
+
+    Returns:
+        Elements with their attributes, and what the browser said or asked others for.
+    """
+    quoted = [f'"{text.replace(chr(34), chr(34) * 2)}"' for text in texts]
+    headers = [f"H{number} {text[1:-1]}" for number, text in enumerate(quoted[:20])]
+    lines = [",".join(["email", "Do Not Call", *(f'"{header}"' for header in headers)])]
+    lines += [",".join([f'"a b{text[1:]}', text, *quoted[: len(headers)]]) for text in quoted]
+    Path(f"{name}.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    run = prep.clean(
+        f"{name}.csv",
+        f"{name}.prep",
+        unknown="drop",
+        maps={"Do Not Call": "doNotCall"},
+        header_line=1,
+        encoding="utf-8",
+        delimiter=",",
+    )
+    found = set()
+    with opened(browser, run.path) as (page, said):
+        page.locator("#state").select_option("")
+        pages = page.locator(".tabulator-page[data-page=next]")
+        while True:
+            page.wait_for_timeout(300)
+            found |= _shapes(page)
+            if pages.is_disabled():
+                break
+            pages.click()
+        page.locator(".tabulator-row .tabulator-cell[tabulator-field=c1]").first.click()
+        page.keyboard.press("Escape")
+        page.locator("#bulk").click()
+        found |= _shapes(page)
+        return found, said
+
+
+def _shapes(page: Page) -> set[tuple[str, ...]]:
+    return {tuple(part for part in element if not part.startswith(_GENERATED)) for element in dom(page)}

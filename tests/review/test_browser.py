@@ -1,0 +1,131 @@
+"""The page in a real browser: seen, repaired, undone, kept, made into a new run; text stays text."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from prep.pipeline import Run
+from tests.report.test_browser import FAINT
+from tests.report.test_page import HOSTILE
+
+from .shapes import made_of, opened
+
+EMAIL, FIRST, CALL = "c0", "c1", "c2"
+
+
+def cell(page: Page, row: int, field: str) -> Locator:
+    return page.locator(f".tabulator-row >> nth={row} >> .tabulator-cell[tabulator-field={field}]")
+
+
+def shown(page: Page, field: str) -> list[str]:
+    return page.locator(f".tabulator-row .tabulator-cell[tabulator-field={field}] .value").all_inner_texts()
+
+
+def test_a_marketer_repairs_rows_and_makes_a_new_run(browser: Browser, run: Run) -> None:
+    with opened(browser, run.path) as (page, said):
+        assert "token" not in page.url
+        expect(page.locator("h1").first).to_have_text("5 rows to repair")
+        assert shown(page, FIRST) == ["Ana", "Ben", "Cyd", "=Eve", "Fay"]
+
+        page.get_by_role("button", name="not a valid email address").click()
+        expect(page.locator("#rows-title")).to_have_text("3 rows shown")
+        page.get_by_role("button", name="→ ana@gmail.com").click()
+        expect(page.locator("h1").first).to_have_text("4 rows to repair")
+        expect(cell(page, 0, EMAIL)).to_have_text("ana@gmail.com")
+
+        cell(page, 2, EMAIL).click()
+        page.keyboard.type("eve@example")
+        page.keyboard.press("Enter")
+        expect(cell(page, 2, EMAIL)).to_contain_text("not a valid email address")
+        page.keyboard.press("Enter")
+        page.keyboard.type("eve@example.com")
+        page.keyboard.press("Enter")
+        expect(page.locator("h1").first).to_have_text("3 rows to repair")
+
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        expect(page.locator("h1").first).to_have_text("3 rows to repair")
+        page.keyboard.press("Control+z")
+        expect(page.locator("h1").first).to_have_text("4 rows to repair")
+        page.keyboard.press("Control+Shift+z")
+        expect(page.locator("h1").first).to_have_text("3 rows to repair")
+
+        page.get_by_role("button", name="Make new run").click()
+        expect(page.locator("#ended-title")).to_have_text("2 rows ready in leads-retry1.prep")
+        expect(page.locator("#ended-command")).to_have_text("prep submit leads-retry1.prep")
+        page.locator("#ended-done").click()
+        expect(page.locator("#goodbye")).to_be_visible()
+        assert said == []
+    chunk = Path("leads-retry1.prep/chunks/leads-0001.csv").read_text(encoding="utf-8")
+    assert [line.partition(",")[0] for line in chunk.splitlines()] == [
+        "email",
+        "ana@gmail.com",
+        "eve@example.com",
+    ]
+
+
+def test_the_keyboard_alone_suffices(browser: Browser, run: Run) -> None:
+    with opened(browser, run.path) as (page, _):
+        cell(page, 0, EMAIL).focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+        expect(cell(page, 1, EMAIL)).to_be_focused()
+        expect(cell(page, 1, EMAIL)).to_contain_text("ben at example.org")
+        page.keyboard.press("Enter")
+        page.keyboard.type("ben@example.org")
+        page.keyboard.press("Tab")
+        expect(page.locator("#undo")).to_be_enabled()
+        expect(cell(page, 1, EMAIL)).to_have_text("ben@example.org")
+        page.keyboard.press("Space")
+        expect(cell(page, 1, EMAIL)).to_have_text("ben@example.org")
+
+
+def test_all_rows_of_a_reason_at_once(browser: Browser, run: Run) -> None:
+    with opened(browser, run.path) as (page, _):
+        page.get_by_role("button", name="not a valid email address").click()
+        page.locator("#accept").click()
+        expect(page.locator("#said")).to_have_text("2 suggestions taken. Undo takes it back.")
+        page.locator("#undo").click()
+        expect(page.locator("#rows-title")).to_have_text("3 rows shown")
+        page.locator("#bulk").click()
+        page.get_by_label("Find").fill(",")
+        page.get_by_label("Replace with").fill(".")
+        page.locator("#changing-apply").click()
+        expect(page.locator("#said")).to_have_text("1 cell changed. Undo takes it back.")
+        page.locator("#bulk").click()
+        page.get_by_label("Leave these rows out").check()
+        page.locator("#changing-apply").click()
+        expect(page.locator("#progress")).to_have_text("5 rows in all: 1 repaired, 2 left out.")
+        page.locator("#state").select_option("left out")
+        expect(page.locator("#rows-title")).to_have_text("2 rows shown")
+        page.locator("#state").select_option("")
+        page.locator("#text").fill("EVE")
+        expect(page.locator("#rows-title")).to_have_text("1 row shown")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_and_can_be_read(browser: Browser, run: Run, scheme: str) -> None:
+    with opened(browser, run.path, color_scheme=scheme) as (page, said):
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            found = page.evaluate(FAINT)
+            assert [text for text in found if not re.search(r"BUTTON|OPTION", text)] == []
+        nameless = """[...document.querySelectorAll('button, input, select, textarea')]
+          .filter(e => e.checkVisibility() && !e.innerText && !e.labels?.[0]?.innerText
+            && !e.getAttribute('aria-label')).map(e => e.outerHTML)"""
+        assert page.evaluate(nameless) == []
+        assert said == []
+
+
+def test_hostile_text_makes_no_element_and_no_attribute(browser: Browser, run: Run) -> None:
+    texts = [text for text in HOSTILE if text.isprintable()]
+    benign, _ = made_of(browser, [f"text {number}" for number in range(len(texts))], "plain")
+    found, said = made_of(browser, texts, "hostile<b onload='alert(1)'>&amp;")
+    assert found - benign == set()
+    assert said == []

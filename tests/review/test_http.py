@@ -1,0 +1,142 @@
+"""The page over HTTP: who is let in, what is sent with it, what it answers."""
+
+import json
+
+import pytest
+
+import prep
+from prep.errors import FolderError, SettingsError
+from prep.pipeline import Run
+from prep.review import serve
+from prep.review.application import HEADER
+
+from .conftest import Client, served
+
+PATHS = ["/", "/static/review.js", "/static/report.css", "/static/tabulator.min.js"]
+PATHS += ["/api/state", "/api/rows", "/no"]
+
+
+def test_only_who_knows_the_token_is_answered(client: Client) -> None:
+    for path in PATHS:
+        for cookie in (None, client.cookie[:-1], f"x{client.cookie}"):
+            assert client.ask(path, cookie=cookie)[0] == 403, path
+    assert client.ask("/?token=wrong", cookie=None)[0] == 403
+    status, headers, _ = client.ask(f"/?token={client.token}", cookie=None)
+    assert (status, headers["location"]) == (303, "/")
+    assert headers["set-cookie"] == f"{client.cookie}; HttpOnly; Path=/; SameSite=strict"
+    assert client.ask("/")[0] == 200
+    assert client.ask("/no")[0] == 404
+
+
+def test_changes_need_the_token_in_a_header(client: Client) -> None:
+    edit = {"id": 0, "place": 0, "value": "ana@example.com"}
+    assert client.ask("/api/edit", edit, **{HEADER: None})[0] == 403
+    assert client.ask("/api/edit", edit, **{HEADER: "wrong"})[0] == 403
+    assert client.ask(f"/api/edit?token={client.token}", edit, **{HEADER: None})[0] == 403
+    assert client.json("/api/state")["steps"] == {"undo": None, "redo": None}
+    assert client.ask("/api/edit", edit, cookie=None)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost", "127.0.0.1", "127.0.0.1:1"])
+def test_a_name_that_points_here_is_refused(client: Client, host: str) -> None:
+    for path in PATHS:
+        assert client.ask(path, host=host)[0] == 403
+    assert client.ask("/api/undo", {}, host=host)[0] == 403
+
+
+def test_other_pages_are_refused(client: Client) -> None:
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        assert client.ask("/api/undo", {}, origin=origin)[0] == 403
+    status, headers, _ = client.ask("/api/undo", {}, origin=f"http://{client.host}")
+    assert status == 200
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_every_answer_is_guarded(client: Client) -> None:
+    for answer in (
+        client.ask("/"),
+        client.ask("/api/state"),
+        client.ask("/no"),
+        client.ask("/", cookie=None),
+    ):
+        _, headers, _ = answer
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+        assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_itself_holds_no_script_and_nothing_of_the_run(client: Client) -> None:
+    text = client.ask("/")[2]
+    assert "leads" not in text
+    assert "ana" not in text.replace("analy", "")
+    assert all('src="/static/' in part for part in text.split("<script")[1:])
+
+
+def test_an_edit_answers_with_what_is_still_wrong(client: Client) -> None:
+    page = client.json("/api/rows?page=1&size=2&state=open")
+    assert (page["last_page"], page["last_row"], len(page["data"])) == (3, 5, 2)
+    first, second = page["data"]
+    assert first["problems"] == [
+        {
+            "key": "email:invalid_email",
+            "place": 0,
+            "field": "email",
+            "text": "not a valid email address",
+            "remedy": "correct the address: one address in each cell, with a name, an @ and a domain",
+            "suggestions": ["ana@gmail.com"],
+        }
+    ]
+    assert [problem["suggestions"] for problem in second["problems"]] == [["ben@example.org"], ["true"]]
+    answer = client.json("/api/edit", {"id": 1, "place": 0, "value": "ben@example.org"})
+    assert [problem["key"] for problem in answer["rows"][0]["problems"]] == ["doNotCall:not_boolean"]
+    answer = client.json("/api/edit", {"id": 1, "place": 2, "value": "true"})
+    assert (answer["rows"][0]["state"], answer["rows"][0]["changed"]) == ("repaired", [0, 2])
+    assert answer["state"]["counts"]["repaired"] == 1
+
+
+def test_making_a_run_names_folder_and_command(client: Client, run: Run) -> None:
+    status, _, text = client.ask("/api/run", {})
+    assert (status, json.loads(text)["error"]["code"]) == (409, "nothing_to_retry")
+    client.json("/api/edit", {"id": 0, "place": 0, "value": "ana@example.com"})
+    made = client.json("/api/run", {})["run"]
+    assert (made["folder"], made["command"]) == ("leads-retry1.prep", "prep submit leads-retry1.prep")
+    assert (made["counts"]["read"], made["counts"]["ready"]) == (1, 1)
+    assert "leads-retry1.prep" in client.json("/api/state")["notices"][0]
+    assert run.counts["rejected"] == 5
+
+
+def test_nonsense_is_refused_without_a_change(client: Client) -> None:
+    for path, body in (
+        ("/api/edit", {"id": "0", "place": 0, "value": "x"}),
+        ("/api/edit", {"id": 0, "place": 0, "value": 1}),
+        ("/api/fill", {"place": 0, "value": "x"}),
+        ("/api/replace", {"view": {"state": "?"}, "place": 0, "find": "a", "value": "b"}),
+    ):
+        assert client.ask(path, body)[0] == 400
+    assert client.ask("/api/edit", {"id": 99, "place": 0, "value": "x"})[0] == 409
+    assert client.ask("/api/rows?page=x")[0] == 400
+    assert client.json("/api/state")["steps"]["undo"] is None
+
+
+def test_a_second_page_of_one_run_is_refused(client: Client, run: Run) -> None:
+    with pytest.raises(FolderError) as raised:
+        serve(run.path, ready=lambda _: None)
+    assert raised.value.code == "folder_in_use"
+
+
+def test_a_port_that_is_taken_is_told(client: Client, run: Run) -> None:
+    other = prep.clean("leads.csv", "other.prep", schema="mine.toml", maps={"Do Not Call": "doNotCall"})
+    with pytest.raises(SettingsError, match="is taken"):
+        serve(other.path, ready=lambda _: None, port=int(client.host.rpartition(":")[2]))
+
+
+def test_the_next_page_begins_where_the_last_one_ended(run: Run) -> None:
+    with served(run.path) as client:
+        client.json("/api/edit", {"id": 0, "place": 0, "value": "ana@example.com"})
+        token = client.token
+    with served(run.path) as client:
+        assert client.token != token
+        assert client.json("/api/state")["counts"]["repaired"] == 1
+        assert client.json("/api/undo", {})["state"]["counts"]["repaired"] == 0
