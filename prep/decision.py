@@ -78,8 +78,7 @@ def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFram
 
     The hash of a key finds them, and perhaps a few others; only their keys are read back.
     """
-    again = index[HASH].filter(~index[HASH].is_first_distinct())
-    repeated = index.select(pl.col(HASH).is_in(again.unique().implode())).to_series()
+    repeated = index[HASH].is_duplicated()
     keys = [
         batch.select(ORDINAL, plan.keys(batch)).filter(repeated.slice(_first(batch), batch.height))
         for batch in spill.columns([ORDINAL, plan.settings.lookup_field])

@@ -70,10 +70,9 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `_ordinal` of each row that loses and `_kept`, the ordinal of the row that its key keeps, by ordinal.
     """
-    winners = keys.sort(RANK, ORDINAL, nulls_last=False).group_by(KEY).agg(pl.col(ORDINAL).last().alias(KEPT))
-    return (
-        keys.join(winners, on=KEY).filter(pl.col(ORDINAL) != pl.col(KEPT)).select(ORDINAL, KEPT).sort(ORDINAL)
-    )
+    winner = pl.col(ORDINAL).last().over(KEY).alias(KEPT)
+    ranked = keys.sort(RANK, ORDINAL, nulls_last=False).select(ORDINAL, winner)
+    return ranked.filter(pl.col(ORDINAL) != pl.col(KEPT)).sort(ORDINAL)
 
 
 def merge(
