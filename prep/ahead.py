@@ -1,30 +1,76 @@
 """Doing the next piece of work in a thread while the last one is looked at."""
 
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+import threading
+from collections.abc import Generator, Iterator
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 _Item = TypeVar("_Item")
 
 
-def ahead(items: Generator[_Item]) -> Generator[_Item]:
+class ahead(Generic[_Item]):  # noqa: N801 - reads as a function where it is used
     """Yield what a generator yields, in order; while one item is used the next one is made in a thread.
 
-    At most one item waits. An error comes where it would have come without the thread. Whoever stops early
-    waits for the item that is being made; then the generator is closed.
+    At most one item waits. An error comes where it would have come without the thread. To be used in a
+    `with` statement: whoever stops early waits there for the item that is being made, and finds the
+    generator closed. A generator that is thrown away does not wait: Python may do that anywhere, also while
+    it holds a lock that the thread needs.
+
+    Args:
+        items: What is made ahead.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prep-ahead") as worker:
-        try:
-            coming = worker.submit(_next, items)
-            while item := coming.result():
-                coming = worker.submit(_next, items)
-                yield item[0]
-        finally:
-            worker.submit(items.close).result()
+
+    def __init__(self, items: Generator[_Item]) -> None:
+        self._wanted = threading.Semaphore()
+        self._stopped = threading.Event()
+        self._made: SimpleQueue[tuple[_Item] | BaseException | None] = SimpleQueue()
+        arguments = (items, self._wanted, self._stopped, self._made)
+        self._thread = threading.Thread(target=_make, args=arguments, name="prep-ahead", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[_Item]:
+        return self
+
+    def __next__(self) -> _Item:
+        found = self._made.get()
+        if isinstance(found, tuple):
+            self._wanted.release()
+            return found[0]
+        self._made.put(found)
+        raise StopIteration if found is None else found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        if kind is not GeneratorExit:
+            self._thread.join()
+
+    def __del__(self) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        self._wanted.release()
 
 
-def _next(items: Generator[_Item]) -> tuple[_Item] | None:
-    """The next item, alone in a tuple; None after the last one."""
-    for item in items:
-        return (item,)
-    return None
+def _make(
+    items: Generator[_Item],
+    wanted: threading.Semaphore,
+    stopped: threading.Event,
+    made: "SimpleQueue[tuple[_Item] | BaseException | None]",
+) -> None:
+    """Make an item whenever one is wanted, until there are no more or nobody wants them."""
+    try:
+        while wanted.acquire() and not stopped.is_set():
+            made.put((next(items),))
+    except StopIteration:
+        made.put(None)
+    except BaseException as error:  # noqa: BLE001 - raised again where the item was to come
+        made.put(error)
+    finally:
+        items.close()

@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -411,7 +411,7 @@ def _write_rows(
                 table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
                 yield batch.ready
 
-        with closing(ahead(ready())) as frames:
+        with ahead(ready()) as frames:
             for piece in cut(frames):
                 chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
                 written += piece.rows

@@ -479,20 +479,21 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     changes = Counter[tuple[str, str]]()
     notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
     ordinal = read = 0
-    for position, batch in ahead(_read(plan, rows, digests)):
-        judged = judge_batch(plan, position, batch, ordinal)
-        ordinal += judged.valid.height
-        read += judged.valid.height + judged.rejected.height + judged.suppressed.height
-        spill.append(judged.valid.drop(KEY, RANK))
-        index.append(judged.valid.select(*_INDEXED))
-        refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
-        suppressed.append(judged.suppressed)
-        filled.append(judged.filled)
-        skipped[position].extend(judged.skipped)
-        changes.update(judged.changes)
-        for place, noted in judged.notes.items():
-            notes[place] += noted
-        rejected(judged.rejected, read)
+    with ahead(_read(plan, rows, digests)) as batches:
+        for position, batch in batches:
+            judged = judge_batch(plan, position, batch, ordinal)
+            ordinal += judged.valid.height
+            read += judged.valid.height + judged.rejected.height + judged.suppressed.height
+            spill.append(judged.valid.drop(KEY, RANK))
+            index.append(judged.valid.select(*_INDEXED))
+            refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
+            suppressed.append(judged.suppressed)
+            filled.append(judged.filled)
+            skipped[position].extend(judged.skipped)
+            changes.update(judged.changes)
+            for place, noted in judged.notes.items():
+                notes[place] += noted
+            rejected(judged.rejected, read)
     _refuse_repeats(plan, [*index, *refused, *suppressed])
     if not sum(rows):
         raise SourceError(

@@ -87,12 +87,13 @@ class DelimitedReader:
 
     def _read(self, block_bytes: int) -> Iterator[Batch]:
         skipped = self.source.skipped
-        for blocks in ahead(_groups(self._blocks(block_bytes), _BLOCKS_IN_BATCH)):
-            self.rows, self.lines = blocks[-1].end
-            batch = _joined([block.batch for block in blocks])
-            if skipped or not _is_empty(batch):
-                yield replace(batch, skipped=skipped + batch.skipped)
-                skipped = ()
+        with ahead(_groups(self._blocks(block_bytes), _BLOCKS_IN_BATCH)) as groups:
+            for blocks in groups:
+                self.rows, self.lines = blocks[-1].end
+                batch = _joined([block.batch for block in blocks])
+                if skipped or not _is_empty(batch):
+                    yield replace(batch, skipped=skipped + batch.skipped)
+                    skipped = ()
         self.sha256 = self._digest
 
     def _blocks(self, block_bytes: int) -> Generator[Block]:
@@ -102,13 +103,14 @@ class DelimitedReader:
         with opened(self.source.path, digesting=True) as file:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
-            for piece in ahead(_pieces(text_file, block_bytes)):
-                text = pending + piece.lines if pending else piece.lines
-                if piece.lines or piece.final:
-                    block = read_block(_with_line_end(text), self._layout, place, final=piece.final)
-                    place, pending = block.end, block.unread
-                    yield block
-                self._refuse_endless(len(pending) + piece.rest_bytes, place.lines)
+            with ahead(_pieces(text_file, block_bytes)) as pieces:
+                for piece in pieces:
+                    text = pending + piece.lines if pending else piece.lines
+                    if piece.lines or piece.final:
+                        block = read_block(_with_line_end(text), self._layout, place, final=piece.final)
+                        place, pending = block.end, block.unread
+                        yield block
+                    self._refuse_endless(len(pending) + piece.rest_bytes, place.lines)
             while file.read(_HEAD_BYTES):
                 pass
             self._digest = file.sha256

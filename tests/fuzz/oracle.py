@@ -58,8 +58,9 @@ _content = _Content()
 def without_files() -> Iterator[None]:
     """Let the reader take the bytes given to `check` for its file, and work in one thread."""
 
-    def unhurried(items: Iterator[_Item]) -> Iterator[_Item]:
-        yield from items
+    @contextmanager
+    def unhurried(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
+        yield items
 
     with ExitStack() as stack:
         for module in _OPENERS:
