@@ -1,5 +1,6 @@
 """What the page is told: rows with their reasons in words, suggestions, counts. JSON, and texts only."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -57,6 +58,7 @@ def page(desk: Desk, view: View, number: int, size: int) -> dict[str, Any]:
 def show_rows(desk: Desk, rows: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows with all that is to be said of them."""
     changed = desk.changed_places(rows)
+    meant = _suggestions(desk, rows)
     return [
         {
             "id": row[ID],
@@ -70,7 +72,7 @@ def show_rows(desk: Desk, rows: pl.DataFrame) -> list[dict[str, Any]]:
             "changed": changed[row[ID]],
             "message": row[MESSAGE],
             "raw": row[RAW],
-            "problems": _problems(desk, row),
+            "problems": _problems(desk, row, meant),
             **{f"c{name}": row[name] for name in desk.sheet.names},
         }
         for row in rows.iter_rows(named=True)
@@ -114,14 +116,31 @@ def _in_words(desk: Desk, reason: str) -> dict[str, Any]:
     }
 
 
-def _problems(desk: Desk, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+_Suggestions = Mapping[str, Mapping[str, list[str]]]
+"""Reason → cell → what it may mean."""
+
+
+def _suggestions(desk: Desk, rows: pl.DataFrame) -> _Suggestions:
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows.iter_rows(named=True):
+        for reason in filter(None, row[REASONS].split("; ")):
+            place = desk.place_of(row[TABLE], row["_source"], reason.rpartition(":")[0])
+            if place is not None and row[str(place)]:
+                wanted[reason].add(row[str(place)])
+    found = {}
+    for reason, cells in wanted.items():
+        field, _, code = reason.rpartition(":")
+        found[reason] = suggest(desk.judge.fields[field], code, cells)
+    return found
+
+
+def _problems(desk: Desk, row: Mapping[str, Any], meant: _Suggestions) -> list[dict[str, Any]]:
     """What is wrong with a row, each with the column that it concerns, if there is one."""
     found = []
     told = set()
     for reason in filter(None, row[REASONS].split("; ")):
-        field, _, code = reason.rpartition(":")
+        field = reason.rpartition(":")[0]
         place = desk.place_of(row[TABLE], row["_source"], field)
-        known = desk.judge.fields.get(field)
         cell = row[str(place)] if place is not None else None
         words = _in_words(desk, reason)
         told.add(place)
@@ -132,16 +151,16 @@ def _problems(desk: Desk, row: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "field": field or None,
                 "text": words["meaning"],
                 "remedy": words["remedy"],
-                "suggestions": list(suggest(known, code, cell)) if known else [],
+                "suggestions": meant.get(reason, {}).get(cell or "", []),
             }
         )
     for field, known in desk.judge.fields.items():
         place = desk.place_of(row[TABLE], row["_source"], field) if known.type == "email" else None
-        if place is not None and place not in told and (meant := suggest_domain(row[str(place)])):
+        if place is not None and place not in told and (likely := suggest_domain(row[str(place)])):
             found.append(
                 {
                     "key": None, "place": place, "field": field, "text": _LIKELY_TYPO, "remedy": "",
-                    "suggestions": [meant],
+                    "suggestions": [likely],
                 }
             )  # fmt: skip
     return found

@@ -67,8 +67,8 @@ class Desk:
         self._journal = journal
         self._signature = _signature(folder)
         self.rows = sheet.rows.with_columns(pl.lit(False).alias(CHANGED), pl.lit(False).alias(IS_LEFT_OUT))
-        self._apply(journal.current())
-        self._check(self._judged_anew())
+        repaired = self._apply(journal.current())
+        self._check(repaired if _is_as_written(folder) else self._judged_anew())
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -193,8 +193,8 @@ class Desk:
                 place = self.place_of(part[TABLE][0], part["_source"][0], field)
                 if known is None or place is None:
                     continue
-                options = {cell: suggest(known, code, cell) for cell in part[str(place)].unique()}
-                sure = {cell: found[0] for cell, found in options.items() if cell and len(found) == 1}
+                options = suggest(known, code, part[str(place)].drop_nulls().unique())
+                sure = {cell: found[0] for cell, found in options.items() if len(found) == 1}
                 taken = part.filter(pl.col(str(place)).is_in(list(sure)))
                 values = [sure[cell] for cell in taken[str(place)]]
                 parts.append(self._changes(taken[ID], place, pl.Series(values, dtype=pl.String)))
@@ -352,7 +352,7 @@ class Desk:
         return placed[ID].unique().sort()
 
     def _judged_anew(self) -> pl.Series:
-        """Records whose reasons may be others than those that cleaning gave: all that can be judged."""
+        """Rejected rows that can be judged: in a table that was edited, reasons may be others than before."""
         has_cells = pl.any_horizontal(pl.col(self.sheet.names).is_not_null())
         is_rejected = pl.col(TABLE) == self.folder.rejected.name
         return self.rows.filter(is_rejected & (pl.col(RAW).is_null() | has_cells))[ID]
@@ -393,6 +393,11 @@ def _has(reasons: pl.Series, reason: str) -> pl.Series:
 
 def _refused(message: str, hint: str) -> SourceError:
     return SourceError(message, code="cannot_repair", hint=hint)
+
+
+def _is_as_written(folder: RunFolder) -> bool:
+    """Whether nobody wrote to the table of rejected rows since the upload files, which come after it."""
+    return folder.rejected.exists() and folder.rejected.stat().st_mtime_ns <= folder.chunks.stat().st_mtime_ns
 
 
 def _signature(folder: RunFolder) -> tuple[object, ...]:

@@ -1,8 +1,7 @@
 """A cell with a reason → what may have been meant. A person is shown it; none is ever taken by itself."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from rapidfuzz import fuzz, process
@@ -36,23 +35,25 @@ _MONTH_DAY: Final = re.compile(r"([A-Za-z]{3,9})[\s.,-]*(\d{1,2})(?:st|nd|rd|th)
 _LAST_MONTH: Final = 12
 
 
-@lru_cache(100_000)
-def suggest(field: Field, code: str, cell: str | None) -> tuple[str, ...]:
-    """What a rejected cell may mean.
+def suggest(field: Field, code: str, cells: Iterable[str]) -> dict[str, list[str]]:
+    """What rejected cells may mean.
 
     Args:
-        field: The field that it maps to.
-        code: The reason that it was rejected for.
-        cell: What stands there.
+        field: The field that they map to.
+        code: The reason that they were rejected for.
+        cells: What stands there, each once.
 
     Returns:
-        At most three values, the likeliest first; every one passes the field's own rules.
+        At most three values for each cell, the likeliest first; every one passes the field's own rules.
     """
     find = _FINDERS.get(code)
-    if find is None or cell is None:
-        return ()
-    found = [value for value in dict.fromkeys(find(field, cell.strip())) if value and value != cell]
-    return tuple(passes(field, found)[:_MOST])
+    if find is None:
+        return {cell: [] for cell in cells}
+    found = {
+        cell: [value for value in dict.fromkeys(find(field, cell.strip())) if value != cell] for cell in cells
+    }
+    sound = set(passes(field, sorted({value for values in found.values() for value in values if value})))
+    return {cell: [value for value in values if value in sound][:_MOST] for cell, values in found.items()}
 
 
 def suggest_domain(cell: str | None) -> str | None:

@@ -12,7 +12,15 @@ from tests.report.samples import dom
 
 from .conftest import served
 
-_GENERATED = ("style=", "content=", "height=", "width=", "aria-rowindex=")
+_GENERATED = (
+    "style=",
+    "content=",
+    "height=",
+    "width=",
+    "aria-rowindex=",
+    "aria-label=Show Page",
+    "title=Show Page",
+)
 """Attributes that differ from page to page."""
 
 

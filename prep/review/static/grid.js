@@ -14,7 +14,7 @@ export class Grid {
   constructor(element, { load, edit, leave }) {
     this.element = element;
     this.actions = { edit, leave };
-    this.waiting = new Map();
+    this.formats = new Map();
     this.table = new Tabulator(element, {
       layout: "fitDataFill",
       maxHeight: "max(24rem, calc(100vh - 13rem))",
@@ -36,7 +36,6 @@ export class Grid {
     });
     this.ready = new Promise(resolve => this.table.on("tableBuilt", resolve));
     this.table.on("cellEdited", cell => this.edited(cell));
-    this.table.on("cellEditCancelled", cell => this.catchUp(cell));
     this.table.on("renderComplete", () => this.rove());
     element.addEventListener("keydown", event => this.pressed(event));
     element.addEventListener("focusin", event => {
@@ -58,15 +57,18 @@ export class Grid {
       minWidth: 110,
       maxInitialWidth: 320,
     }));
+    this.formats = new Map(shown.map(({ field, formatter }) => [field, formatter]));
+    this.formats.set("row", cell => this.standing(cell));
+    for (const field of ["message", "raw"]) this.formats.set(field, cell => this.told(cell));
     const told = { headerSort: false, minWidth: 160, maxInitialWidth: 320 };
     this.table.setColumns([
       {
-        field: "row", title: "Row", frozen: window.innerWidth > 640, width: 118, formatter: cell => this.standing(cell),
+        field: "row", title: "Row", frozen: window.innerWidth > 640, width: 118, formatter: this.formats.get("row"),
         titleFormatter: () => document.createTextNode("Row"), headerSortTristate: true,
       },
-      ...(has.message ? [{ ...told, field: "message", title: "Marketo said", formatter: cell => this.told(cell) }] : []),
+      ...(has.message ? [{ ...told, field: "message", title: "Marketo said", formatter: this.formats.get("message") }] : []),
       ...shown,
-      ...(has.raw ? [{ ...told, field: "raw", title: "Text of the record", formatter: cell => this.told(cell) }] : []),
+      ...(has.raw ? [{ ...told, field: "raw", title: "Text of the record", formatter: this.formats.get("raw") }] : []),
     ]);
   }
 
@@ -74,18 +76,18 @@ export class Grid {
     return this.table.setPage(page ?? (this.table.getPage() || 1));
   }
 
+  // Shows rows anew, cell by cell: the one that is being edited stays as it is, and the focus where it is.
   async update(rows) {
     for (const data of rows) {
       const row = this.table.getRow(data.id);
       if (!row) continue;
-      if (row.getElement().querySelector(".tabulator-editing")) {
-        this.waiting.set(data.id, data); // what is being typed counts more than what is shown
-        continue;
-      }
-      const focused = document.activeElement?.closest?.(".tabulator-cell")?.getAttribute("tabulator-field");
       await row.update(data);
-      row.reformat();
-      if (focused && document.activeElement === document.body) row.getCell(focused)?.getElement().focus();
+      for (const cell of row.getCells()) {
+        const element = cell.getElement();
+        if (!element.classList.contains("tabulator-editing")) element.replaceChildren(this.formats.get(cell.getField())(cell));
+      }
+      row.getElement().classList.toggle("row-out", data.state === "left out");
+      row.normalizeHeight();
     }
   }
 
@@ -146,6 +148,7 @@ export class Grid {
       button.tabIndex = -1;
       button.addEventListener("click", event => {
         event.stopPropagation();
+        cell.getElement().focus();
         this.actions.leave(data.id, data.state !== "left out");
       });
       made.append(button);
@@ -193,15 +196,7 @@ export class Grid {
     return area;
   }
 
-  catchUp(cell) {
-    const data = this.waiting.get(cell.getData().id);
-    if (!data) return;
-    this.waiting.delete(data.id);
-    setTimeout(() => this.update([data]));
-  }
-
   async edited(cell) {
-    this.waiting.delete(cell.getData().id);
     const isKept = await this.actions.edit(cell.getData().id, Number(cell.getField().slice(1)), cell.getValue());
     if (!isKept) cell.restoreOldValue();
   }
