@@ -14,7 +14,7 @@ from prep.values.booleans import BOOLEAN_WORDS
 from prep.values.notes import probable_domain
 
 _MOST: Final = 3
-_CLOSE_VALUE: Final = 55
+_CLOSE_VALUE: Final = 70
 """How alike a value of a list must be to be worth showing, of 100."""
 _CLOSE_WORD: Final = 75
 _BOOLEAN_LETTERS: Final = 3

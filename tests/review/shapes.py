@@ -13,13 +13,8 @@ from tests.report.samples import dom
 from .conftest import served
 
 _GENERATED = (
-    "style=",
-    "content=",
-    "height=",
-    "width=",
-    "aria-rowindex=",
-    "aria-label=Show Page",
-    "title=Show Page",
+    *("style=", "content=", "height=", "width=", "aria-rowindex="),
+    *("aria-label=Show Page", "title=Show Page", "data-page="),
 )
 """Attributes that differ from page to page."""
 
@@ -54,6 +49,14 @@ def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tupl
     quoted = [f'"{text.replace(chr(34), chr(34) * 2)}"' for text in texts]
     headers = [f"H{number} {text[1:-1]}" for number, text in enumerate(quoted[:20])]
     lines = [",".join(["email", "Do Not Call", *(f'"{header}"' for header in headers)])]
+    lines += [
+        '"ana@gmial,com",ture',
+        "ana@gmial.com,maybe",
+        ",ture",
+        ",maybe",
+        "nobody,yes",
+    ]  # all that a cell can show
+    lines = [lines[0], *(line + "," * len(headers) for line in lines[1:])]
     lines += [",".join([f'"a b{text[1:]}', text, *quoted[: len(headers)]]) for text in quoted]
     Path(f"{name}.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
     run = prep.clean(

@@ -1,0 +1,44 @@
+"""Rows that Marketo refused: shown with its words, repaired like the others."""
+
+from pathlib import Path
+
+import pytest
+
+import prep
+from prep.pipeline import retry, submit
+from prep.review import Desk
+from prep.review.answers import describe, page
+from prep.review.desk import View
+
+
+def test_failed_rows_are_repaired_beside_rejected_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("leads.csv").write_text(
+        "email,firstName\nana@example.com,Ana\nshared.mailbox@example.com,Dora\nno-address,Nemo\n"
+    )
+    with prep.Sandbox(job_seconds=0) as sandbox, prep.Marketo(sandbox.url, "id", "secret") as client:
+        run = submit(prep.clean("leads.csv"), client, poll_seconds=(0.05, 1))
+    desk = Desk.open(run.path)
+    rejected, failed = page(desk, View(), 1, 50)["data"]
+    assert (rejected["table"], failed["table"]) == ("rejected.csv", "failed.csv")
+    assert (failed["row"], failed["state"], failed["c0"]) == (2, "open", "shared.mailbox@example.com")
+    assert failed["message"]
+    (problem,) = failed["problems"]
+    assert (problem["text"], problem["remedy"]) == (
+        "several leads of the instance have this lookup value",
+        "merge them in Marketo, or send the row with --lookup-field id",
+    )
+    marketos = [reason for reason in describe(desk)["reasons"] if reason["isMarketos"]]
+    assert [(reason["code"], reason["rows"]) for reason in marketos] == [("marketo.several_leads", 1)]
+    desk.edit(failed["id"], 0, "dora@")
+    assert desk.rows["_reasons"][failed["id"]] == "email:invalid_email"
+    desk.edit(failed["id"], 0, "dora@example.com")
+    assert desk.counts() == {"open": 1, "repaired": 1, "left out": 0, "rows": 2}
+    again = retry(run)
+    assert again.rows.select("row", "fate", "key").rows() == [(2, "ready", "dora@example.com")]
+    desk.leave_out([failed["id"]], is_left_out=True)
+    with pytest.raises(prep.PrepError, match="no row failed"):
+        retry(run)
+    desk.close()
