@@ -182,7 +182,8 @@ def _assumed(folder: RunFolder, jobs: Sequence[Job]) -> int:
 def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:
     """Whether chunks to be sent are left, and no job is running: most likely Marketo refused them."""
     states = {job.state for job in jobs}
-    is_left = JobState.PLANNED in states if states else bool(manifest.results.chunks)
+    has_chunks = bool(manifest.cleaned and manifest.cleaned.chunks)
+    is_left = JobState.PLANNED in states if states else has_chunks
     return manifest.goal == "run" and is_left and states <= _AT_REST
 
 

@@ -241,7 +241,8 @@ def test_leaving_early_and_carrying_on(
         status = prep("status", "l.prep")
         assert (status.code, status.out) == (
             5,
-            f"l.prep: with Marketo, target {host(marketo)}\n  chunks/leads-0001.csv  batch 1001  queued\n",
+            f"l.prep: with Marketo, target {host(marketo)}\n"
+            "  chunks/leads-0001.csv  batch 1001  queued, batch id expires in 7.0 days\n",
         )
         assert prep("resume", "l.prep", *leave).code == 5
         assert prep("report", "l.prep").code == 5
