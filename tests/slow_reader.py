@@ -30,6 +30,7 @@ class Table:
     escape: str = "double"
     lookup: int | None = None
     names: tuple[str, ...] | None = None
+    surplus: bool = False
 
     @property
     def header(self) -> list[str]:
@@ -79,6 +80,15 @@ def split_slowly(text: bytes, start: int, table: Table) -> tuple[list[bytes], in
     return None
 
 
+def split_record(text: bytes, start: int, table: Table) -> tuple[list[bytes], int] | None:
+    """The same without the empty cell behind a last delimiter, where records may end with one."""
+    record = split_slowly(text, start, table)
+    if record and table.surplus and len(record[0]) == table.columns + 1:
+        cells, end = record
+        return (cells[:-1] if text[:end].endswith(table.delimiter.encode() + b"\n") else cells), end
+    return record
+
+
 def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
     text = re.sub(rb"\r\n|\r", b"\n", body)
     if text and not text.endswith(b"\n"):
@@ -92,7 +102,7 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
         undivided = (
             table.columns > 1 and table.delimiter.encode() not in first and not first.strip(b" \t\v\f")
         )
-        record = split_slowly(text, position, table)
+        record = split_record(text, position, table)
         fits = record is not None and len(record[0]) == table.columns
         end = line_end
         if first == b"" or undivided:
@@ -169,7 +179,7 @@ def swallows(below: bytes, table: Table) -> bool:
     if table.lookup is None or table.columns < 3:
         return False
     for line in below.split(b"\n")[:-2]:
-        record = split_slowly(line + b"\n", 0, table)
+        record = split_record(line + b"\n", 0, table)
         if record and len(record[0]) == table.columns and ADDRESS.fullmatch(record[0][table.lookup]):
             return True
     return False

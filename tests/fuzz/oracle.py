@@ -101,8 +101,7 @@ def check(data: bytes) -> bool:
     _require(_lines(outcome) == len(_LINE.findall(text)), "every line is accounted for once")
     rows = sorted([row for row, _ in outcome.readable] + [row for row, *_ in outcome.rejected])
     _require(rows == list(range(1, outcome.rows + 1)), "rows are numbered one after the other")
-    if not source.surplus:
-        _compare(outcome, source, lookup, text)
+    _compare(outcome, source, lookup, text)
     if second % _AGAIN_EVERY == 0:
         again = open_delimited(PATH, source.reading)
         found = (again.columns, again.skipped, again.surplus)
@@ -119,6 +118,7 @@ def _compare(outcome: Outcome, source: DelimitedSource, lookup: int | None, text
         quote=source.dialect.quote,
         escape=source.dialect.escape,
         lookup=lookup,
+        surplus=source.surplus,
         names=source.columns if source.reading.header_line and any(source.columns) else (),
     )
     above = len(source.skipped)
