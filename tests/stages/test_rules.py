@@ -69,12 +69,12 @@ LEADS = """email,country,state,unsubscribed,leadStatus,title,phone,mobilePhone,w
 
 def test_what_must_hold_if_something_else_does(tmp_path: Path) -> None:
     path, schema = write(tmp_path, RULES, LEADS)
-    assert rejected(prepare(path, schema)) == {
+    assert rejected(prepare(path, schema, allow_protected=["unsubscribed"])) == {
         2: ["state:required"],
         4: ["leadStatus:not_allowed", "mobilePhone:not_allowed"],
         7: ["state:required", "mobilePhone:required"],
     }
-    report = clean(path, tmp_path / "leads.prep", schema=schema).report
+    report = clean(path, tmp_path / "leads.prep", schema=schema, allow_protected=["unsubscribed"]).report
     assert {
         (f"{reason['field']}:{reason['code']}", *reason.get("rules", ())) for reason in report["reasons"]
     } == {
