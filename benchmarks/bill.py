@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "compiling the judge": ("prep.validation:compile_judge",),
     "digest of the source": ("prep.sources.files:digest",),
     "reading": ("prep.sources.delimited:DelimitedReader._read",),
-    "fields": ("prep.returned:identify", "prep.preparation:_as_fields"),
+    "fields": ("prep.returned:identify", "prep.preparation:as_fields"),
     "normalising": ("prep.values:normalise",),
     "validating": ("prep.validation:validate",),
     "too large alone": ("prep.preparation:_split_oversized",),
@@ -57,8 +57,10 @@ def main() -> int:
     futures.ThreadPoolExecutor = _AtOnce  # type: ignore[misc, assignment]
     clerk = _Clerk()
     with tempfile.TemporaryDirectory(dir=options.data) as scratch, clerk.charging():
-        from prep.cli.main import run  # noqa: PLC0415 (to be charged)
+        from prep import ahead  # noqa: PLC0415 (to be charged; whoever works ahead has not imported it yet)
+        from prep.cli.main import run  # noqa: PLC0415
 
+        ahead.ahead = nullcontext  # type: ignore[misc, assignment]
         run(["clean", str(leads), "-o", f"{scratch}/run", "--quiet"])
     print("\n".join(_lines(clerk)))
     if idle := STAGES.keys() - clerk.seconds.keys():
