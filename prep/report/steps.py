@@ -30,6 +30,9 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
     is_settled = report["state"] in {"clean", "reconciled"}
     if is_settled and (counts[Fate.REJECTED] or counts[Fate.FAILED]):
         yield Step(
+            f"prep review {typed}", "shows rejected and failed rows on a local page, where they are repaired"
+        )
+        yield Step(
             f"prep retry {typed}",
             "a new run of the failed rows and of the rejected rows that you corrected in rejected.csv",
         )

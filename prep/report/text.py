@@ -291,7 +291,7 @@ def _steps(report: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
     if counts[Fate.REJECTED]:
         yield (
             f"{folder}/rejected.csv",
-            "every rejected row with its reasons; correct rows there, then prep retry",
+            "the rejected rows and why; correct them there or in prep review, then prep retry",
         )
     if counts[Fate.FAILED]:
         yield f"{folder}/failed.csv", "what Marketo said of each row that it refused"

@@ -21,7 +21,7 @@ Why rows were rejected
 
 Next
   prep submit leads.prep   sends 2 rows in 1 file(s)
-  leads.prep/rejected.csv  every rejected row with its reasons; correct rows there, then prep retry
+  leads.prep/rejected.csv  the rejected rows and why; correct them there or in prep review, then prep retry
 """
 FILES = [
     "chunks",

@@ -21,7 +21,7 @@ Why rows were rejected
           1  email:invalid_email (not a valid email address)
 
 Next
-  leads.prep/rejected.csv  every rejected row with its reasons; correct rows there, then prep retry
+  leads.prep/rejected.csv  the rejected rows and why; correct them there or in prep review, then prep retry
 """
 SECOND_REFUSED = Fault(kind=FaultKind.DAILY_QUOTA, at=2, place=Place.IMPORT)
 FINISHED = "This run was finished before: nothing was sent now.\n"

@@ -244,6 +244,7 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             "30 of 41 rows can be sent; nothing was sent yet.",
             [
                 "prep submit leads.prep",
+                "prep review leads.prep",
                 "prep retry leads.prep",
                 "prep check plain",
                 "prep report leads.prep --json",
@@ -259,7 +260,12 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             in_state("clean", rejected=2) | {"target": None, "chunks": [], "jobs": []},
             "Prepared, not sent",
             "Nothing can be sent: none of the 2 rows stand in an upload file.",
-            ["prep retry leads.prep", "prep check plain", "prep report leads.prep --json"],
+            [
+                "prep review leads.prep",
+                "prep retry leads.prep",
+                "prep check plain",
+                "prep report leads.prep --json",
+            ],
         ),
         (
             in_state("submitting", ready=5, sent=6, imported=4) | {"exit_code": 5},
@@ -289,7 +295,12 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
             in_state("reconciled", failed=2) | {"target": "sandbox"},
             "Finished, with rows to look at",
             "The local sandbox took none of the 2 rows.",
-            ["prep retry leads.prep", "prep reconcile leads.prep", "prep report leads.prep --json"],
+            [
+                "prep review leads.prep",
+                "prep retry leads.prep",
+                "prep reconcile leads.prep",
+                "prep report leads.prep --json",
+            ],
         ),
         (
             in_state("unknown", unknown=7, imported=3) | {"exit_code": 6},
