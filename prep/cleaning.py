@@ -21,7 +21,9 @@ from prep.config import Destination
 from prep.decision import Decision, Divided, decide, discarded, fates, second_pass
 from prep.duplicates import ORDINAL
 from prep.errors import FolderError, InputError, SourceError
-from prep.folder import Cleaned, Manifest, RunFolder, SourceRecord, add_up
+from prep.fate_table import add_up
+from prep.folder import RunFolder
+from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.model import Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Plan, Spill, UndecidedError, first_pass

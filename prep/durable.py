@@ -1,6 +1,7 @@
 """Writing files that are either there as a whole, also after a power cut, or not at all."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,3 +47,12 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def error_number(error: Exception) -> int:
+    """The system's number of an error, 0 if it has none.
+
+    Polars puts it into the text, as in `File too large (os error 27)`.
+    """
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return getattr(error, "errno", None) or (int(found[1]) if found else 0)

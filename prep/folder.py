@@ -4,206 +4,29 @@ import errno
 import fcntl
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, Final, Self
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from prep import durable
-from prep.config import Destination
-from prep.errors import BalanceError, FolderError
-from prep.model import Chunk, Convention, Fate, Reading
+from prep.errors import FolderError
+from prep.fate_table import ROWS, write_table
+from prep.manifest import MANIFEST_VERSION, Manifest, SourceRecord
+from prep.model import Chunk
 from prep.sources.containers import split_path
 from prep.sources.files import digest
-
-MANIFEST_VERSION: Final = 1
 
 _TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp", "source"})
 """What a run may leave that ended before its manifest had its name."""
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
-
-@dataclass(frozen=True)
-class SourceRecord:
-    """One input, as the manifest keeps it.
-
-    Attributes:
-        path: As the user gave it.
-        sha256: Digest of the file, in hexadecimal.
-        reading: How it was read.
-        columns: Its header as written.
-        notes: What the reader decided and may be wrong, a sentence each.
-        rows: Data rows, unreadable ones included; None until it was read.
-        skipped: Physical lines that hold no row: `kind` and `line`.
-        copy: Name of its copy in the run folder, if there is one; that is what was read.
-        lookup_position: Which column held the lookup field, counted from 0. What is a record depends on it,
-            so it must be the same when rows are looked up again by their number.
-    """
-
-    path: str
-    sha256: str
-    reading: Reading
-    columns: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    rows: int | None = None
-    skipped: tuple[Mapping[str, Any], ...] = ()
-    copy: str | None = None
-    lookup_position: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The record as files for machines hold it."""
-        raw = asdict(self)
-        return {"path": raw.pop("path"), "sha256": raw.pop("sha256"), **raw.pop("reading"), **raw}
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises:
-            KeyError, TypeError: It is something else.
-        """
-        return cls(
-            path=raw["path"],
-            sha256=raw["sha256"],
-            reading=Reading(**{part.name: raw[part.name] for part in fields(Reading)}),
-            columns=tuple(raw["columns"]),
-            notes=tuple(raw["notes"]),
-            rows=raw["rows"],
-            skipped=tuple(raw["skipped"]),
-            copy=raw["copy"],
-            lookup_position=raw["lookup_position"],
-        )
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """What cleaning found, in the words of `report.json`.
-
-    Attributes:
-        fields: REST names of the upload's columns.
-        chunks: The upload files.
-        reasons: `code`, `field` (None where a whole row is meant), `rows` and `shapes`.
-        changes: `field`, `rule` and `cells`.
-        notes: Values sent as they are that deserve a look: `code`, `field`, `cells` and the first `rows`.
-        blank_cells: `field` and `cells`: blanks among the rows of the upload files.
-        cleared_cells: The same of orders to clear the field.
-        seconds: Duration of each stage.
-        profile: What the columns of the valid rows hold (`Profile.to_json`).
-        duplicates: `size` and `groups`: how many groups of duplicates have how many rows, the kept one too.
-    """
-
-    fields: tuple[str, ...]
-    chunks: tuple[Chunk, ...]
-    reasons: tuple[Mapping[str, Any], ...]
-    changes: tuple[Mapping[str, Any], ...]
-    notes: tuple[Mapping[str, Any], ...]
-    blank_cells: tuple[Mapping[str, Any], ...]
-    cleared_cells: tuple[Mapping[str, Any], ...]
-    seconds: Mapping[str, float]
-    profile: Mapping[str, Any]
-    duplicates: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a run folder is for.
-
-    Attributes:
-        run_id: Name of the run, unique.
-        parent_run_id: The run whose rows this one tries again.
-        goal: `clean` or `run`.
-        sources: The inputs.
-        settings: `CleanSettings.to_json()`.
-        schema: `name`, `origin` (as given to `--schema`), `fingerprint`, and of the upload's `fields` the
-            `type` and `length` by which their values were judged.
-        mapping: `source`, `field` and `how` of each column.
-        suppression: `path` and `sha256` of each suppression list.
-        cleaned: None until cleaning is complete.
-        destination: Where the rows are to go; None for a run that only cleans.
-        has_ledger: Whether sending began. From then on a missing ledger is an error.
-        is_purged: Whether the rows' data was deleted.
-        conventions: How columns of dates and numbers are read, where their cells had to tell.
-        preflight: What deserved a look before the first byte was sent: `code`, `field`, `rows`, `message`.
-    """
-
-    run_id: str
-    goal: str
-    sources: tuple[SourceRecord, ...]
-    settings: Mapping[str, Any]
-    schema: Mapping[str, Any]
-    mapping: tuple[Mapping[str, Any], ...]
-    suppression: tuple[Mapping[str, str], ...] = ()
-    parent_run_id: str | None = None
-    cleaned: Cleaned | None = None
-    destination: Destination | None = None
-    has_ledger: bool = False
-    is_purged: bool = False
-    conventions: tuple[Convention, ...] = ()
-    preflight: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def results(self) -> Cleaned:
-        """What cleaning found.
-
-        Raises:
-            FolderError: It was not finished.
-        """
-        if self.cleaned is None:
-            raise FolderError(
-                "cleaning was interrupted", code="not_cleaned", hint="prep resume DIR carries on."
-            )
-        return self.cleaned
-
-    def to_json(self) -> dict[str, Any]:
-        """The manifest as its file holds it."""
-        sources = [source.to_json() for source in self.sources]
-        return {"version": MANIFEST_VERSION, **asdict(self), "sources": sources}
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises:
-            KeyError, TypeError: It is something else.
-        """
-        cleaned = raw["cleaned"]
-        return cls(
-            run_id=raw["run_id"],
-            goal=raw["goal"],
-            sources=tuple(SourceRecord.from_json(source) for source in raw["sources"]),
-            settings=raw["settings"],
-            schema=raw["schema"],
-            mapping=tuple(raw["mapping"]),
-            suppression=tuple(raw["suppression"]),
-            parent_run_id=raw["parent_run_id"],
-            destination=Destination(**raw["destination"]) if raw["destination"] else None,
-            has_ledger=raw["has_ledger"],
-            is_purged=raw.get("is_purged", False),
-            conventions=tuple(Convention(**column) for column in raw.get("conventions", ())),
-            preflight=tuple(raw.get("preflight", ())),
-            cleaned=cleaned
-            and Cleaned(
-                fields=tuple(cleaned["fields"]),
-                chunks=tuple(Chunk(**chunk) for chunk in cleaned["chunks"]),
-                reasons=tuple(cleaned["reasons"]),
-                changes=tuple(cleaned["changes"]),
-                notes=tuple(cleaned["notes"]),
-                blank_cells=tuple(cleaned["blank_cells"]),
-                cleared_cells=tuple(cleaned["cleared_cells"]),
-                seconds=cleaned["seconds"],
-                profile=cleaned["profile"],
-                duplicates=tuple(cleaned["duplicates"]),
-            ),
-        )
 
 
 class RunFolder:
@@ -321,7 +144,7 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            number = _error_number(error)
+            number = durable.error_number(error)
             if number in _NO_ROOM:
                 code, hint = "no_space", "Make room on the disk and run the same command again."
             elif number in _NOT_WRITABLE:
@@ -553,78 +376,7 @@ class RunFolder:
         """
         parts = [rows] if isinstance(rows, pl.DataFrame) else rows
         with durable.replacing(path or self.rows) as file:
-            _write_parquet(map(_complete, parts), file)
-
-
-def _complete(rows: pl.DataFrame) -> pl.DataFrame:
-    absent = [pl.lit(None, kind).alias(name) for name, kind in ROWS.items() if name not in rows.columns]
-    return rows.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
-
-
-def _write_parquet(parts: Iterator[pl.DataFrame], file: BinaryIO) -> None:
-    """Write parts of a table as they come.
-
-    Raises:
-        OSError: The file cannot be written; polars calls it an error of computing.
-    """
-    table = register_io_source(lambda *_: parts, schema=pl.Schema(ROWS), is_pure=False)
-    try:
-        table.sink_parquet(file, compression_level=1)
-    except pl.exceptions.ComputeError as error:
-        if number := _error_number(error):
-            raise OSError(number, os.strerror(number)) from error
-        raise
-
-
-ROWS: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
-    "source": pl.String,
-    "row": pl.UInt32,
-    "line": pl.UInt32,
-    "fate": pl.String,
-    "reasons": pl.List(pl.String),
-    "key": pl.String,
-    "kept_source": pl.String,
-    "kept_row": pl.UInt32,
-    "chunk": pl.String,
-    "batch_id": pl.Int64,
-    "message": pl.String,
-    "matched_by": pl.String,
-}
-"""Columns of `rows.parquet`."""
-
-
-def _error_number(error: Exception) -> int:
-    """The system's number of an error; polars puts it into the text, as in `File too large (os error 27)`."""
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return getattr(error, "errno", None) or (int(found[1]) if found else 0)
-
-
-def count_fates(rows: pl.DataFrame, read: int) -> dict[str, int]:
-    """Count rows by fate.
-
-    Args:
-        rows: The table of fates; needs `fate`.
-        read: How many rows the sources have.
-
-    Returns:
-        `read`, then every fate, zeros included.
-
-    Raises:
-        BalanceError: The fates do not add up to `read`.
-    """
-    return add_up(dict(rows.group_by("fate").len().rows()), read)
-
-
-def add_up(found: Mapping[str, int], read: int) -> dict[str, int]:
-    """As `count_fates`, of rows that were counted."""
-    counts = {str(fate): found.get(fate, 0) for fate in Fate}
-    if sum(counts.values()) != read:
-        raise BalanceError(
-            f"{read} rows were read, but {sum(counts.values())} have a fate",
-            code="unbalanced",
-            hint="This is a defect of prep; nothing that it says of this run can be relied upon.",
-        )
-    return {"read": read, **counts}
+            write_table(parts, file)
 
 
 def check_sources(folder: RunFolder, manifest: Manifest) -> None:

@@ -12,7 +12,8 @@ import polars as pl
 
 from prep import durable
 from prep.errors import FolderError, SourceError
-from prep.folder import RunFolder, SourceRecord
+from prep.folder import RunFolder
+from prep.manifest import SourceRecord
 from prep.model import FIND_OUT, Reading
 from prep.returned import adopt
 from prep.sources import Source, open_source

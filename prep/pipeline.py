@@ -14,11 +14,13 @@ from prep.cleaning import REJECTED_TAIL, Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
 from prep.decision import Divided, decide, discarded, second_pass
 from prep.errors import FolderError, SourceError
-from prep.folder import Manifest, RunFolder, add_up, check_sources
+from prep.fate_table import add_up
+from prep.folder import RunFolder, check_sources
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import ask_again, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
+from prep.manifest import Manifest
 from prep.model import Convention, Exchange, Fate, Job, JobState, JobStatus
 from prep.preflight import (
     SANDBOX,

@@ -12,8 +12,9 @@ import polars as pl
 from prep.checks import TYPE_CHECKS, longest
 from prep.config import Destination
 from prep.errors import FolderError, SchemaError, TerminalError
-from prep.folder import Manifest, RunFolder
+from prep.folder import RunFolder
 from prep.instance import Instance, ask_instance
+from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
 from prep.model import Format
 from prep.schema import LOOKUP_TYPES, Field, load_schema

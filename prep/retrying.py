@@ -11,8 +11,9 @@ from prep import durable
 from prep.config import CleanSettings
 from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
-from prep.folder import Manifest, RunFolder
+from prep.folder import RunFolder
 from prep.intake import reopen
+from prep.manifest import Manifest
 from prep.model import FIND_OUT, Fate
 from prep.people import Table
 from prep.preparation import Plan, make_plan, occurrences

@@ -12,9 +12,11 @@ from prep import durable
 from prep.advice import advise, known_schema
 from prep.cleaning import people_delimiter
 from prep.errors import BalanceError, FolderError
-from prep.folder import Manifest, RunFolder, check_sources, count_fates
+from prep.fate_table import count_fates
+from prep.folder import RunFolder, check_sources
 from prep.intake import reopen
 from prep.ledger import Ledger, Target
+from prep.manifest import Manifest
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 from prep.people import Table, defuse

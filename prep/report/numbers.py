@@ -10,8 +10,10 @@ import polars as pl
 
 from prep.advice import known_schema, summarise_messages
 from prep.errors import MarketoError, OutcomeUnknownError
-from prep.folder import Manifest, RunFolder, SourceRecord, add_up
+from prep.fate_table import add_up
+from prep.folder import RunFolder
 from prep.ledger import Ledger
+from prep.manifest import Manifest, SourceRecord
 from prep.model import Fate, Job, JobState
 from prep.returned import own_places
 

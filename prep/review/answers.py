@@ -9,7 +9,8 @@ from typing import Any, Final
 import polars as pl
 
 from prep.errors import FolderError
-from prep.folder import Manifest, RunFolder
+from prep.folder import RunFolder
+from prep.manifest import Manifest
 from prep.model import Reason
 from prep.pipeline import Run
 from prep.report import build_report

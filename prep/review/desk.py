@@ -11,7 +11,8 @@ import polars as pl
 
 from prep.corrections import CHANGES, LEFT_OUT, Journal, Steps
 from prep.errors import FolderError, SourceError
-from prep.folder import Manifest, RunFolder, check_sources
+from prep.folder import RunFolder, check_sources
+from prep.manifest import Manifest
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest

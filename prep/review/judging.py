@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from prep.folder import Manifest
 from prep.headers import FULL_NAME, NAME_PARTS
+from prep.manifest import Manifest
 from prep.model import FIND_OUT, Convention
 from prep.preparation import RECORD, judge_batch
 from prep.retrying import IDENTITY, Returned, plan_again, unite, united_columns

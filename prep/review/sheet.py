@@ -9,7 +9,8 @@ import polars as pl
 from prep.advice import Advice, advise, known_schema
 from prep.corrections import read_corrections
 from prep.errors import FolderError
-from prep.folder import Manifest, RunFolder
+from prep.folder import RunFolder
+from prep.manifest import Manifest
 from prep.model import Fate
 from prep.preparation import columns_of_all, occurrences
 from prep.retrying import IDENTITY, Returned, correct, read_returned

@@ -18,7 +18,9 @@ import pytest
 from prep.cleaning import DiskSpill
 from prep.config import Destination
 from prep.errors import BalanceError, FolderError
-from prep.folder import ROWS, Manifest, RunFolder, check_sources, count_fates
+from prep.fate_table import ROWS, count_fates
+from prep.folder import RunFolder, check_sources
+from prep.manifest import Manifest
 from prep.model import Chunk
 from prep.pipeline import Run, clean, resume_cleaning
 
