@@ -22,10 +22,12 @@ if TYPE_CHECKING:
         TerminalError,
         TransientError,
     )
+    from prep.in_memory import Prepared
     from prep.intake import Query
     from prep.marketo import Marketo
     from prep.model import Fate, Reason
-    from prep.pipeline import Prepared, Run, clean, prepare, purge, read, reconcile, retry, settle, submit
+    from prep.pipeline import clean, prepare, purge, read, reconcile, retry, settle, submit
+    from prep.runs import Run
     from prep.sandbox import Sandbox
     from prep.schema import Field, Schema, load_schema
 
@@ -42,10 +44,10 @@ _HOMES: Final = {
     "MarketoError": "prep.errors",
     "OutcomeUnknownError": "prep.errors",
     "PrepError": "prep.errors",
-    "Prepared": "prep.pipeline",
+    "Prepared": "prep.in_memory",
     "Query": "prep.intake",
     "Reason": "prep.model",
-    "Run": "prep.pipeline",
+    "Run": "prep.runs",
     "Sandbox": "prep.sandbox",
     "Schema": "prep.schema",
     "SchemaError": "prep.errors",

@@ -1,54 +1,50 @@
 """Start reading here: the stages in order, from lead files to the fate of every row."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from itertools import count
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import polars as pl
 
-from prep.cleaning import REJECTED_TAIL, Progress, clean_into
+from prep.cleaning import Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
-from prep.decision import Divided, decide, discarded, second_pass
-from prep.errors import FolderError, SourceError
-from prep.fate_table import add_up
+from prep.errors import FolderError
 from prep.folder import RunFolder, check_sources
+from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
-from prep.jobs import ask_again, fetch_files, run_jobs
-from prep.ledger import Ledger
+from prep.jobs import run_jobs
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
-from prep.manifest import Manifest
-from prep.model import Convention, Exchange, Fate, Job, JobState, JobStatus
-from prep.preflight import (
-    SANDBOX,
-    Finding,
-    check_destination,
-    check_fields,
-    find_destination,
-    refuse_other_host,
-)
-from prep.preparation import (
-    IDENTITY,
-    FirstPass,
-    MemorySpill,
-    Plan,
-    UndecidedError,
-    first_pass,
-    make_plan,
-    occurrences,
-)
+from prep.model import Exchange, Fate, Job
+from prep.preflight import SANDBOX, Finding, refuse_other_host
+from prep.preparation import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, plan_again, spool
+from prep.runs import Run, open_folder
 from prep.schema import DEFAULT_NAME, Schema, import_judge_ahead, load_schema
-from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
-from prep.settling import settle as settle_columns
+from prep.sending import noting, prepare_sending, recording, take_answers, write_down
+from prep.settlement import find_doubts, keep_files, open_ledger
 from prep.sources import Source, open_source
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
+
+__all__ = [
+    "Prepared",
+    "Run",
+    "check",
+    "clean",
+    "prepare",
+    "purge",
+    "read",
+    "reconcile",
+    "resume_cleaning",
+    "retry",
+    "settle",
+    "submit",
+]
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -65,62 +61,7 @@ def read(source: str | Path) -> pl.DataFrame:
     Raises:
         SourceError: The file cannot be read, or holds records that cannot be split; `prepare` lists these.
     """
-    opened = open_source(source)
-    batches = list(opened.read())
-    unreadable = pl.concat([batch.rejected for batch in batches])
-    if unreadable.height:
-        raise SourceError(
-            f"{opened.path}: {unreadable.height} records cannot be read, "
-            f"the first on line {unreadable['_line'][0]}",
-            code="unreadable_rows",
-            hint="Correct them, or use prep.prepare, which reads the rest and lists these.",
-            source=opened.path,
-            row=unreadable["_row"][0],
-        )
-    cells = pl.concat([batch.cells for batch in batches])
-    return cells.select(
-        *(pl.col(str(place)).alias(name) for place, name in enumerate(_distinct(opened.columns, IDENTITY))),
-        pl.lit(opened.path).alias("_source"),
-        "_row",
-        "_line",
-    )
-
-
-def _distinct(columns: Sequence[str], reserved: Sequence[str]) -> list[str]:
-    """Number the names that come again, or that are reserved, such that no two are the same."""
-    taken = {*columns, *reserved}
-    names = []
-    for name, before in occurrences(columns):
-        free = name
-        if before or name in reserved:
-            free = next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
-        taken.add(free)
-        names.append(free)
-    return names
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Rows that were prepared in memory.
-
-    Attributes:
-        ready: Survivors in source order: the schema's fields, then `_source`, `_row`, `_line`.
-        rejected: The sources' own columns as read (a name that is taken gets a number behind it), then
-            `_source`, `_row`, `_line`, `_reasons` (list of `field:code`) and `_raw` (text of records that
-            could not be split).
-        duplicates: Rows that lost, as prepared, then `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
-        counts: Rows by fate; `read` is the sum of all others.
-        merged: Values that merging left out: `field`, `value`, `_source`, `_row` (where they came from),
-            `_kept_source`, `_kept_row` (where they did not go).
-        conventions: How columns of dates or numbers were read, as their cells prove, where no option said it.
-    """
-
-    ready: pl.DataFrame
-    rejected: pl.DataFrame
-    duplicates: pl.DataFrame
-    counts: Mapping[str, int]
-    merged: pl.DataFrame
-    conventions: tuple[Convention, ...] = ()
+    return read_cells(open_source(source))
 
 
 def prepare(
@@ -137,67 +78,7 @@ def prepare(
         InputError: A source, a header, the schema or an option is wrong. Rejected rows are a result.
     """
     settings = make_settings(options)
-    plan = _plan(open_all(listed(sources), settings.reading), schema, settings)
-    spill = MemorySpill()
-    rejected: list[pl.DataFrame] = []
-    try:
-        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
-    except UndecidedError:
-        plan = settle_columns(plan)
-        spill.clear()
-        rejected.clear()
-        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
-    decision = decide(plan, first, spill)
-    divided = list(second_pass(plan, spill, decision, first))
-    names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
-    return Prepared(
-        ready=pl.concat(batch.ready for batch in divided).select(*plan.fields, *IDENTITY),
-        rejected=pl.concat(rejected).select(
-            *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *REJECTED_TAIL
-        ),
-        duplicates=pl.concat(batch.duplicates for batch in divided),
-        counts=_count(divided, first),
-        merged=discarded(decision, first),
-        conventions=tuple(convention for convention in plan.conventions if convention.value),
-    )
-
-
-def _count(divided: Sequence[Divided], first: FirstPass) -> dict[str, int]:
-    found: dict[str, int] = {
-        Fate.READY: sum(batch.ready.height for batch in divided),
-        Fate.DUPLICATE: sum(batch.duplicates.height for batch in divided),
-        Fate.REJECTED: sum(batch.height for batch in first.rejected),
-        Fate.SUPPRESSED: sum(batch.height for batch in first.suppressed),
-    }
-    return add_up(found, first.read)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run folder and what it says."""
-
-    folder: RunFolder
-
-    @property
-    def path(self) -> Path:
-        """Where the folder is."""
-        return self.folder.path
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """What `report.json` says, made anew from manifest, rows and ledger."""
-        return build_report(self.folder)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Rows by fate; `read` is the sum of all others."""
-        found = self.folder.count_rows()
-        return add_up(found, sum(found.values()))
-
-    @property
-    def rows(self) -> pl.DataFrame:
-        """The fate of every source row, in source order."""
-        return self.folder.read_rows()
+    return prepare_plan(_plan(open_all(listed(sources), settings.reading), schema, settings))
 
 
 def clean(
@@ -357,17 +238,17 @@ def submit(
         SchemaError: Marketo lacks a field of the upload, or does not let imports write it; nothing was sent.
         MarketoError: Marketo refused or cannot be reached; what it took before is settled.
     """
-    folder = _folder(run)
+    folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
         chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
         check_sources(folder, manifest)
         asked: list[Exchange] = []
-        with _noting(client, asked.append):
-            manifest = _prepare_sending(folder, manifest, client, destination)
+        with noting(client, asked.append):
+            manifest = prepare_sending(folder, manifest, client, destination)
         on_ready(Finding.all_from_json(manifest.preflight))
         folder.write_manifest(manifest)
-        with _recording(folder, manifest, client) as ledger:
+        with recording(folder, manifest, client) as ledger:
             for exchange in asked:
                 ledger.note(exchange)
 
@@ -391,65 +272,8 @@ def submit(
                     sleep=sleep,
                 )
             finally:
-                _settle(folder, manifest, ledger.jobs())
+                write_down(folder, manifest, ledger.jobs())
     return Run(folder)
-
-
-def _prepare_sending(
-    folder: RunFolder, manifest: Manifest, client: "Marketo", wanted: Destination | None
-) -> Manifest:
-    """What the folder is to know before the first byte is sent; later on that stays as it is."""
-    is_bound = has_begun(folder)
-    destination = find_destination(manifest.destination, client, wanted, is_bound=is_bound)
-    ready = replace(manifest, goal="run", destination=destination)
-    if is_bound or not manifest.results.chunks:
-        return ready
-    destination, findings = check_destination(client, destination)
-    findings += check_fields(folder, manifest, client, destination.target)
-    return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))
-
-
-@contextmanager
-def _noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None]:
-    """Take note of every call that the client makes meanwhile."""
-    before = client.on_exchange
-    client.on_exchange = note
-    try:
-        yield
-    finally:
-        client.on_exchange = before
-
-
-@contextmanager
-def _recording(folder: RunFolder, manifest: Manifest, client: "Marketo") -> Iterator[Ledger]:
-    """The ledger of a run, which takes note of every call that the client makes meanwhile."""
-    with open_ledger(folder, manifest) as ledger, _noting(client, ledger.note):
-        yield ledger
-
-
-def _settle(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
-    """Write down all that is known, the report even where a table for people cannot be made."""
-    try:
-        settle_rows(folder, manifest, jobs)
-    finally:
-        write_report(folder, build_report(folder))
-
-
-def _folder(run: Run | str | Path) -> RunFolder:
-    """The folder of a run that can still be worked on.
-
-    Raises:
-        FolderError: There is none, or its data was deleted.
-    """
-    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
-    if folder.manifest().is_purged:
-        raise FolderError(
-            f"{folder.path}: its data was deleted with prep purge",
-            code="purged",
-            hint=f"prep report {folder.path} still shows its numbers.",
-            source=str(folder.path),
-        )
-    return folder
 
 
 def retry(
@@ -475,7 +299,7 @@ def retry(
         SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
         FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
-    parent = _folder(run)
+    parent = open_folder(run)
     with parent.lock():
         manifest = parent.manifest()
         check_sources(parent, manifest)
@@ -507,47 +331,20 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
         FolderError: The run was altered, belongs to another destination, or another process works on it.
         MarketoError: Marketo cannot be reached, or knows a job no longer; what is at hand stays as it is.
     """
-    folder = _folder(run)
+    folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
         check_sources(folder, manifest)
         if manifest.destination is not None and read_jobs(folder):
             refuse_other_host(manifest.destination, client)
-            with _recording(folder, manifest, client) as ledger:
+            with recording(folder, manifest, client) as ledger:
                 try:
-                    _ask_again(folder, manifest, ledger, client)
+                    take_answers(folder, manifest, ledger, client)
                 finally:
-                    _settle(folder, manifest, ledger.jobs())
+                    write_down(folder, manifest, ledger.jobs())
         else:
             write_report(folder, build_report(folder))
     return Run(folder)
-
-
-def _ask_again(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: "Marketo") -> None:
-    """Take in what Marketo says now of unknown jobs, then of finished ones, where it leaves no doubt.
-
-    The files are in place before the ledger says so: whoever is interrupted in between asks once more.
-    """
-    chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
-    for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
-        answer = _answer(ledger, client, job)
-        if answer is None:
-            continue
-        told, files = answer
-        if find_doubts(folder, manifest, chunks[job.chunk], told, files):
-            continue
-        keep_files(folder, told, *files)
-        if job.state is JobState.UNKNOWN:
-            ledger.resolved(told)
-
-
-def _answer(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
-    """A job with its failure and its warning file, as far as there is anything to be had."""
-    if job.state is JobState.UNKNOWN:
-        return ask_again(ledger, client, job)
-    if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
-        return job, fetch_files(client, job)
-    return None
 
 
 def settle(
@@ -566,7 +363,7 @@ def settle(
     Raises:
         FolderError: The chunk is not one of the run's, or its outcome is not unknown.
     """
-    folder = _folder(run)
+    folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
         files = [known.file for known in manifest.results.chunks]
@@ -580,7 +377,7 @@ def settle(
             )
         with open_ledger(folder, manifest) as ledger:
             ledger.settle(file, decision, batch_id=batch_id)
-            _settle(folder, manifest, ledger.jobs())
+            write_down(folder, manifest, ledger.jobs())
     return Run(folder)
 
 
@@ -593,7 +390,7 @@ def purge(run: Run | str | Path) -> Run:
     Raises:
         FolderError: Rows of the run are still to be sent, under way or unknown.
     """
-    folder = _folder(run)
+    folder = open_folder(run)
     with folder.lock(), folder.review_lock() if folder.review.exists() else nullcontext():
         report = build_report(folder)
         open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
@@ -615,7 +412,7 @@ def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
     Raises:
         InputError: The sources, the schema or the folder are not what they were.
     """
-    run = Run(_folder(path))
+    run = Run(open_folder(path))
     manifest = run.folder.manifest()
     if manifest.cleaned is not None:
         if not run.folder.has_report:  # cleaning was done, but prep was killed before it said so

@@ -1,0 +1,127 @@
+"""A plan → frames in memory; nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import polars as pl
+
+from prep.cleaning import REJECTED_TAIL
+from prep.decision import Divided, decide, discarded, second_pass
+from prep.errors import SourceError
+from prep.fate_table import add_up
+from prep.model import Convention, Fate
+from prep.preparation import (
+    IDENTITY,
+    FirstPass,
+    MemorySpill,
+    Plan,
+    UndecidedError,
+    first_pass,
+    occurrences,
+)
+from prep.settling import settle
+from prep.sources import Source
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows that were prepared in memory.
+
+    Attributes:
+        ready: Survivors in source order: the schema's fields, then `_source`, `_row`, `_line`.
+        rejected: The sources' own columns as read (a name that is taken gets a number behind it), then
+            `_source`, `_row`, `_line`, `_reasons` (list of `field:code`) and `_raw` (text of records that
+            could not be split).
+        duplicates: Rows that lost, as prepared, then `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
+        counts: Rows by fate; `read` is the sum of all others.
+        merged: Values that merging left out: `field`, `value`, `_source`, `_row` (where they came from),
+            `_kept_source`, `_kept_row` (where they did not go).
+        conventions: How columns of dates or numbers were read, as their cells prove, where no option said it.
+    """
+
+    ready: pl.DataFrame
+    rejected: pl.DataFrame
+    duplicates: pl.DataFrame
+    counts: Mapping[str, int]
+    merged: pl.DataFrame
+    conventions: tuple[Convention, ...] = ()
+
+
+def prepare_plan(plan: Plan) -> Prepared:
+    """Run a plan's stages over batches that are held in memory.
+
+    Raises:
+        InputError: A source turns out to be unusable.
+    """
+    spill = MemorySpill()
+    rejected: list[pl.DataFrame] = []
+    try:
+        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
+    except UndecidedError:
+        plan = settle(plan)
+        spill.clear()
+        rejected.clear()
+        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
+    decision = decide(plan, first, spill)
+    divided = list(second_pass(plan, spill, decision, first))
+    names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
+    return Prepared(
+        ready=pl.concat(batch.ready for batch in divided).select(*plan.fields, *IDENTITY),
+        rejected=pl.concat(rejected).select(
+            *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *REJECTED_TAIL
+        ),
+        duplicates=pl.concat(batch.duplicates for batch in divided),
+        counts=_count(divided, first),
+        merged=discarded(decision, first),
+        conventions=tuple(convention for convention in plan.conventions if convention.value),
+    )
+
+
+def read_cells(source: Source) -> pl.DataFrame:
+    """All cells of a source as text, with the identity of each row.
+
+    Raises:
+        SourceError: It holds records that cannot be split.
+    """
+    batches = list(source.read())
+    unreadable = pl.concat([batch.rejected for batch in batches])
+    if unreadable.height:
+        raise SourceError(
+            f"{source.path}: {unreadable.height} records cannot be read, "
+            f"the first on line {unreadable['_line'][0]}",
+            code="unreadable_rows",
+            hint="Correct them, or use prep.prepare, which reads the rest and lists these.",
+            source=source.path,
+            row=unreadable["_row"][0],
+        )
+    cells = pl.concat([batch.cells for batch in batches])
+    return cells.select(
+        *(pl.col(str(place)).alias(name) for place, name in enumerate(_distinct(source.columns, IDENTITY))),
+        pl.lit(source.path).alias("_source"),
+        "_row",
+        "_line",
+    )
+
+
+def _distinct(columns: Sequence[str], reserved: Sequence[str]) -> list[str]:
+    """Number the names that come again, or that are reserved, such that no two are the same."""
+    taken = {*columns, *reserved}
+    names = []
+    for name, before in occurrences(columns):
+        free = name
+        if before or name in reserved:
+            free = next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
+        taken.add(free)
+        names.append(free)
+    return names
+
+
+def _count(divided: Sequence[Divided], first: FirstPass) -> dict[str, int]:
+    found: dict[str, int] = {
+        Fate.READY: sum(batch.ready.height for batch in divided),
+        Fate.DUPLICATE: sum(batch.duplicates.height for batch in divided),
+        Fate.REJECTED: sum(batch.height for batch in first.rejected),
+        Fate.SUPPRESSED: sum(batch.height for batch in first.suppressed),
+    }
+    return add_up(found, first.read)

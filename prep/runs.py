@@ -1,0 +1,57 @@
+"""A run as callers hold it: its folder, and what that says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from prep.errors import FolderError
+from prep.fate_table import add_up
+from prep.folder import RunFolder
+from prep.report import build_report
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what it says."""
+
+    folder: RunFolder
+
+    @property
+    def path(self) -> Path:
+        """Where the folder is."""
+        return self.folder.path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What `report.json` says, made anew from manifest, rows and ledger."""
+        return build_report(self.folder)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by fate; `read` is the sum of all others."""
+        found = self.folder.count_rows()
+        return add_up(found, sum(found.values()))
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The fate of every source row, in source order."""
+        return self.folder.read_rows()
+
+
+def open_folder(run: Run | str | Path) -> RunFolder:
+    """The folder of a run that can still be worked on.
+
+    Raises:
+        FolderError: There is none, or its data was deleted.
+    """
+    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    if folder.manifest().is_purged:
+        raise FolderError(
+            f"{folder.path}: its data was deleted with prep purge",
+            code="purged",
+            hint=f"prep report {folder.path} still shows its numbers.",
+            source=str(folder.path),
+        )
+    return folder

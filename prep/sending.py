@@ -1,0 +1,86 @@
+"""What `submit` and `reconcile` share: the look before the first byte, and what is written afterwards."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from prep.config import Destination
+from prep.folder import RunFolder
+from prep.jobs import ask_again, fetch_files
+from prep.ledger import Ledger
+from prep.manifest import Manifest
+from prep.model import Exchange, Job, JobState, JobStatus
+from prep.preflight import check_destination, check_fields, find_destination
+from prep.report import build_report, has_begun, write_report
+from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
+
+if TYPE_CHECKING:
+    from prep.marketo import Marketo
+
+
+def prepare_sending(
+    folder: RunFolder, manifest: Manifest, client: "Marketo", wanted: Destination | None
+) -> Manifest:
+    """What the folder is to know before the first byte is sent; later on that stays as it is."""
+    is_bound = has_begun(folder)
+    destination = find_destination(manifest.destination, client, wanted, is_bound=is_bound)
+    ready = replace(manifest, goal="run", destination=destination)
+    if is_bound or not manifest.results.chunks:
+        return ready
+    destination, findings = check_destination(client, destination)
+    findings += check_fields(folder, manifest, client, destination.target)
+    return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))
+
+
+@contextmanager
+def noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None]:
+    """Take note of every call that the client makes meanwhile."""
+    before = client.on_exchange
+    client.on_exchange = note
+    try:
+        yield
+    finally:
+        client.on_exchange = before
+
+
+@contextmanager
+def recording(folder: RunFolder, manifest: Manifest, client: "Marketo") -> Iterator[Ledger]:
+    """The ledger of a run, which takes note of every call that the client makes meanwhile."""
+    with open_ledger(folder, manifest) as ledger, noting(client, ledger.note):
+        yield ledger
+
+
+def write_down(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
+    """Write down all that is known, the report even where a table for people cannot be made."""
+    try:
+        settle_rows(folder, manifest, jobs)
+    finally:
+        write_report(folder, build_report(folder))
+
+
+def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: "Marketo") -> None:
+    """Take in what Marketo says now of unknown jobs, then of finished ones, where it leaves no doubt.
+
+    The files are in place before the ledger says so: whoever is interrupted in between asks once more.
+    """
+    chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+    for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
+        answer = _answer(ledger, client, job)
+        if answer is None:
+            continue
+        told, files = answer
+        if find_doubts(folder, manifest, chunks[job.chunk], told, files):
+            continue
+        keep_files(folder, told, *files)
+        if job.state is JobState.UNKNOWN:
+            ledger.resolved(told)
+
+
+def _answer(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
+    """A job with its failure and its warning file, as far as there is anything to be had."""
+    if job.state is JobState.UNKNOWN:
+        return ask_again(ledger, client, job)
+    if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
+        return job, fetch_files(client, job)
+    return None
