@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from prep.in_memory import Prepared
     from prep.intake import Query
     from prep.marketo import Marketo
-    from prep.model import Fate, Reason
+    from prep.model import Convention, Exchange, Fate, Job, Reason
     from prep.pipeline import clean, prepare, purge, read, reconcile, retry, settle, submit
+    from prep.preflight import Finding
     from prep.runs import Run
     from prep.sandbox import Sandbox
     from prep.schema import Field, Schema, load_schema
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "BalanceError": "prep.errors",
     "CleanSettings": "prep.config",
+    "Convention": "prep.model",
     "Destination": "prep.config",
+    "Exchange": "prep.model",
     "Fate": "prep.model",
     "Field": "prep.schema",
+    "Finding": "prep.preflight",
     "FolderError": "prep.errors",
     "HeaderError": "prep.errors",
     "InputError": "prep.errors",
+    "Job": "prep.model",
     "Marketo": "prep.marketo",
     "MarketoError": "prep.errors",
     "OutcomeUnknownError": "prep.errors",
@@ -70,12 +75,16 @@ _HOMES: Final = {
 __all__ = [
     "BalanceError",
     "CleanSettings",
+    "Convention",
     "Destination",
+    "Exchange",
     "Fate",
     "Field",
+    "Finding",
     "FolderError",
     "HeaderError",
     "InputError",
+    "Job",
     "Marketo",
     "MarketoError",
     "OutcomeUnknownError",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Unpack
 
 import polars as pl
 
@@ -45,6 +45,9 @@ __all__ = [
     "settle",
     "submit",
 ]
+
+
+_LOCAL_POLL_SECONDS: Final = (0.1, 1.0)
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -202,7 +205,7 @@ def submit(
     wait: bool = True,
     timeout_seconds: float | None = None,
     queue_slots: int = JOBS_QUEUED,
-    poll_seconds: tuple[float, float] = POLL_SECONDS,
+    poll_seconds: tuple[float, float] | None = None,
     on_ready: Callable[[Sequence[Finding]], None] = lambda _: None,
     progress: Callable[[tuple[Job, ...]], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -224,7 +227,8 @@ def submit(
         wait: Whether to stay until Marketo has finished all jobs.
         timeout_seconds: Longest stay; None is as long as it takes.
         queue_slots: How many of Marketo's ten queue places to use at the most.
-        poll_seconds: Shortest and longest pause between two looks at the queue.
+        poll_seconds: Shortest and longest pause between two looks at the queue; by default 5 and 30, as
+            Marketo asks for, and less with a sandbox.
         on_ready: Told what deserves a look, right before anything is sent; whatever it raises stops that.
         progress: Told of all jobs whenever one of them moved.
         clock: Monotonic seconds.
@@ -267,13 +271,17 @@ def submit(
                     queue_slots=queue_slots,
                     wait=wait,
                     timeout_seconds=timeout_seconds,
-                    poll_seconds=poll_seconds,
+                    poll_seconds=poll_seconds or _usual_pauses(client),
                     clock=clock,
                     sleep=sleep,
                 )
             finally:
                 write_down(folder, manifest, ledger.jobs())
     return Run(folder)
+
+
+def _usual_pauses(client: "Marketo") -> tuple[float, float]:
+    return _LOCAL_POLL_SECONDS if client.is_local else POLL_SECONDS
 
 
 def retry(

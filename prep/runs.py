@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -17,6 +17,23 @@ class Run:
     """A run folder and what it says."""
 
     folder: RunFolder
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Take a run up that was cleaned before, here or in another process.
+
+        Raises:
+            FolderError: The folder is no run folder, is damaged, or its cleaning was interrupted.
+        """
+        run = cls(RunFolder.open(path))
+        if run.folder.manifest().cleaned is None:
+            raise FolderError(
+                f"{path}: cleaning was interrupted",
+                code="not_cleaned",
+                hint="prep resume DIR carries on.",
+                source=str(path),
+            )
+        return run
 
     @property
     def path(self) -> Path:

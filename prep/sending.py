@@ -35,9 +35,14 @@ def prepare_sending(
 
 @contextmanager
 def noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None]:
-    """Take note of every call that the client makes meanwhile."""
+    """Take note of every call that the client makes meanwhile, before whoever listened to it is told."""
     before = client.on_exchange
-    client.on_exchange = note
+
+    def both(exchange: Exchange) -> None:
+        note(exchange)
+        before(exchange)
+
+    client.on_exchange = both
     try:
         yield
     finally:

@@ -21,5 +21,19 @@ def test_the_list_of_public_names_is_complete_and_sorted() -> None:
     assert dir(prep) == prep.__all__
 
 
+def test_these_names_are_public_and_no_others() -> None:
+    assert " ".join(prep.__all__) == (
+        "BalanceError CleanSettings Convention Destination Exchange Fate Field Finding FolderError "
+        "HeaderError InputError Job Marketo MarketoError OutcomeUnknownError PrepError Prepared "
+        "Query Reason Run Sandbox Schema SchemaError SettingsError SourceError TerminalError "
+        "TransientError clean load_schema prepare purge read reconcile retry settle submit"
+    )
+
+
+def test_no_submodule_bears_the_name_of_a_public_function() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(prep.__path__)}
+    assert modules & set(prep.__all__) == set()
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(prep, "nothing")

@@ -107,6 +107,11 @@ class Marketo:
         """Host that this client talks to, with its port if it is not the usual one."""
         return self._transport.host
 
+    @property
+    def is_local(self) -> bool:
+        """Whether that host is this machine, as a sandbox is."""
+        return self._transport.is_local
+
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
         self._transport.close()

@@ -102,8 +102,9 @@ class Transport:
         self.host: Final = address.netloc.lower()
         self._base = f"{address.scheme}://{self.host}"
         self._session = requests.Session()
+        self.is_local: Final = _is_loopback(address.hostname or "")
         # A proxy from the environment must not see what is meant for this machine only.
-        self._session.trust_env = not _is_loopback(address.hostname or "")
+        self._session.trust_env = not self.is_local
 
     def send(self, call: Call, token: Secret | None) -> Reply:
         """Send a call once.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import prep.pipeline
 from prep.errors import PrepError
 from prep.folder import RunFolder
+from prep.limits import POLL_SECONDS
 from prep.marketo import Marketo
 from prep.sandbox import Sandbox
 from tests.crash.steps import Steps
@@ -78,7 +79,7 @@ def send_run(pipe: "Connection[Any, Any]", steps: Steps, folder: Path, url: str,
         sleep=clock.sleep,
         jitter=random.Random(0),  # noqa: S311
     ) as client:
-        prep.pipeline.submit(folder, client, clock=clock.now, sleep=clock.sleep)
+        prep.pipeline.submit(folder, client, poll_seconds=POLL_SECONDS, clock=clock.now, sleep=clock.sleep)
 
 
 def clean_run(_: "Connection[Any, Any]", steps: Steps, source: Path, folder: Path) -> None:

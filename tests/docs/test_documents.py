@@ -26,6 +26,8 @@ DOCUMENTS = [
     *sorted((PROJECT / "docs").glob("*.md")),
     PROJECT / "sample_data/README.md",
 ]
+TESTED_ELSEWHERE = {"python.md": "tests/library/test_page.py"}
+"""Pages whose Python examples follow one another."""
 
 
 def _blocks(document: Path, language: str) -> list[str]:
@@ -73,7 +75,12 @@ def test_a_transcript_is_what_the_command_prints(
 
 @pytest.mark.parametrize(
     ("document", "code"),
-    [(document.name, block) for document in DOCUMENTS for block in _blocks(document, "python")],
+    [
+        (document.name, block)
+        for document in DOCUMENTS
+        if document.name not in TESTED_ELSEWHERE
+        for block in _blocks(document, "python")
+    ],
 )
 def test_a_python_example_runs(workplace: Path, document: str, code: str) -> None:
     done = subprocess.run(

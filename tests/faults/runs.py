@@ -10,6 +10,7 @@ from pathlib import Path
 from prep.errors import MarketoError
 from prep.folder import RunFolder
 from prep.jobs import are_settled
+from prep.limits import POLL_SECONDS
 from prep.marketo import Marketo
 from prep.model import Job, JobState
 from prep.pipeline import Run, settle, submit
@@ -34,7 +35,14 @@ class Attempt:
         for _ in range(_ATTEMPTS):
             try:
                 with self.client() as client:
-                    submit(self.run, client, clock=self.now, sleep=self.sandbox.advance, **options)  # type: ignore[arg-type]  # one flag
+                    submit(
+                        self.run,
+                        client,
+                        poll_seconds=POLL_SECONDS,
+                        clock=self.now,
+                        sleep=self.sandbox.advance,
+                        **options,  # type: ignore[arg-type]  # one flag
+                    )
             except MarketoError:
                 continue
             return

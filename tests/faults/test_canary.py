@@ -16,6 +16,7 @@ import pytest
 
 from prep.errors import MarketoError
 from prep.folder import RunFolder
+from prep.limits import POLL_SECONDS
 from prep.marketo import Marketo
 from prep.pipeline import Run, submit
 from prep.sandbox import Behaviour, Fault, FaultKind, Sandbox
@@ -133,7 +134,13 @@ def test_no_traceback_and_no_log_record_has_it(
             jitter=random.Random(0),  # noqa: S311
         )
         try:
-            submit(Run(RunFolder(folder)), client, clock=lambda: sandbox.now, sleep=sandbox.advance)
+            submit(
+                Run(RunFolder(folder)),
+                client,
+                poll_seconds=POLL_SECONDS,
+                clock=lambda: sandbox.now,
+                sleep=sandbox.advance,
+            )
         except MarketoError as error:
             told = traceback.format_exception(error)
             told += [str(error), repr(error), repr(error.facts), repr(client), repr(vars(error))]

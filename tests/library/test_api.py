@@ -1,0 +1,186 @@
+"""The library as a program uses it: frames in, frames out, silent, without state, from several threads."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import prep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEADS = """email,firstName,company
+ada@example.com,Ada,Winter Clocks
+not-an-address,Nemo,
+ADA@example.com,Ada,Winter Clocks Ltd
+ben@example.org,Ben,Fischer Tools
+"""
+"""Four rows: one is rejected, one loses to another one, two are ready."""
+
+VALUES = ("ada@example.com", "Ada", "Winter Clocks", "not-an-address", "Nemo", "ben@example.org", "Fischer")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith(("MARKETO_", "PREP_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leads.csv").write_text(LEADS, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def sandbox() -> "Iterator[prep.Sandbox]":
+    with prep.Sandbox(job_seconds=0) as running:
+        yield running
+
+
+def connect(sandbox: prep.Sandbox) -> prep.Marketo:
+    return prep.Marketo(sandbox.url, "id", "secret")
+
+
+def some(counts: dict[str, int]) -> dict[str, int]:
+    return {fate: rows for fate, rows in counts.items() if rows}
+
+
+def test_the_contract_word_for_word() -> None:
+    schema = prep.load_schema("lead")
+    assert type(schema.to_pandera()).__name__ == "DataFrameSchema"
+    cells = prep.read("leads.csv")
+    assert cells.columns == ["email", "firstName", "company", "_source", "_row", "_line"]
+    prepared = prep.prepare("leads.csv", schema)
+    assert (prepared.ready.height, prepared.rejected.height, prepared.duplicates.height) == (2, 1, 1)
+    assert some(dict(prepared.counts)) == {"read": 4, "ready": 2, "rejected": 1, "duplicate": 1}
+    run = prep.clean("leads.csv", "out/", schema=schema)
+    with prep.Sandbox() as sandbox:
+        client = prep.Marketo(sandbox.url, "id", "secret")
+        outcome = prep.submit(run, client)
+    assert outcome.rows["fate"].to_list() == ["duplicate", "rejected", "imported", "imported"]
+    assert some(outcome.counts) == {"read": 4, "imported": 2, "rejected": 1, "duplicate": 1}
+
+
+def test_a_frame_is_as_good_as_the_file_that_it_was_read_from() -> None:
+    frame = pl.read_csv("leads.csv")
+    identity = ["_source", "_row", "_line"]
+    from_file = prep.prepare("leads.csv")
+    for given in (frame, frame.lazy()):
+        prepared = prep.prepare(given)
+        assert_frame_equal(prepared.ready.drop(identity), from_file.ready.drop(identity))
+        assert dict(prepared.counts) == dict(from_file.counts)
+    run = prep.clean([frame.lazy(), "leads.csv"], "both")
+    assert (run.counts["read"], run.counts["ready"]) == (8, 2)
+    assert set(run.rows["source"]) == {"frame 1", "leads.csv"}
+    assert prep.clean([frame.lazy(), "leads.csv"], "both").path == run.path, "the same again is taken up"
+
+
+def test_a_run_is_opened_again_by_its_folder(sandbox: prep.Sandbox) -> None:
+    prep.clean("leads.csv", "out")
+    run = prep.Run.open("out")
+    assert run.report["state"] == "clean"
+    assert prep.submit(run, connect(sandbox)).counts["imported"] == 2
+    with pytest.raises(prep.FolderError):
+        prep.Run.open("nothing")
+
+
+def test_nothing_is_printed_and_nothing_logged_but_by_http_libraries(
+    sandbox: prep.Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    use_everything(sandbox)
+    assert capfd.readouterr() == ("", "")
+    assert {record.name.partition(".")[0] for record in caplog.records} <= {"urllib3", "asyncio", "uvicorn"}
+    logged = "\n".join(record.getMessage() for record in caplog.records)
+    assert [value for value in (*VALUES, "secret", "access_token") if value in logged] == []
+
+
+def test_the_process_is_left_as_it_was(sandbox: prep.Sandbox) -> None:
+    def state() -> tuple[object, ...]:
+        return (
+            dict(os.environ),
+            Path.cwd(),
+            list(logging.root.handlers),
+            logging.root.level,
+            list(warnings.filters),
+            [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)],
+            threading.excepthook,
+            list(sys.path),
+            pl.Config.state(),
+        )
+
+    prep.prepare("leads.csv")
+    before = state()
+    threads = set(threading.enumerate())
+    use_everything(sandbox)
+    assert state() == before
+    assert {thread for thread in threading.enumerate() if not thread.daemon} <= threads
+
+
+def use_everything(sandbox: prep.Sandbox) -> None:
+    prep.load_schema("lead").to_pandera()
+    prep.read("leads.csv")
+    prep.prepare("leads.csv", keep="merge")
+    run = prep.clean("leads.csv", "first")
+    with connect(sandbox) as client:
+        prep.submit(run, client)
+        prep.reconcile(run, client)
+        prep.submit(prep.retry(run, everything=True), client)
+    with prep.Sandbox(job_seconds=0, faults=["lost-reply"]) as forgetful, connect(forgetful) as client:
+        lost = prep.submit(prep.clean("leads.csv", "second"), client)
+        assert lost.counts["unknown"] == 2
+        prep.settle(lost, "leads-0001.csv", "landed")
+        prep.purge(prep.submit(lost, client))
+
+
+def test_several_runs_at_once_each_in_a_thread_of_its_own(here: Path, sandbox: prep.Sandbox) -> None:
+    def work(number: int) -> prep.Run:
+        source = here / f"{number}.csv"
+        rows = "".join(f"p{number}-{row}@example.com,P{row}\n" for row in range(number + 1))
+        source.write_text(f"email,firstName\n{rows}bad,X\n")
+        with connect(sandbox) as client:
+            return prep.submit(prep.clean(source, here / f"{number}.prep"), client)
+
+    with ThreadPoolExecutor(6) as threads:
+        runs = list(threads.map(work, range(6)))
+    assert [some(run.counts) for run in runs] == [
+        {"read": number + 2, "imported": number + 1, "rejected": 1} for number in range(6)
+    ]
+    emails = [str(lead["email"]) for lead in sandbox.leads() if str(lead["firstName"]).startswith("P")]
+    assert len(emails) == len(set(emails)) == 21
+    assert len(sandbox.jobs()) == 6
+
+
+def test_of_two_threads_on_one_folder_the_second_is_refused() -> None:
+    reading, refused = threading.Event(), threading.Event()
+
+    def stay(*_: object) -> None:
+        reading.set()
+        assert refused.wait(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(prep.clean, "leads.csv", "out", progress=stay)
+        assert reading.wait(60)
+        with pytest.raises(prep.FolderError) as caught:
+            prep.clean("leads.csv", "out")
+        refused.set()
+        assert first.result().counts["read"] == 4
+    assert caught.value.code == "folder_in_use"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = ("polars", "pandera", "requests", "rich", "click", "starlette", "pytest")
+    code = f"import prep, sys; dir(prep); print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
