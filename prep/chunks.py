@@ -10,6 +10,7 @@ import polars as pl
 from prep.model import Format
 from prep.multipart import framing_bytes
 
+_LEADS: Final = "leads"
 _MOST_FILES: Final = 999_999
 """More than any run has. A longer number makes a file name, and so the body, a little longer."""
 
@@ -73,9 +74,11 @@ def _quote_cells(column: pl.Series, special: str) -> pl.Series:
     return column.clone().scatter(needs_quotes.arg_true(), quoted.to_series())
 
 
-def largest_line_bytes(fields: Sequence[str], file_format: Format, max_bytes: int) -> int:
+def largest_line_bytes(
+    fields: Sequence[str], file_format: Format, max_bytes: int, *, stem: str = _LEADS
+) -> int:
     """The longest line, its end included, that every upload file with this header can hold."""
-    name = _name(_MOST_FILES, file_format)
+    name = _name(stem, _MOST_FILES, file_format)
     return max_bytes - 1 - framing_bytes(name) - len(_header(fields, file_format))
 
 
@@ -91,24 +94,25 @@ def split(
     *,
     max_bytes: int,
     first_number: int = 1,
+    stem: str = _LEADS,
 ) -> Iterator[Piece]:
     """Cut rows into upload files whose whole multipart body stays below `max_bytes`.
 
     Rows keep their order. A file closes only when the next row would not fit. Equal rows give equal files,
-    whatever the batches. The files are numbered from `first_number`.
+    whatever the batches. The files are numbered from `first_number`; their names begin with `stem`.
 
     Raises:
         ValueError: A row alone does not fit; `largest_line_bytes` tells beforehand.
     """
     header = _header(fields, file_format)
     writer = _Writer(
-        header, lambda number: max_bytes - 1 - framing_bytes(_name(number, file_format)), first_number
+        header, lambda number: max_bytes - 1 - framing_bytes(_name(stem, number, file_format)), first_number
     )
     for batch in batches:
         for number, content, rows in writer.add(render(batch, fields, file_format)):
-            yield Piece(_name(number, file_format), content, rows)
+            yield Piece(_name(stem, number, file_format), content, rows)
     for number, content, rows in writer.finish():
-        yield Piece(_name(number, file_format), content, rows)
+        yield Piece(_name(stem, number, file_format), content, rows)
 
 
 def _header(fields: Sequence[str], file_format: Format) -> bytes:
@@ -116,8 +120,8 @@ def _header(fields: Sequence[str], file_format: Format) -> bytes:
     return render(names, fields, file_format).content
 
 
-def _name(number: int, file_format: Format) -> str:
-    return f"leads-{number:04d}.{file_format}"
+def _name(stem: str, number: int, file_format: Format) -> str:
+    return f"{stem}-{number:04d}.{file_format}"
 
 
 class _Writer:

@@ -373,7 +373,7 @@ class _CellCounts:
 def _cut(plan: Plan, decision: Decision, spill: DiskSpill, frames: Iterator[pl.DataFrame]) -> Iterator[Piece]:
     """Cut rows into files; where blank cells are left out, one group after the other."""
     settings = plan.settings
-    split_up = partial(split, file_format=settings.format, max_bytes=settings.max_bytes)
+    split_up = partial(split, file_format=settings.format, max_bytes=settings.max_bytes, stem=plan.stem)
     if decision.groups is None:
         yield from split_up(frames, plan.fields)
         return

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +27,7 @@ from prep.model import (
     States,
     Unknown,
 )
+from prep.objects import FLAGS, LEADS, ImportObject, parse_object
 
 SETTINGS_FILE: Final = Path("prep.toml")
 
@@ -39,7 +40,8 @@ class CleanSettings:
     """How source rows become upload files.
 
     Attributes:
-        lookup_field: REST name of the field that identifies a lead; `id` means update only.
+        lookup_field: REST name of the field that identifies a lead; `id` means update only. Of a custom
+            object its dedupe fields, joined by commas; empty until the schema told them.
         format: Format of the upload files.
         maps: Source column → field, as the user decided; an empty field leaves the column out.
         mapping: The same from a saved mapping: columns that no source has are passed over, and `maps` goes
@@ -68,6 +70,7 @@ class CleanSettings:
         consent: Field that says whether a person agreed; rows without are not sent.
         consent_countries: ISO codes of the countries whose people must have agreed; none for all.
         reading: How all sources are read, where it was said.
+        object: What the rows become: `leads`, `program-members` or `customobjects/NAME`.
     """
 
     lookup_field: str = "email"
@@ -98,8 +101,10 @@ class CleanSettings:
     consent: str | None = None
     consent_countries: tuple[str, ...] = ()
     reading: Reading = FIND_OUT
+    object: str = str(LEADS)
 
     def __post_init__(self) -> None:
+        parse_object(self.object)
         if not _SMALLEST_BODY_BYTES <= self.max_bytes <= MAX_BODY_BYTES_CEILING:
             raise SettingsError(
                 f"--max-bytes is {self.max_bytes}",
@@ -167,6 +172,7 @@ class CleanSettings:
             "delimiter": self.reading.delimiter,
             "header_line": self.reading.header_line,
             "sheet": self.reading.sheet,
+            "object": self.object,
         }
 
     @classmethod
@@ -205,6 +211,7 @@ class CleanSettings:
                 consent=raw["consent"],
                 consent_countries=tuple(raw["consent_countries"]),
                 reading=Reading(**{name: raw[name] for name in _READING_OPTIONS}),
+                object=raw.get("object", str(LEADS)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
             raise FolderError(
@@ -251,6 +258,7 @@ class CleanOptions(TypedDict, total=False):
     delimiter: str | None
     header_line: int | None
     sheet: str | None
+    object: str
 
 
 _READING_OPTIONS: Final = ("encoding", "delimiter", "header_line", "sheet")
@@ -269,8 +277,9 @@ def make_settings(options: CleanOptions) -> CleanSettings:
             hint=f"Options: {', '.join(CleanOptions.__annotations__)}.",
         )
     defaults = CleanSettings()
+    into = parse_object(options.get("object", defaults.object))
     return CleanSettings(
-        lookup_field=options.get("lookup_field", defaults.lookup_field),
+        lookup_field=options.get("lookup_field", into.kind.lookup_field),
         format=_choose(Format, "format", options.get("format", defaults.format)),
         maps=dict(options.get("maps", {})),
         mapping=dict(options.get("mapping", {})),
@@ -305,6 +314,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
             header_line=options.get("header_line"),
             sheet=options.get("sheet"),
         ),
+        object=str(into),
     )
 
 
@@ -330,14 +340,20 @@ class Destination:
         list_id: Static list that the leads become members of.
         list_name: The same list by name, as long as nobody asked Marketo for its id.
         partition_name: Lead partition of new leads.
+        program_id: Program that the rows become members of.
+        program_status: Status that they get there.
     """
 
     target: str
     list_id: int | None = None
     list_name: str | None = None
     partition_name: str | None = None
+    program_id: int | None = None
+    program_status: str | None = None
 
     def __str__(self) -> str:
+        if self.program_id is not None:
+            return f"{self.target}, program {self.program_id}, status {self.program_status}"
         listed = f"list {self.list_name or self.list_id or 'none'}"
         return f"{self.target}, {listed}, partition {self.partition_name or 'none'}"
 
@@ -346,6 +362,34 @@ class Destination:
         if self.list_name and self.list_name == other.list_name:
             return replace(self, list_id=None) == replace(other, list_id=None)
         return self == other
+
+    def refuse_misfit(self, into: ImportObject) -> None:
+        """Refuse what does not go with what the rows become.
+
+        Raises:
+            SettingsError: It says more than that takes, or less than that needs.
+        """
+        said = [name for name in FLAGS if getattr(self, name) is not None]
+        foreign = [name for name in said if name not in into.kind.destination]
+        if foreign:
+            raise SettingsError(
+                f"{_flags(foreign)}: does not go with --object {into}",
+                code="bad_destination",
+                hint=f"Leave it out, here and in prep.toml. With {into.kind.word} go: "
+                f"{_flags(into.kind.destination) or 'none of these options'}.",
+            )
+        absent = [name for name in into.kind.needs if name not in said]
+        if absent:
+            raise SettingsError(
+                f"{_flags(absent)}: needed with --object {into}",
+                code="no_program",
+                hint='Such as --program 1014 --program-status "On List": the number in the address of the '
+                "program in Marketo, and a status of its channel.",
+            )
+
+
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join(FLAGS[name] for name in names)
 
 
 @dataclass(frozen=True)

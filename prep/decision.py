@@ -81,7 +81,7 @@ def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFram
     repeated = index[HASH].is_duplicated()
     keys = [
         batch.select(ORDINAL, plan.keys(batch)).filter(repeated.slice(_first(batch), batch.height))
-        for batch in spill.columns([ORDINAL, plan.settings.lookup_field])
+        for batch in spill.columns([ORDINAL, *plan.key_fields])
     ]
     ordinals = pl.concat(keys)
     return ordinals.with_columns(index[RANK].gather(ordinals[ORDINAL]))
@@ -165,7 +165,7 @@ def fates(
     held = find_chunks(decision.kept, chunks, decision.groups)
     files = pl.Series([chunk.file for chunk in chunks], dtype=pl.String)
     columns = [ORDINAL, RECORD, *IDENTITY]
-    batches = spill.columns([*columns, plan.settings.lookup_field])
+    batches = spill.columns([*columns, *plan.key_fields])
     for batch, refused, suppressed in zip(batches, first.rejected, first.suppressed, strict=True):
         kept = _of_batch(decision.kept, batch)
         stands = pl.lit(kept.is_null())

@@ -35,6 +35,20 @@ def lookup_keys(values: pl.Series, type_name: str) -> pl.Series:
     return (values.str.to_lowercase() if type_name == "email" else values).alias(KEY)
 
 
+def compound_keys(values: pl.DataFrame, types: Mapping[str, str]) -> pl.Series:
+    """What makes two compound keys the same: each of their values.
+
+    Args:
+        values: The fields of the key, in its order; none is blank.
+        types: Type of each field.
+
+    Returns:
+        A JSON object of the values of each row, so that no two keys have one spelling.
+    """
+    alike = [lookup_keys(values[name], types[name]).alias(name) for name in values.columns]
+    return values.select(pl.struct(alike).struct.json_encode().alias(KEY)).to_series()
+
+
 def rank(frame: pl.DataFrame, fields: Sequence[str], keep: Keep) -> pl.Series:
     """How much each row deserves to survive, higher is better; among equals the later row wins.
 

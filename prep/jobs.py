@@ -23,7 +23,7 @@ from prep.errors import (
     TerminalError,
     TransientError,
 )
-from prep.ledger import Ledger, Target
+from prep.ledger import Ledger
 from prep.limits import (
     BATCH_ID_DAYS,
     CALL_WINDOW_SECONDS,
@@ -34,6 +34,7 @@ from prep.limits import (
 )
 from prep.marketo.codes import QUEUE_IS_BUSY, UNKNOWN_BATCH
 from prep.model import Job, JobState, JobStatus
+from prep.objects import ImportObject, Target, parse_object
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
@@ -147,8 +148,13 @@ def run_jobs(
     return scheduler.run(wait=wait, timeout_seconds=math.inf if timeout_seconds is None else timeout_seconds)
 
 
-def fetch_files(client: "Marketo", job: Job) -> tuple[bytes, bytes]:
+def fetch_files(client: "Marketo", job: Job, of: ImportObject) -> tuple[bytes, bytes]:
     """Return the failure file and the warning file of a finished job, empty where nothing was counted.
+
+    Args:
+        client: The instance that has the job.
+        job: The job.
+        of: What its rows become.
 
     Raises:
         TerminalError: With code `unknown_batch` when Marketo does not know the job any more.
@@ -156,8 +162,8 @@ def fetch_files(client: "Marketo", job: Job) -> tuple[bytes, bytes]:
     """
     if job.batch_id is None or job.status is JobStatus.FAILED:
         return b"", b""
-    failures = b"" if job.failed == 0 else client.failures(job.batch_id)
-    warnings = b"" if job.warned == 0 else client.warnings(job.batch_id)
+    failures = b"" if job.failed == 0 else client.failures(job.batch_id, of)
+    warnings = b"" if job.warned == 0 else client.warnings(job.batch_id, of)
     return failures, warnings
 
 
@@ -174,7 +180,8 @@ def ask_again(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[b
     if job.batch_id is None or ledger.age_seconds(job) > _BATCH_ID_SECONDS:
         return None
     try:
-        record = client.job(job.batch_id)
+        of = parse_object(_target(ledger).object)
+        record = client.job(job.batch_id, of)
         if record.status not in {JobStatus.COMPLETE, JobStatus.FAILED}:
             return None
         told = replace(
@@ -185,7 +192,7 @@ def ask_again(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[b
             warned=record.warned,
             message=record.message,
         )
-        return told, fetch_files(client, told)
+        return told, fetch_files(client, told, of)
     except TerminalError as error:
         if error.code != UNKNOWN_BATCH:
             raise
@@ -215,6 +222,7 @@ class _Scheduler:
     ) -> None:
         self._ledger = ledger
         self._target = _target(ledger)
+        self._object = parse_object(self._target.object)
         self._client = client
         self._read_chunk = read_chunk
         self._on_finished = on_finished
@@ -286,7 +294,7 @@ class _Scheduler:
             )
             return True
         try:
-            record = self._client.job(_batch_id(job))
+            record = self._client.job(_batch_id(job), self._object)
         except TerminalError as error:
             if error.code != UNKNOWN_BATCH:
                 raise
@@ -325,7 +333,7 @@ class _Scheduler:
     def _files(self, job: Job) -> tuple[bytes, bytes] | None:
         """Fetch a finished job's files; None when they are gone, which makes the job unknown."""
         try:
-            return fetch_files(self._client, job)
+            return fetch_files(self._client, job, self._object)
         except TerminalError as error:
             if error.code != UNKNOWN_BATCH:
                 raise
@@ -375,16 +383,8 @@ class _Scheduler:
             self._ledger.refused(chunk)
             self._interrupts.release()
 
-        return self._client.import_leads(
-            PurePosixPath(chunk).name,
-            content,
-            format=self._target.format,
-            lookup_field=self._target.lookup_field,
-            list_id=self._target.list_id,
-            partition_name=self._target.partition_name,
-            announce=announce,
-            withdraw=withdraw,
-        )
+        name = PurePosixPath(chunk).name
+        return self._client.import_file(name, content, self._target, announce=announce, withdraw=withdraw)
 
     def _write_down(self, chunk: str, batch_id: int) -> None:
         try:

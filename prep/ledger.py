@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, Self
 
 from prep.errors import FolderError
 from prep.model import Chunk, Exchange, Format, Job, JobState, JobStatus
+from prep.objects import Target
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _APPLICATION_ID: Final = 0x70726570  # "prep"
 _BUSY_SECONDS: Final = 5.0
 
@@ -39,7 +40,8 @@ _TABLES: Final = {
     "target": """CREATE TABLE target (
         host TEXT NOT NULL, list_id INTEGER, partition_name TEXT,
         format TEXT NOT NULL CHECK (format IN ('csv', 'tsv', 'ssv')),
-        lookup_field TEXT NOT NULL, only_one INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only_one = 1)
+        lookup_field TEXT NOT NULL, object TEXT NOT NULL, program_id INTEGER, program_status TEXT,
+        only_one INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only_one = 1)
     ) STRICT""",
     "jobs": """CREATE TABLE jobs (
         ordinal INTEGER PRIMARY KEY, chunk TEXT NOT NULL UNIQUE,
@@ -60,6 +62,21 @@ _TABLES: Final = {
         seconds REAL NOT NULL
     ) STRICT""",
 }
+_TARGET_OF_LEADS: Final = """CREATE TABLE target (
+        host TEXT NOT NULL, list_id INTEGER, partition_name TEXT,
+        format TEXT NOT NULL CHECK (format IN ('csv', 'tsv', 'ssv')),
+        lookup_field TEXT NOT NULL, only_one INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only_one = 1)
+    ) STRICT"""
+_UPGRADE: Final = (
+    "ALTER TABLE target RENAME TO target_of_leads",
+    _TABLES["target"],
+    """INSERT INTO target (host, list_id, partition_name, format, lookup_field, object)
+        SELECT host, list_id, partition_name, format, lookup_field, 'leads' FROM target_of_leads""",
+    "DROP TABLE target_of_leads",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+"""What makes a ledger of version 1, when there were only leads, one of today."""
+
 _PRIMARY_CODE: Final = 0xFF
 _PASSING: Final = frozenset(
     {
@@ -98,27 +115,6 @@ ASSUMED: Final = "assumed landed"
 
 _JOB_COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 _CHUNK_COLUMNS: Final = ", ".join("chunk" if field.name == "file" else field.name for field in fields(Chunk))
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a run folder's chunks go; one folder has one target.
-
-    Attributes:
-        host: Host of the instance, or `sandbox`.
-        list_id: Static list that the rows join.
-        partition_name: Partition that new leads go to.
-        format: Of the files.
-        lookup_field: Field that tells which lead a row means.
-    """
-
-    host: str
-    list_id: int | None
-    partition_name: str | None
-    format: Format
-    lookup_field: str
-
-
 _TARGET_COLUMNS: Final = ", ".join(field.name for field in fields(Target))
 
 
@@ -195,10 +191,10 @@ class Ledger:
     @property
     def target(self) -> Target | None:
         """The folder's target, once it was set."""
-        for host, list_id, partition_name, file_format, lookup_field in self._rows(
+        for host, list_id, partition_name, file_format, *others in self._rows(
             f"SELECT {_TARGET_COLUMNS} FROM target"  # noqa: S608
         ):
-            return Target(host, list_id, partition_name, Format(file_format), lookup_field)
+            return Target(host, list_id, partition_name, Format(file_format), *others)
         return None
 
     @property
@@ -222,7 +218,7 @@ class Ledger:
         with self._transaction() as database:
             database.execute("DELETE FROM target")
             database.execute(
-                f"INSERT INTO target ({_TARGET_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT INTO target ({_TARGET_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 astuple(target),
             )
 
@@ -440,17 +436,22 @@ class Ledger:
             raise _unusable(self.path, error) from None
 
     def _check(self) -> None:
-        """Refuse a ledger that cannot be trusted."""
+        """Refuse a ledger that cannot be trusted; bring an old one up to date."""
         version = self._rows("PRAGMA user_version")[0][0]
         if version > SCHEMA_VERSION:
             raise _damaged(self.path, "it was written by a newer prep", "Update prep.")
         tables: dict[str, str] = dict(self._rows("SELECT name, sql FROM sqlite_schema WHERE type = 'table'"))
-        if self._rows("PRAGMA application_id") != [(_APPLICATION_ID,)] or tables != _TABLES:
+        expected = {**_TABLES, "target": _TARGET_OF_LEADS} if version == 1 else _TABLES
+        if self._rows("PRAGMA application_id") != [(_APPLICATION_ID,)] or tables != expected:
             raise _damaged(self.path, "its tables are not those of a ledger")
         if self._rows("PRAGMA quick_check") != [("ok",)]:
             raise _damaged(self.path, "it fails SQLite's integrity check")
         if self._rows(_STRAYS) != [(0,)]:
             raise _damaged(self.path, "the states of its jobs are not where their transitions led")
+        if version == 1:
+            with self._transaction() as database:
+                for statement in _UPGRADE:
+                    database.execute(statement)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from prep.config import Destination
 from prep.errors import FolderError
 from prep.model import Chunk, Convention, Reading
+from prep.objects import LEADS, ImportObject, parse_object
 
 MANIFEST_VERSION: Final = 1
 
@@ -142,6 +143,11 @@ class Manifest:
             )
         return self.cleaned
 
+    @property
+    def into(self) -> ImportObject:
+        """What the rows become."""
+        return parse_object(self.settings["object"])
+
     def to_json(self) -> dict[str, Any]:
         """The manifest as its file holds it."""
         sources = [source.to_json() for source in self.sources]
@@ -159,7 +165,7 @@ class Manifest:
             run_id=raw["run_id"],
             goal=raw["goal"],
             sources=tuple(SourceRecord.from_json(source) for source in raw["sources"]),
-            settings=raw["settings"],
+            settings={"object": str(LEADS), **raw["settings"]},
             schema=raw["schema"],
             mapping=tuple(raw["mapping"]),
             suppression=tuple(raw["suppression"]),

@@ -18,12 +18,14 @@ from prep.intake import Given, Sources, default_folder, listed, open_all, reopen
 from prep.jobs import run_jobs
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
 from prep.model import Exchange, Fate, Job
+from prep.object_keys import choose_schema
+from prep.objects import parse_object
 from prep.preflight import SANDBOX, Finding, refuse_other_host
 from prep.preparation import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, plan_again, spool
 from prep.runs import Run, open_folder
-from prep.schema import DEFAULT_NAME, Schema, import_judge_ahead, load_schema
+from prep.schema import Schema, import_judge_ahead
 from prep.sending import noting, prepare_sending, recording, take_answers, write_down
 from prep.settlement import find_doubts, keep_files, open_ledger
 from prep.sources import Source, open_source
@@ -68,13 +70,13 @@ def read(source: str | Path) -> pl.DataFrame:
 
 
 def prepare(
-    sources: Sources, schema: Schema | str | Path = DEFAULT_NAME, **options: Unpack[CleanOptions]
+    sources: Sources, schema: Schema | str | Path | None = None, **options: Unpack[CleanOptions]
 ) -> Prepared:
     """Validate, normalise and deduplicate lead files in memory; no network, nothing written.
 
     Args:
         sources: A path, a `Query` or a frame, or several; their rows count in this order.
-        schema: A schema, or the name or path of one.
+        schema: A schema, or the name or path of one; by default the packaged one of what rows become.
         **options: As in `CleanSettings`.
 
     Raises:
@@ -88,7 +90,7 @@ def clean(
     sources: Sources,
     out: str | Path | None = None,
     *,
-    schema: Schema | str | Path = DEFAULT_NAME,
+    schema: Schema | str | Path | None = None,
     destination: Destination | None = None,
     keep_source: bool = False,
     progress: Progress = _silent,
@@ -102,7 +104,7 @@ def clean(
         sources: A path (`-` is standard input), a `Query` or a frame, or several; their rows count in this
             order.
         out: The run folder; by default the first file's name with `.prep`, in the current folder.
-        schema: A schema, or the name or path of one.
+        schema: A schema, or the name or path of one; by default the packaged one of what rows become.
         destination: Where the rows are to be sent afterwards; makes it the folder's goal.
         keep_source: Copy the files into the run folder. What comes only once is always copied.
         progress: Told about rows as they are read and written.
@@ -113,6 +115,8 @@ def clean(
         FolderError: The folder was made for something else, or another process works on it.
     """
     settings = make_settings(options)
+    if destination is not None:
+        destination.refuse_misfit(parse_object(settings.object))
     given = listed(sources)
     folder = RunFolder(out if out is not None else default_folder(given[0]))
     folder.create()
@@ -125,7 +129,7 @@ def check(
     sources: Sources,
     scratch: Path,
     *,
-    schema: Schema | str | Path = DEFAULT_NAME,
+    schema: Schema | str | Path | None = None,
     progress: Progress = _silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
@@ -154,7 +158,7 @@ def check(
 def _take_in(
     given: Sequence[Given],
     folder: RunFolder,
-    schema: Schema | str | Path,
+    schema: Schema | str | Path | None,
     settings: CleanSettings,
     *,
     keep_source: bool,
@@ -193,8 +197,8 @@ def _revocable(folder: RunFolder, wanted: Destination | None) -> Destination | N
     return known if is_rest_same and not has_begun(folder) else None
 
 
-def _plan(sources: Sequence[Source], schema: Schema | str | Path, settings: CleanSettings) -> Plan:
-    return make_plan(sources, schema if isinstance(schema, Schema) else load_schema(schema), settings)
+def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, settings: CleanSettings) -> Plan:
+    return make_plan(sources, choose_schema(schema, parse_object(settings.object)), settings)
 
 
 def submit(

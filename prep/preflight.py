@@ -17,6 +17,7 @@ from prep.instance import Instance, ask_instance
 from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
 from prep.model import Format
+from prep.objects import LEADS, key_fields
 from prep.schema import LOOKUP_TYPES, Field, load_schema
 
 if TYPE_CHECKING:
@@ -28,8 +29,16 @@ SANDBOX: Final = "sandbox"
 NOT_CHECKED: Final = "not checked: the API user's role may not ask (permission Read-Only Lead)"
 """What is said where Marketo does not let prep look."""
 
+_NOT_CHECKED: Final = {
+    "program": NOT_CHECKED.replace("Lead", "Assets"),
+    "custom object": NOT_CHECKED.replace("Lead", "Custom Object"),
+}
+"""The same of what another permission is for."""
+
 _NO_SUCH_LIST: Final = "no_such_list"
 _NO_SUCH_PARTITION: Final = "no_such_partition"
+_NO_SUCH_PROGRAM: Final = "no_such_program"
+_NO_SUCH_STATUS: Final = "no_such_status"
 _CLEAR: Final = "NULL"
 
 
@@ -99,13 +108,13 @@ def _other_target(known: Destination) -> FolderError:
 
 
 def check_destination(client: "Marketo", aim: Destination) -> tuple[Destination, list[Finding]]:
-    """Ask Marketo for the list and the partition, if any are named: one call each.
+    """Ask Marketo for the list, the partition and the program, if named: one call each, two for the last.
 
     Returns:
         The destination, with the id of a list that was given by name, and what could not be asked.
 
     Raises:
-        TerminalError: Marketo has no such list or partition, or several lists of that name.
+        TerminalError: Marketo has no such list, partition, program or status, or several lists of that name.
     """
     findings = []
     if aim.list_id:
@@ -114,6 +123,9 @@ def check_destination(client: "Marketo", aim: Destination) -> tuple[Destination,
         aim = replace(aim, list_id=_find_list(client, aim.list_name))
     if aim.partition_name:
         findings += _unless_denied("the partition:", partial(_check_partition, client, aim.partition_name))
+    if aim.program_id is not None and aim.program_status is not None:
+        check = partial(_check_program, client, aim.program_id, aim.program_status)
+        findings += _unless_denied("the program:", check, _NOT_CHECKED["program"])
     return aim, findings
 
 
@@ -147,9 +159,27 @@ def _check_partition(client: "Marketo", name: str) -> None:
         )
 
 
+def _check_program(client: "Marketo", program_id: int, status: str) -> None:
+    """Refuse a program that is not there, or a status that its channel does not have."""
+    program = client.program(program_id)
+    if program is None:
+        raise TerminalError(
+            f"Marketo has no program {program_id}, or the API user may not see it",
+            code=_NO_SUCH_PROGRAM,
+            hint="The number stands in the address of the program in Marketo: 1014 in #PG1014A1.",
+        )
+    channel = client.channel(program.channel)
+    if channel is not None and status not in channel.statuses:
+        raise TerminalError(
+            f"program {program_id} has no status {status!r}",
+            code=_NO_SUCH_STATUS,
+            hint=f"Its channel {channel.name!r} has: {', '.join(channel.statuses)}.",
+        )
+
+
 def is_missing(error: TerminalError) -> bool:
-    """Whether Marketo has no such list or partition."""
-    return error.code in {_NO_SUCH_LIST, _NO_SUCH_PARTITION}
+    """Whether Marketo has no such list, partition, program or status."""
+    return error.code in {_NO_SUCH_LIST, _NO_SUCH_PARTITION, _NO_SUCH_PROGRAM, _NO_SUCH_STATUS}
 
 
 def is_denied(error: TerminalError) -> bool:
@@ -157,22 +187,22 @@ def is_denied(error: TerminalError) -> bool:
     return error.code in NOT_OFFERED
 
 
-def _unless_denied(what: str, check: Callable[[], None]) -> list[Finding]:
+def _unless_denied(what: str, check: Callable[[], None], why: str = NOT_CHECKED) -> list[Finding]:
     try:
         check()
     except TerminalError as error:
         if not is_denied(error):
             raise
-        return [_not_checked(what)]
+        return [_not_checked(what, why)]
     return []
 
 
-def _not_checked(what: str) -> Finding:
-    return Finding("not_checked", None, None, f"{what} {NOT_CHECKED}")
+def _not_checked(what: str, why: str = NOT_CHECKED) -> Finding:
+    return Finding("not_checked", None, None, f"{what} {why}")
 
 
 def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", target: str) -> list[Finding]:
-    """Ask Marketo for its fields, with two calls, and hold those of the upload against them.
+    """Ask Marketo for its fields, with one to three calls, and hold those of the upload against them.
 
     Args:
         folder: The run's.
@@ -182,20 +212,22 @@ def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", targe
 
     Raises:
         SchemaError: Marketo lacks a field, does not let imports write it, or cannot look up by it.
+        TerminalError: Marketo has no such custom object.
     """
     try:
-        instance = ask_instance(client, target)
+        instance = ask_instance(client, target, manifest.into)
     except TerminalError as error:
         if not is_denied(error):
             raise
-        return [_not_checked("the fields of the upload:")]
+        why = _NOT_CHECKED["custom object"] if manifest.into.is_custom else NOT_CHECKED
+        return [_not_checked("the fields of the upload:", why)]
     lookup_field = manifest.settings["lookup_field"]
     if faults := list(find_faults(instance, manifest.results.fields, lookup_field)):
         raise SchemaError(
             f"{instance.host}: {'; '.join(faults)}",
             code="not_in_instance",
             hint="Clean again, into another folder and without these columns, or with the schema that "
-            "`prep schema pull -o instance.toml` writes.",
+            f"`prep schema pull{_said(manifest)} -o instance.toml` writes.",
         )
     judged = {name: Field(name, **facts) for name, facts in manifest.schema.get("fields", {}).items()}
     drifted = [field for field in judged.values() if _has_drifted(field, instance.fields.get(field.name))]
@@ -206,20 +238,30 @@ def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", targe
     ]
 
 
+def _said(manifest: Manifest) -> str:
+    return "" if manifest.into == LEADS else f" --object {manifest.into}"
+
+
 def find_faults(instance: Instance, names: Iterable[str], lookup_field: str) -> Iterator[str]:
     """Why Marketo would refuse an upload of these fields, or leave columns of it out."""
+    keys = key_fields(lookup_field)
     documented = load_schema().lookup_fields
     unasked = documented if instance.searchable is None else ()
     absent = [name for name in names if not instance.has(name) and name not in unasked]
     locked = [
         name
         for name in names
-        if name != lookup_field and name in instance.fields and instance.fields[name].read_only
+        if name not in keys and name in instance.fields and instance.fields[name].read_only
     ]
     if absent:
         yield f"there is no field {', '.join(absent)}"
     if locked:
         yield f"imports cannot write {', '.join(locked)}"
+    if instance.object:
+        if set(keys) != set(instance.object.dedupe_fields):
+            known = ", ".join(instance.object.dedupe_fields)
+            yield f"{instance.object.name} records are identified by {known}, not by {lookup_field}"
+        return
     key = instance.fields.get(lookup_field)
     if (
         key

@@ -17,9 +17,11 @@ from prep import blanks, headers
 from prep.ahead import ahead
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
-from prep.duplicates import KEY, ORDINAL, RANK, is_called, lookup_keys, rank
+from prep.duplicates import KEY, ORDINAL, RANK, compound_keys, is_called, lookup_keys, rank
 from prep.errors import SettingsError, SourceError
 from prep.model import ALL_FIELDS, Blanks, Convention, MergePolicy, Reason
+from prep.object_keys import choose_key
+from prep.objects import key_fields, parse_object
 from prep.returned import identify, own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Batch, Skipped, Source
@@ -105,6 +107,16 @@ class Plan:
         """The columns of all sources, each once."""
         return tuple(dict.fromkeys(column for mapping in self.mappings for column in mapping.columns))
 
+    @property
+    def stem(self) -> str:
+        """What the names of the upload files begin with."""
+        return parse_object(self.settings.object).chunk
+
+    @cached_property
+    def key_fields(self) -> tuple[str, ...]:
+        """The fields that together identify a record."""
+        return key_fields(self.settings.lookup_field)
+
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """REST names of the upload's columns: those of the sources as they come, then the constants."""
@@ -146,18 +158,23 @@ class Plan:
         return blanks.clear_blanks(rows, self.settings.clear) if self.settings.blanks is Blanks.NULL else rows
 
     def keys(self, rows: pl.DataFrame) -> pl.Series:
-        """What makes rows the same person: `_key`."""
-        field = self.settings.lookup_field
-        return lookup_keys(rows[field], self.schema.fields[field].type)
+        """What makes rows the same record: `_key`."""
+        types = {name: self.schema.fields[name].type for name in self.key_fields}
+        if len(types) > 1:
+            return compound_keys(rows.select(self.key_fields), types)
+        return lookup_keys(rows[self.key_fields[0]], types[self.key_fields[0]])
 
     def fit(self, rows: pl.DataFrame) -> pl.Series:
         """Whether each row, as it is sent, fits into an upload at all."""
         return line_bytes(self.as_sent(rows), self.fields, self.settings.format) <= self.largest_line_bytes
 
     def lookup_position(self, position: int) -> int | None:
-        """Which column of the source at `position` holds the lookup field; None where a constant fills it."""
+        """Which column of the source at `position` holds the lookup field; None where a constant fills it.
+
+        Of a compound key its first field counts.
+        """
         places = self.mappings[position].fields.items()
-        return next((place for place, field in places if field == self.settings.lookup_field), None)
+        return next((place for place, field in places if field == self.key_fields[0]), None)
 
     def spelling(self, source: str | None = None) -> Spelling:
         """How values are to be read and spelled, with what the columns of a source prove.
@@ -190,9 +207,9 @@ class Plan:
 
         The lookup field is never cut: half a key is another one.
         """
-        lookup = self.schema.fields[self.settings.lookup_field]
+        whole = {name: replace(self.schema.fields[name], truncate=False) for name in self.key_fields}
         cut = {name: replace(self.schema.fields[name], truncate=True) for name in self.settings.truncate}
-        return {**self.schema.fields, **cut, lookup.name: replace(lookup, truncate=False)}
+        return {**self.schema.fields, **cut, **whole}
 
     @cached_property
     def open_fields(self) -> dict[str, str]:
@@ -216,7 +233,8 @@ class Plan:
     @cached_property
     def largest_line_bytes(self) -> int:
         """The longest line that fits into an upload."""
-        return largest_line_bytes(self.fields, self.settings.format, self.settings.max_bytes)
+        settings = self.settings
+        return largest_line_bytes(self.fields, settings.format, settings.max_bytes, stem=self.stem)
 
     @cached_property
     def source_columns(self) -> tuple[tuple[str, int], ...]:
@@ -255,6 +273,7 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
     if absent:
         note = f"columns of the saved mapping that are not here: {', '.join(map(repr, absent))}"
         sources = [replace(sources[0], notes=(*sources[0].notes, note)), *sources[1:]]
+    settings = choose_key(settings, schema)
     headers.check_settings(
         schema, lookup_field=settings.lookup_field, maps=settings.maps, constants=settings.constants
     )
@@ -304,9 +323,9 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
 
 def _check_clear(plan: Plan) -> None:
     for field in plan.settings.clear:
-        if field == plan.settings.lookup_field or field not in plan.fields:
-            others = [name for name in plan.fields if name != plan.settings.lookup_field]
-            what = "identifies the lead" if field in plan.fields else "is no field that a column maps to"
+        if field in plan.key_fields or field not in plan.fields:
+            others = [name for name in plan.fields if name not in plan.key_fields]
+            what = "identifies the record" if field in plan.fields else "is no field that a column maps to"
             raise SettingsError(
                 f"--clear: {field!r} {what}",
                 code="bad_clear",
@@ -340,7 +359,7 @@ def _check_truncate(plan: Plan) -> None:
     for name in plan.settings.truncate:
         field = plan.schema.fields.get(name)
         found = "there is no such field" if field is None else f"its type is {field.type}"
-        if name == plan.settings.lookup_field:
+        if name in plan.key_fields:
             found = "it is the lookup field"
         elif field and field.type in TRUNCATED_TYPES:
             continue

@@ -32,6 +32,7 @@ from prep.checks import (
 )
 from prep.errors import SchemaError
 from prep.model import Reason
+from prep.objects import key_fields
 from prep.rules import CrossRule, Terms
 from prep.schema_table import Table
 
@@ -105,6 +106,21 @@ class Field:
 
 
 @dataclass(frozen=True)
+class CustomObject:
+    """Which custom object the fields of a schema are those of.
+
+    Attributes:
+        name: Its API name.
+        dedupe_fields: Fields that together identify a record.
+        id_field: Field that Marketo fills to identify a record; imports do not look up by it.
+    """
+
+    name: str
+    dedupe_fields: tuple[str, ...]
+    id_field: str = ""
+
+
+@dataclass(frozen=True)
 class Schema:
     """The fields that an instance knows.
 
@@ -114,6 +130,7 @@ class Schema:
         lookup_fields: Fields that identify a lead in an import.
         origin: What `load_schema` was given, to load it again.
         rules: Rules over several fields.
+        object: The custom object that has these fields; None for leads and program members.
     """
 
     name: str
@@ -121,15 +138,18 @@ class Schema:
     lookup_fields: tuple[str, ...]
     origin: str = ""
     rules: tuple[CrossRule, ...] = ()
+    object: CustomObject | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """A digest of everything that the schema says, equal only for equal schemas."""
-        content = {
+        content: dict[str, Any] = {
             "fields": [asdict(field) for _, field in sorted(self.fields.items())],
             "lookup_fields": sorted(self.lookup_fields),
             "rules": [asdict(rule) for rule in self.rules],
         }
+        if self.object:
+            content["object"] = asdict(self.object)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @cached_property
@@ -172,7 +192,11 @@ class Schema:
 
     def is_read_only(self, name: str, lookup_field: str) -> bool:
         """Whether an import on this lookup field must leave a field out; a key is looked up, not written."""
-        return name != lookup_field and (self.fields[name].read_only or name == ID)
+        is_key = name == lookup_field or name in key_fields(lookup_field)
+        return not is_key and (self.fields[name].read_only or self._is_lead_id(name))
+
+    def _is_lead_id(self, name: str) -> bool:
+        return name == ID and self.object is None
 
     def to_pandera(
         self, *, lookup_field: str | None = None, fields: Iterable[str] | None = None
@@ -180,7 +204,8 @@ class Schema:
         """Compile to pandera.
 
         Args:
-            lookup_field: The field that every row must fill; `id` must be positive besides.
+            lookup_field: The field that every row must fill, or several joined by commas; the `id` of leads
+                must be positive besides.
             fields: REST names of the columns to judge; all fields by default. A rule over several fields is
                 judged if all of them are among these.
 
@@ -192,16 +217,16 @@ class Schema:
         import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
 
         names = list(self.fields if fields is None else fields)
+        keys = key_fields(lookup_field or "")
         checks = defaultdict(list)
         for rule in self.rules:
             if set(rule.fields) <= set(names):
                 for name, check in rule.checks():
                     checks[name].append(check)
+        for name in filter(self._is_lead_id, keys):
+            checks[name].append(NAMED_CHECKS["positive"])
         return pa.DataFrameSchema(
-            {
-                name: _pandera_column(self.fields[name], checks[name], is_lookup=name == lookup_field)
-                for name in names
-            }
+            {name: _pandera_column(self.fields[name], checks[name], is_lookup=name in keys) for name in names}
         )
 
     def rules_for(self, field: str, reason: Reason) -> tuple[str, ...]:
@@ -248,8 +273,6 @@ def _pandera_column(field: Field, more: Iterable[Check], *, is_lookup: bool) -> 
     rules = [*field.rules(), *more]
     if is_lookup:
         rules.insert(0, LOOKUP_PRESENT)
-    if is_lookup and field.name == ID:
-        rules.append(NAMED_CHECKS["positive"])
     return pa.Column(
         pl.String, checks=[_pandera_check(rule) for rule in rules], nullable=True, required=False
     )
@@ -367,7 +390,9 @@ def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
 
 def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
     top = Table(label, "", _parse(label, text))
-    top.refuse_other_keys(("name", "extends", "instance", "absent", "lookup_fields", "fields", "rules"))
+    top.refuse_other_keys(
+        ("name", "extends", "instance", "object", "absent", "lookup_fields", "fields", "rules")
+    )
     parent = top.text("extends", "")
     if parent and not _is_path(parent) and parent not in schema_names():
         known_names = ", ".join(schema_names())
@@ -385,6 +410,9 @@ def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str
                 f"fields.{name}", "cannot be a REST name", "names that begin with a letter or a digit"
             )
         fields[name] = _field(name, table, fields.get(name, Field(name)))
+    described = _object(top, fields, inherited.object if inherited else None)
+    if described and "lookup_fields" in top:
+        raise top.mistake("lookup_fields", "stands beside object", "object.dedupe_fields alone")
     lookups = top.texts("lookup_fields", inherited.lookup_fields if inherited else ())
     known = inherited.fields if inherited else {name: fields[name] for name in lookups if name in fields}
     custom = [
@@ -398,7 +426,10 @@ def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str
         lookup_fields=(*lookups, *custom) if inherited or not lookups else lookups,
         origin=label,
         rules=_rules(top, fields, inherited.rules if inherited else ()),
+        object=described,
     )
+    if described:
+        schema = replace(schema, lookup_fields=described.dedupe_fields)
     # What an instance calls its fields is a fact, what a person writes may be a mistake.
     _refuse_clashes(label, schema, () if top.text("instance", "") else written)
     return schema
@@ -485,6 +516,20 @@ def _field(name: str, table: Table, base: Field) -> Field:
         pattern=pattern,
         truncate=truncate,
     )
+
+
+def _object(top: Table, fields: Mapping[str, Field], inherited: CustomObject | None) -> CustomObject | None:
+    """The custom object that a file is about: what it says itself, or its parent's."""
+    if "object" not in top:
+        return inherited
+    table = top.table("object")
+    table.refuse_other_keys(("name", "dedupe_fields", "id_field"))
+    if inherited:
+        raise top.mistake("object", "is said again", "what the extended schema says of it")
+    name, dedupe_fields = table.text("name", ""), table.texts("dedupe_fields", (), fields)
+    if not name or not dedupe_fields or len(set(dedupe_fields)) < len(dedupe_fields):
+        raise top.mistake("object", "is not complete", 'name = "car_c" and dedupe_fields = ["vin"]')
+    return CustomObject(name, dedupe_fields, table.text("id_field", ""))
 
 
 def _rules(top: Table, fields: Mapping[str, Field], inherited: Iterable[CrossRule]) -> tuple[CrossRule, ...]:

@@ -14,6 +14,10 @@ class Table:
         self._path = path
         self._raw = raw
 
+    def __contains__(self, key: str) -> bool:
+        """Whether the table holds a key."""
+        return key in self._raw
+
     def mistake(self, key: str, found: str, allowed: str) -> SchemaError:
         """An error that names file, place, what stands there and what is allowed."""
         place = f"{self._path}.{key}" if self._path else key

@@ -11,6 +11,7 @@ from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
 from prep.manifest import Manifest
 from prep.model import Exchange, Job, JobState, JobStatus
+from prep.objects import ImportObject
 from prep.preflight import check_destination, check_fields, find_destination
 from prep.report import build_report, has_begun, write_report
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
@@ -28,6 +29,7 @@ def prepare_sending(
     ready = replace(manifest, goal="run", destination=destination)
     if is_bound or not manifest.results.chunks:
         return ready
+    destination.refuse_misfit(manifest.into)
     destination, findings = check_destination(client, destination)
     findings += check_fields(folder, manifest, client, destination.target)
     return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))
@@ -71,7 +73,7 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
     """
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
     for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
-        answer = _answer(ledger, client, job)
+        answer = _answer(ledger, client, job, manifest.into)
         if answer is None:
             continue
         told, files = answer
@@ -82,10 +84,12 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
             ledger.resolved(told)
 
 
-def _answer(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[bytes, bytes]] | None:
+def _answer(
+    ledger: Ledger, client: "Marketo", job: Job, of: ImportObject
+) -> tuple[Job, tuple[bytes, bytes]] | None:
     """A job with its failure and its warning file, as far as there is anything to be had."""
     if job.state is JobState.UNKNOWN:
         return ask_again(ledger, client, job)
     if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
-        return job, fetch_files(client, job)
+        return job, fetch_files(client, job, of)
     return None

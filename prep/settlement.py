@@ -15,9 +15,10 @@ from prep.errors import BalanceError, FolderError
 from prep.fate_table import count_fates
 from prep.folder import RunFolder, check_sources
 from prep.intake import reopen
-from prep.ledger import Ledger, Target
+from prep.ledger import Ledger
 from prep.manifest import Manifest
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
+from prep.objects import Target
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 from prep.people import Table, defuse
 from prep.preparation import IDENTITY, columns_of_all, occurrences
@@ -51,6 +52,9 @@ def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
                 partition_name=aim.partition_name,
                 format=Format(manifest.settings["format"]),
                 lookup_field=manifest.settings["lookup_field"],
+                object=manifest.settings["object"],
+                program_id=aim.program_id,
+                program_status=aim.program_status,
             )
         )
         ledger.plan(manifest.results.chunks)

@@ -17,9 +17,10 @@ from prep.errors import (
     TransientError,
 )
 from prep.jobs import Estimate, are_settled, estimate, fetch_files, run_jobs
-from prep.ledger import Ledger, Target
+from prep.ledger import Ledger
 from prep.marketo import Marketo
 from prep.model import Chunk, Format, Job, JobState, JobStatus
+from prep.objects import LEADS, Target
 from prep.sandbox import Fault, FaultKind, Sandbox
 
 _DAY = 24 * 60 * 60
@@ -447,7 +448,7 @@ def test_the_files_of_a_reconciled_job_can_be_fetched_again(run: Run) -> None:
     run.go()
     ((_, failures, warnings),) = run.finished
 
-    assert fetch_files(run.client, run.ledger.jobs()[0]) == (failures, warnings)
+    assert fetch_files(run.client, run.ledger.jobs()[0], LEADS) == (failures, warnings)
     assert are_settled(run.ledger.jobs())
 
 

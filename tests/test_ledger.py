@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from prep.errors import FolderError
-from prep.ledger import VERBS, Ledger, Target, Transition
+from prep.ledger import VERBS, Ledger, Transition
 from prep.model import Chunk, Exchange, Format, Job, JobState, JobStatus
+from prep.objects import Target
 
 ONE = "chunks/leads-0001.csv"
 TWO = "chunks/leads-0002.csv"
@@ -365,7 +366,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "an index": _overwrite_table("sqlite_autoindex_jobs_1"),
     "table missing": _execute("DROP TABLE transitions"),
     "column missing": _execute("ALTER TABLE jobs DROP COLUMN message"),
-    "newer version": _execute("PRAGMA user_version = 2"),
+    "newer version": _execute("PRAGMA user_version = 3"),
     "another application": _execute("PRAGMA application_id = 1"),
     "state without a transition": _execute("UPDATE jobs SET state = 'reconciled' WHERE ordinal = 1"),
     "job gone": _execute("DELETE FROM jobs WHERE ordinal = 1"),
@@ -395,3 +396,48 @@ def test_a_flipped_page_part_is_found_or_harmless(ledger: Ledger, path: Path, st
 
     with suppress(FolderError), Ledger(path) as reopened:
         assert reopened.jobs() == expected
+
+
+_BEFORE_OBJECTS = """
+DROP TABLE target;
+CREATE TABLE target (
+        host TEXT NOT NULL, list_id INTEGER, partition_name TEXT,
+        format TEXT NOT NULL CHECK (format IN ('csv', 'tsv', 'ssv')),
+        lookup_field TEXT NOT NULL, only_one INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only_one = 1)
+    ) STRICT;
+INSERT INTO target (host, list_id, partition_name, format, lookup_field)
+    VALUES ('123-abc-456.mktorest.com', 7, NULL, 'csv', 'email');
+PRAGMA user_version = 1;
+"""
+"""Makes a ledger as the first version wrote it, when there were only leads."""
+
+
+def test_a_ledger_of_the_first_version_goes_on(path: Path) -> None:
+    with Ledger.create(path) as ledger:
+        ledger.plan(CHUNKS)
+        ledger.intend(ONE)
+        ledger.queued(ONE, 1001)
+        jobs, history = ledger.jobs(), ledger.history()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(_BEFORE_OBJECTS)
+    for _ in range(2):
+        with Ledger(path) as ledger:
+            assert (ledger.target, ledger.jobs(), ledger.history()) == (TARGET, jobs, history)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target("sandbox", None, None, Format.TSV, "email", "program-members", 1014, "On List"),
+        Target("sandbox", None, None, Format.CSV, "vin,servicedOn", "customobjects/service_c"),
+    ],
+)
+def test_what_rows_become_is_part_of_the_target(path: Path, target: Target) -> None:
+    with Ledger.create(path) as ledger:
+        ledger.aim(target)
+        ledger.plan(CHUNKS)
+        ledger.intend(ONE)
+    with Ledger(path) as ledger:
+        assert ledger.target == target
+        with pytest.raises(FolderError, match=f"object {target.object} and not leads"):
+            ledger.aim(replace(target, object="leads"))

@@ -62,6 +62,7 @@ def _number(parameter: str) -> _Setting:
 
 
 _SETTINGS: Final[Mapping[str, _Setting]] = {
+    "object": _text("object_name"),
     "schema": _text("schema"),
     "lookup_field": _text("lookup_field"),
     "format": _text("file_format"),
@@ -73,6 +74,8 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "list_id": _whole("list_id"),
     "list": _text("list_name"),
     "partition_name": _text("partition_name"),
+    "program": _whole("program_id"),
+    "program_status": _text("program_status"),
     "max_bytes": _whole("max_bytes"),
     "encoding": _text("encoding"),
     "delimiter": _text("delimiter"),

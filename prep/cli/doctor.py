@@ -71,12 +71,12 @@ def command(*, as_json: bool, **chosen: Any) -> int:
 
 
 def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
-    from prep.schema import load_schema
+    from prep.schema import DEFAULT_NAME, load_schema
 
     python = ".".join(map(str, sys.version_info[:3]))
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     yield _Finding("versions", ok=True, text=f"Python {python}, {packages}")
-    schema = load_schema(chosen["schema"])
+    schema = load_schema(chosen["schema"] or DEFAULT_NAME)
     yield _Finding("schemas", ok=True, text=f"{schema.name} with {len(schema.fields)} fields")
     with session.visit(sandbox=chosen["sandbox"], allow_host=chosen["allow_host"]) as client:
         yield _Finding("settings", ok=True, text=f"endpoint {client.host}")
@@ -84,7 +84,7 @@ def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
         yield _Finding("credentials", ok=True, text="accepted")
         yield _Finding("quota", ok=True, text=f"{usage.calls:,} API calls used today by all integrations")
         yield _examine_clock(usage.date)
-        yield from _examine_fields(client, schema, chosen["lookup_field"])
+        yield from _examine_fields(client, schema, chosen["lookup_field"] or "email")
         if chosen["list_id"] or chosen["list_name"]:
             named = Destination(client.host, chosen["list_id"], chosen["list_name"])
             yield _examine_destination("list", client, named)

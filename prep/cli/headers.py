@@ -49,14 +49,15 @@ def command(**chosen: Any) -> None:
     from prep.folder import RunFolder
     from prep.headers import refuse_problems
     from prep.intake import listed, take_in
+    from prep.object_keys import choose_schema
+    from prep.objects import parse_object
     from prep.preparation import map_sources
     from prep.report import describe_mapping, describe_source
-    from prep.schema import load_schema
 
     given = options.given(chosen)
     session.begin()
-    schema = load_schema(chosen["schema"])
     settings = make_settings(options.clean_options(chosen))
+    schema = choose_schema(chosen["schema"], parse_object(settings.object))
     with tempfile.TemporaryDirectory(prefix="prep-headers-") as temporary:
         sources = take_in(listed(given), settings.reading, RunFolder(temporary))
     plan = map_sources(sources, schema, settings)

@@ -15,6 +15,7 @@ from prep.config import CleanOptions, CleanSettings
 from prep.errors import SettingsError, SourceError
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS
 from prep.model import Keep, KeepPolicy, MergeRule
+from prep.objects import LEADS, parse_object
 
 if TYPE_CHECKING:
     from prep.intake import Given
@@ -202,20 +203,26 @@ out = click.option(
 )
 schema = _option(
     "--schema",
-    default="lead",
-    show_default=True,
     metavar="NAME|FILE",
-    help="Fields and rules.",
+    help="Fields and rules.  [default: lead]",
     callback=_named,
 )
 
 lookup_field = _option(
     "--lookup-field",
-    default="email",
-    show_default=True,
     metavar="FIELD",
     callback=_named,
-    help="What identifies a lead; id means update only.",
+    help="What identifies a lead; id means update only.  [default: email]",
+)
+
+into = _option(
+    "--object",
+    "object_name",
+    default=str(LEADS),
+    show_default=True,
+    metavar="OBJECT",
+    callback=_judged(parse_object),
+    help="What rows become: leads, program-members or customobjects/NAME.",
 )
 
 reading = _bundle(
@@ -248,6 +255,7 @@ reading = _bundle(
 
 mapping = _bundle(
     reading,
+    into,
     schema,
     lookup_field,
     click.option(
@@ -494,8 +502,21 @@ destination = _bundle(
     ),
     _option("--list", "list_name", metavar="NAME", callback=_one_list, help="The same, by the list's name."),
     _option("--partition-name", metavar="NAME", callback=_named, help="Lead partition of new leads."),
+    _option(
+        "--program",
+        "program_id",
+        type=click.IntRange(1),
+        metavar="ID",
+        help="Program that program members join: 1014 in its address #PG1014A1.",
+    ),
+    _option(
+        "--program-status",
+        metavar="STATUS",
+        callback=_named,
+        help='The status that they get there, such as "On List".',
+    ),
 )
-"""Where in the instance leads go."""
+"""Where in the instance rows go."""
 
 sending = _bundle(waiting, destination)
 """How chunks are sent."""
@@ -528,7 +549,7 @@ def given(chosen: Mapping[str, Any]) -> "list[Given]":
 def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters."""
     options: CleanOptions = {
-        "lookup_field": chosen["lookup_field"],
+        "object": chosen["object_name"],
         "maps": chosen["maps"] if _is_said_now("maps") else {},
         "mapping": _saved_mapping(chosen),
         "split_name": chosen["split_name"],
@@ -540,6 +561,8 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
         "header_line": _header_line(chosen),
         "sheet": chosen["sheet"],
     }
+    if chosen["lookup_field"] is not None:
+        options["lookup_field"] = chosen["lookup_field"]
     if "keep" in chosen:
         options |= {
             "format": chosen["file_format"],

@@ -25,6 +25,8 @@ def command(**chosen: Any) -> int:
       prep run leads.csv --list "Trade fair 2026" --max-rejected 5%
       prep run a.csv b.csv -o both.prep --keep merge --set "leadSource=Trade fair"
       prep run updates.tsv --lookup-field id --yes --json   updates only, for a script
+      prep run guests.csv --object program-members --program 1014 --program-status "On List"
+      prep run cars.csv --object customobjects/car_c --schema car_c.toml
 
     Everything about the run is in its folder, here leads.prep. The same command again carries on if the run
     was interrupted, as prep resume leads.prep does, and sends nothing if it was finished.
@@ -38,7 +40,7 @@ def command(**chosen: Any) -> int:
 
     given = options.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
-    destination = session.choose_destination(chosen)
+    destination = session.choose_destination(chosen, chosen["object_name"])
     limit = chosen["max_rejected"]
     # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
     # was looked at and the list was found.

@@ -179,18 +179,23 @@ def _client(found: "Credentials") -> "Marketo":
     return Marketo(found.endpoint, found.client_id, found.client_secret, allow_host=found.allow_host)
 
 
-def choose_destination(chosen: Mapping[str, Any], known: "Destination | None" = None) -> "Destination":
+def choose_destination(
+    chosen: Mapping[str, Any], into: str, known: "Destination | None" = None
+) -> "Destination":
     """The destination that a command's flags name; checks the credentials, without the network.
 
     Args:
         chosen: The command's parameters.
-        known: Where the folder belongs; its list and partition hold as long as the flags name no other, a
-            list that was given by name as the list of that name in the instance that is named now.
+        into: What the rows become, as `--object` says it.
+        known: Where the folder belongs; its list, partition and program hold as long as the flags name no
+            other, a list that was given by name as the list of that name in the instance that is named now.
 
     Raises:
-        SettingsError: Endpoint or credentials are missing or cannot be used, or the pauses are too short.
+        SettingsError: Endpoint or credentials are missing or cannot be used, the pauses are too short, or the
+            destination does not go with what the rows become.
     """
     from prep.config import Destination
+    from prep.objects import parse_object
 
     if chosen["sandbox"]:
         target = SANDBOX
@@ -198,11 +203,15 @@ def choose_destination(chosen: Mapping[str, Any], known: "Destination | None" = 
         with _client(_credentials(chosen["allow_host"])) as client:
             target = client.host
     _refuse_haste(target, chosen["poll_seconds"])
-    details = (chosen["list_id"], chosen["list_name"], chosen["partition_name"])
-    if known and details == (None, None, None):
+    details = [
+        chosen[name] for name in ("list_id", "list_name", "partition_name", "program_id", "program_status")
+    ]
+    if known and not any(details):
         is_elsewhere = known.target != target and known.list_name is not None
         return replace(known, target=target, list_id=None if is_elsewhere else known.list_id)
-    return Destination(target, *details)
+    destination = Destination(target, *details)
+    destination.refuse_misfit(parse_object(into))
+    return destination
 
 
 def known_destination(run: "Run", chosen: Mapping[str, Any]) -> "Destination":
@@ -350,11 +359,20 @@ def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any])
         )
     is_first = all(job.state is JobState.PLANNED for job in read_jobs(run.folder))
     if is_first and not chosen["yes"] and is_terminal(sys.stdin, sys.stdout, sys.stderr):
-        where = f"list {static_list}" if static_list else "no list"
-        if destination.partition_name:
-            where += f", partition {destination.partition_name}"
+        where = _place(destination, report["object"])
         if not click.confirm(printable(f"Send {rows:,} rows to {destination.target}, {where}?"), err=True):
             raise Declined(f"Nothing was sent; prep resume {quoted(run.path)} carries on")
+
+
+def _place(destination: "Destination", into: str) -> str:
+    """Where in the instance the rows go, for the question before the first upload."""
+    from prep.objects import LEADS, parse_object
+
+    if into != str(LEADS):
+        return "as " + parse_object(into).rows(destination.program_id, destination.program_status)
+    static_list = destination.list_name or destination.list_id
+    where = f"list {static_list}" if static_list else "no list"
+    return f"{where}, partition {destination.partition_name}" if destination.partition_name else where
 
 
 def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:

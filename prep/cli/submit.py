@@ -24,9 +24,11 @@ def command(**chosen: Any) -> int:
       prep submit leads.prep --sandbox
       prep submit leads.prep --list-id 1001 --yes
       prep submit leads.prep --no-wait; prep resume leads.prep
+      prep submit guests.prep --program 1014 --program-status "On List"
     """
     run = session.open_run(chosen["folder"])
-    destination = session.choose_destination(chosen, run.folder.manifest().destination)
+    manifest = run.folder.manifest()
+    destination = session.choose_destination(chosen, manifest.settings["object"], manifest.destination)
     limit = chosen["max_rejected"]
     if limit and limit.is_exceeded(run.counts):
         return session.refuse(run, chosen, limit)

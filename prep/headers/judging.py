@@ -10,6 +10,7 @@ import polars as pl
 from prep.errors import HeaderError
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, How, Problem
 from prep.model import Reason
+from prep.objects import key_fields
 from prep.schema import Schema, find_failures
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def _header_schema(lookup_field: str) -> "pa.DataFrameSchema":
     def rule(reason: Reason, passes: pl.Expr) -> pa.Check:
         return pa.Check(lambda data: data.lazyframe.select(passes), error=reason.value, ignore_na=False)
 
+    keys = key_fields(lookup_field)
+    found = pl.col("field").filter(pl.col("field").is_in(keys))
     has_name = pl.col("header").str.strip_chars() != ""
     has_field = pl.col("field").is_not_null()
     return pa.DataFrameSchema(
@@ -43,7 +46,7 @@ def _header_schema(lookup_field: str) -> "pa.DataFrameSchema":
             "read_only": pa.Column(pl.Boolean, rule(Reason.READ_ONLY_HEADER, ~pl.col("read_only"))),
         },
         checks=pa.Check(
-            lambda data: data.lazyframe.select((pl.col("field") == lookup_field).any()),
+            lambda data: data.lazyframe.select(found.n_unique() == len(keys)),
             error=Reason.MISSING_LOOKUP_HEADER.value,
         ),
     )
@@ -81,7 +84,9 @@ def judge(
         if check != Reason.MISSING_LOOKUP_HEADER:
             yield _problem(Reason(check), judged[index], judged, may_split=not split_name)
     if Reason.MISSING_LOOKUP_HEADER in failures["check"]:
-        yield _missing_lookup(columns, lookup_field)
+        mapped = {column.field for column in judged if column.is_used}
+        absent = [name for name in key_fields(lookup_field) if name not in mapped]
+        yield _missing_lookup(columns, absent, may_choose=schema.object is None)
 
 
 def _parts(column: Column) -> tuple[Column, ...]:
@@ -124,13 +129,14 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_sp
     return Problem(reason, column, text, hint, flag)
 
 
-def _missing_lookup(columns: Sequence[Column], lookup_field: str) -> Problem:
+def _missing_lookup(columns: Sequence[Column], absent: Sequence[str], *, may_choose: bool) -> Problem:
+    flags = " ".join(f'--map "COLUMN={name}"' for name in absent)
     seen = ", ".join(repr(column.header) for column in columns if column.position >= 0)
     return Problem(
         Reason.MISSING_LOOKUP_HEADER,
         None,
-        f"no column maps to {lookup_field!r}; saw {seen}",
-        f'Say which one it is with --map "COLUMN={lookup_field}", or choose another --lookup-field.',
+        f"no column maps to {', '.join(map(repr, absent))}; saw {seen}",
+        f"Say which one it is with {flags}{', or choose another --lookup-field' * may_choose}.",
     )
 
 

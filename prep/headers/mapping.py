@@ -10,6 +10,7 @@ from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, H
 from prep.headers.judging import judge
 from prep.headers.spellings import load_spellings
 from prep.model import Unknown
+from prep.objects import key_fields
 from prep.schema import Schema, fold
 
 _SUGGESTION_SCORE: Final = 0.79
@@ -243,11 +244,12 @@ def check_settings(
         SettingsError: A field of `maps` or `constants` is unknown, or the lookup field is none that Marketo
             takes.
     """
-    for option, names in (("--lookup-field", [lookup_field]), ("--map", maps.values()), ("--set", constants)):
+    keys = key_fields(lookup_field)
+    for option, names in (("--lookup-field", keys), ("--map", maps.values()), ("--set", constants)):
         for name in names:
             if name and name not in schema.fields:
                 raise unknown_field(option, name, schema)
-    if lookup_field not in schema.lookup_fields:
+    if not set(keys) <= set(schema.lookup_fields):
         raise SettingsError(
             f"--lookup-field: Marketo does not look leads up by {lookup_field!r}",
             code="bad_lookup_field",

@@ -16,11 +16,22 @@ from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW
 from prep.marketo import codes, records, replies
 from prep.marketo.auth import TokenSource
 from prep.marketo.codes import Action
-from prep.marketo.records import FieldRecord, JobRecord, LeadRecord, ListRecord, PartitionRecord, UsageRecord
+from prep.marketo.records import (
+    ChannelRecord,
+    CustomObjectRecord,
+    FieldRecord,
+    JobRecord,
+    LeadRecord,
+    ListRecord,
+    PartitionRecord,
+    ProgramRecord,
+    UsageRecord,
+)
 from prep.marketo.replies import Grant, Problem
 from prep.marketo.throttle import Retries, Throttle
 from prep.marketo.transport import Call, Reply, Secret, SendError, Transport
 from prep.model import Exchange, Format
+from prep.objects import LEADS, ImportObject, Target
 
 _T = TypeVar("_T")
 _IMPORT_READ_SECONDS: Final = 120.0
@@ -128,7 +139,7 @@ class Marketo:
         announce: Callable[[], None] = _nothing,
         withdraw: Callable[[], None] = _nothing,
     ) -> int:
-        """Queue a file for import.
+        """Queue a file of leads, as `import_file`.
 
         Args:
             file_name: Name of the file part, such as `leads-0001.csv`.
@@ -137,6 +148,27 @@ class Marketo:
             lookup_field: REST name of the field that tells which lead a row means.
             list_id: A static list that the rows join.
             partition_name: The partition that new leads go to.
+            announce: As in `import_file`.
+            withdraw: Likewise.
+        """
+        target = Target(self.host, list_id, partition_name, format, lookup_field)
+        return self.import_file(file_name, content, target, announce=announce, withdraw=withdraw)
+
+    def import_file(
+        self,
+        file_name: str,
+        content: bytes,
+        target: Target,
+        *,
+        announce: Callable[[], None] = _nothing,
+        withdraw: Callable[[], None] = _nothing,
+    ) -> int:
+        """Queue a file for import.
+
+        Args:
+            file_name: Name of the file part, such as `leads-0001.csv`.
+            content: The file, sent byte for byte.
+            target: What its rows become, and where.
             announce: Called right before each time the file goes out, token and throttle being ready.
             withdraw: Called after each of them that provably was not executed.
 
@@ -150,15 +182,10 @@ class Marketo:
             TerminalError: Not queued; something must be changed first.
         """
         body, content_type = multipart.encode(file_name, content)
-        params = {"format": str(format), "lookupField": lookup_field}
-        if list_id is not None:
-            params["listId"] = str(list_id)
-        if partition_name is not None:
-            params["partitionName"] = partition_name
         call = Call(
             "POST",
-            "/bulk/v1/leads.json",
-            params,
+            target.upload_path,
+            target.parameters,
             body,
             content_type,
             is_bulk=True,
@@ -167,30 +194,30 @@ class Marketo:
         )
         return self._ask(call, _one(records.batch_id), announce=announce, withdraw=withdraw)
 
-    def job(self, batch_id: int) -> JobRecord:
-        """Ask where an import job stands.
+    def job(self, batch_id: int, of: ImportObject = LEADS) -> JobRecord:
+        """Ask where an import job stands, one of leads unless it is said to be of something else.
 
         Raises:
             TerminalError: With code `unknown_batch` when Marketo does not know the id, or no longer.
             MarketoError: Marketo refuses or cannot be reached.
         """
-        call = Call("GET", f"/bulk/v1/leads/batch/{batch_id:d}.json", is_bulk=True)
+        call = Call("GET", of.status_path(batch_id), is_bulk=True)
         read = _one(lambda value: _same(batch_id, records.job_record(value)))
         record = self._of_batch(batch_id, lambda: self._ask(call, read))
         return replace(record, message=self._printable(record.message))
 
-    def failures(self, batch_id: int) -> bytes:
+    def failures(self, batch_id: int, of: ImportObject = LEADS) -> bytes:
         """Return the file of refused rows exactly as received; empty when there is none.
 
         Raises:
             TerminalError: With code `unknown_batch` when Marketo does not know the id, or no longer.
             MarketoError: Marketo refuses or cannot be reached.
         """
-        return self._file(batch_id, "failures")
+        return self._file(batch_id, of, "failures")
 
-    def warnings(self, batch_id: int) -> bytes:
+    def warnings(self, batch_id: int, of: ImportObject = LEADS) -> bytes:
         """Return the file of rows taken with a warning, in the way of `failures`."""
-        return self._file(batch_id, "warnings")
+        return self._file(batch_id, of, "warnings")
 
     def describe(self) -> tuple[FieldRecord, ...]:
         """Return the lead fields that have a REST name, in Marketo's order."""
@@ -199,6 +226,23 @@ class Marketo:
     def describe2(self) -> LeadRecord:
         """Return the lead fields once more, with those that leads can be looked up by."""
         return self._ask(Call("GET", "/rest/v1/leads/describe2.json"), _one(records.lead_record))
+
+    def describe_members(self) -> tuple[FieldRecord, ...]:
+        """Return the fields of program members, which are not those of their leads."""
+        return self._ask(Call("GET", "/rest/v1/programs/members/describe.json"), _one(records.fields_record))
+
+    def describe_custom_object(self, name: str) -> CustomObjectRecord:
+        """Return what Marketo tells of a custom object."""
+        call = Call("GET", f"/rest/v1/customobjects/{name}/describe.json")
+        return self._ask(call, _one(records.custom_object_record))
+
+    def program(self, program_id: int) -> ProgramRecord | None:
+        """Return a program, None if there is none of this id."""
+        return self._only(f"/rest/asset/v1/program/{program_id:d}.json", {}, records.program_record)
+
+    def channel(self, name: str) -> ChannelRecord | None:
+        """Return a channel, None if there is none of this name."""
+        return self._only("/rest/asset/v1/channel/byName.json", {"name": name}, records.channel_record)
 
     def lists(self, *, name: str | None = None, list_id: int | None = None) -> tuple[ListRecord, ...]:
         """Return the static lists with this name or id, or all of them."""
@@ -215,8 +259,18 @@ class Marketo:
         """Return today's number of API calls."""
         return self._ask(Call("GET", "/rest/v1/stats/usage.json"), _one(records.usage_record))
 
-    def _file(self, batch_id: int, kind: str) -> bytes:
-        call = Call("GET", f"/bulk/v1/leads/batch/{batch_id:d}/{kind}.json", is_bulk=True)
+    def _only(self, path: str, params: dict[str, str], read: Callable[[object], _T | None]) -> _T | None:
+        """Ask for one asset; one that is not there is an answer without a result, or code 702 or 718."""
+        try:
+            found = self._list(path, params, read)
+        except TerminalError as error:
+            if error.code not in codes.NO_SUCH_ASSET:
+                raise
+            return None
+        return found[0] if found else None
+
+    def _file(self, batch_id: int, of: ImportObject, kind: str) -> bytes:
+        call = Call("GET", of.file_path(batch_id, kind), is_bulk=True)
         return self._of_batch(batch_id, lambda: self._ask(call, replies.file))
 
     def _of_batch(self, batch_id: int, ask: Callable[[], _T]) -> _T:

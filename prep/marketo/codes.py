@@ -244,6 +244,13 @@ What it really answers is not documented."""
 NOT_OFFERED: Final = frozenset({"marketo_603", "marketo_610", "marketo_616", "marketo_703"})
 """Refusals of a call that tell of nothing but this call: the role may not make it, or there is none."""
 
+NO_SUCH_ASSET: Final = frozenset({"marketo_702", "marketo_718"})
+"""Refusals of a call for one asset that mean that there is none; mostly the answer is just empty."""
+
+NO_SUCH_OBJECT: Final = frozenset({"marketo_1013", "marketo_1003", "marketo_702"})
+"""Refusals of a describe call that can mean that there is no such custom object.
+What it really answers is not documented."""
+
 NO_FILE: Final = 404
 """HTTP status of a failure or warning file that does not exist. Documented for custom objects only:
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-custom-object-import"""

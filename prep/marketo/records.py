@@ -3,6 +3,7 @@
 Each reader takes one decoded JSON value and returns None when it is not what was asked for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prep.model import JobStatus
@@ -64,6 +65,42 @@ class LeadRecord:
 
 
 @dataclass(frozen=True)
+class CustomObjectRecord:
+    """What the describe call of a custom object tells.
+
+    Attributes:
+        name: Its API name.
+        fields: Its fields; none of them has a SOAP name.
+        dedupe_fields: REST names of the fields that together identify a record.
+        id_field: REST name of the field that Marketo fills to identify a record.
+        links: REST name of each field that links to another object → that object and its field.
+    """
+
+    name: str
+    fields: tuple[FieldRecord, ...]
+    dedupe_fields: tuple[str, ...]
+    id_field: str
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ProgramRecord:
+    """A program, and the channel that says which statuses its members can have."""
+
+    program_id: int
+    name: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class ChannelRecord:
+    """A channel, and the names of its statuses in their order."""
+
+    name: str
+    statuses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ListRecord:
     """A static list.
 
@@ -107,7 +144,7 @@ def job_record(value: object) -> JobRecord | None:
     return JobRecord(
         batch_id,
         status,
-        whole(row.get("numOfLeadsProcessed")),
+        whole(row.get("numOfLeadsProcessed", row.get("numOfObjectsProcessed"))),
         whole(row.get("numOfRowsFailed")),
         whole(row.get("numOfRowsWithWarning")),
         _words(row.get("message")) or "",
@@ -134,14 +171,67 @@ def field_record(value: object) -> FieldRecord | None:
 def lead_record(value: object) -> LeadRecord | None:
     """Read the row of a second describe answer."""
     row = mapping(value)
-    fields, searchable = row.get("fields"), row.get("searchableFields")
-    if not isinstance(fields, list) or not isinstance(searchable, list):
+    fields, searchable = fields_record(value), row.get("searchableFields")
+    if fields is None or not isinstance(searchable, list):
         return None
     return LeadRecord(
-        tuple(field for entry in fields if (field := _described(entry)) is not None),
+        fields,
         # A combination of several fields identifies a lead together only.
         tuple(name for names in searchable if (name := _only_word(names)) is not None),
     )
+
+
+def fields_record(value: object) -> tuple[FieldRecord, ...] | None:
+    """Read the fields of a described object."""
+    fields = mapping(value).get("fields")
+    if not isinstance(fields, list):
+        return None
+    return tuple(field for entry in fields if (field := _described(entry)) is not None)
+
+
+def custom_object_record(value: object) -> CustomObjectRecord | None:
+    """Read the row of a describe answer about a custom object; its name has two spellings."""
+    row = mapping(value)
+    name, fields = _words(row.get("name", row.get("apiName"))), fields_record(value)
+    dedupe_fields = _all_words(row.get("dedupeFields"))
+    if name is None or fields is None or not dedupe_fields:
+        return None
+    return CustomObjectRecord(
+        name, fields, dedupe_fields, _words(row.get("idField")) or "", _links(row.get("relationships"))
+    )
+
+
+def _links(values: object) -> dict[str, str]:
+    """Read relationships; what they lead to stands under one of two names."""
+    found = {}
+    for row in map(mapping, values if isinstance(values, list) else ()):
+        field, end = _words(row.get("field")), mapping(row.get("relatedTo", row.get("object")))
+        parts = _all_words([end.get("name"), end.get("field")])
+        if field and parts:
+            found[field] = ".".join(parts)
+    return found
+
+
+def program_record(value: object) -> ProgramRecord | None:
+    """Read the row of an answer about a program."""
+    row = mapping(value)
+    program_id, channel = whole(row.get("id")), _words(row.get("channel"))
+    if program_id is None or channel is None:
+        return None
+    return ProgramRecord(program_id, _words(row.get("name")) or "", channel)
+
+
+def channel_record(value: object) -> ChannelRecord | None:
+    """Read the row of an answer about a channel."""
+    row = mapping(value)
+    name, statuses = _words(row.get("name")), row.get("progressionStatuses")
+    if name is None or not isinstance(statuses, list):
+        return None
+    return ChannelRecord(name, _all_words([mapping(status).get("name") for status in statuses]))
+
+
+def _all_words(values: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(_words, values))) if isinstance(values, list) else ()
 
 
 def _described(value: object) -> FieldRecord | None:

@@ -102,6 +102,9 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "conventions": [asdict(convention) for convention in manifest.conventions if convention.value],
         "settings": dict(manifest.settings),
         "preflight": [dict(finding) for finding in manifest.preflight],
+        "object": manifest.settings["object"],
+        "program_id": manifest.destination.program_id if manifest.destination else None,
+        "program_status": manifest.destination.program_status if manifest.destination else None,
     }
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from prep.errors import OutcomeUnknownError, TerminalError, TransientError
 from prep.jobs import _HeldInterrupts, run_jobs
-from prep.ledger import Ledger, Target
+from prep.ledger import Ledger
 from prep.marketo import Marketo
 from prep.model import Chunk, Exchange, Format, Job
+from prep.objects import Target
 
 from .conftest import HTML, QUEUED, RESET, SECRET, TOKEN, Answer, Clock, Script, envelope, errors
 

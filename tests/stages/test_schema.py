@@ -280,7 +280,7 @@ MISTAKES = [
     pytest.param(
         'extend = "lead"',
         "mine.toml: extend is not a key of a schema file",
-        "Allowed: name, extends, instance, absent, lookup_fields, fields, rules.",
+        "Allowed: name, extends, instance, object, absent, lookup_fields, fields, rules.",
         None,
         id="unknown key",
     ),
