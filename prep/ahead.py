@@ -1,12 +1,15 @@
-"""Doing the next piece of work in a thread while the last one is looked at."""
+"""Doing the next pieces of work in threads while the last one is looked at."""
 
 import threading
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent import futures
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 _Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class ahead(Generic[_Item]):  # noqa: N801 - reads as a function where it is used
@@ -74,3 +77,26 @@ def _make(
         made.put(error)
     finally:
         items.close()
+
+
+def side_by_side(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+) -> Generator[_Result]:
+    """Yield what becomes of each item, in order; several are worked on at the same time.
+
+    At most `threads` results wait beside those that are being made. An error comes where its result would
+    have come. Whoever closes the generator waits for the work that was begun.
+
+    Args:
+        work: What is done with an item.
+        items: Taken one after the other, in the caller's thread.
+        threads: How many items are worked on at a time.
+    """
+    with futures.ThreadPoolExecutor(threads, thread_name_prefix="prep-side") as workers:
+        begun: deque[futures.Future[_Result]] = deque()
+        for item in items:
+            begun.append(workers.submit(work, item))
+            if len(begun) > 2 * threads - 1:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()

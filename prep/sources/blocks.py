@@ -1,9 +1,9 @@
 """One block of lines → readable cells, rejected records and skipped lines.
 
-Polars parses; nothing that it gives is believed unproved. In a block in which no quote opens a cell, one sum
-over all cells proves that every line is a record. In one in which quotes enclose whole cells of single lines,
-or some lines have too few cells or too many, each row is measured against its line, and the lines that differ
-are looked at in Python. In any other block regular expressions in Rust pick out the odd lines; Python finds
+Polars parses; nothing that it gives is believed unproved. In a block in which no quote opens a cell, or all
+enclose whole cells of single lines, one sum over all cells proves that every line is a record. Where some
+lines have too few cells or too many, each row is measured against its line, and the lines that differ are
+looked at in Python. In any other block regular expressions in Rust pick out the odd lines; Python finds
 where their records end and cuts from the text what must not reach the parser. So exotic rows cost Python and
 ordinary ones never do.
 """
@@ -17,7 +17,7 @@ import polars as pl
 
 from prep.sources.batch import REJECTED_SCHEMA, Batch
 from prep.sources.encoding import BOM, mask_invalid
-from prep.sources.records import Layout, split, with_line_feeds
+from prep.sources.records import BACKSLASH, Layout, split, with_line_feeds
 from prep.sources.walk import OddLine, Walk
 
 _NUL = b"\0"
@@ -50,7 +50,44 @@ class Block:
     unread: bytes = b""
 
 
-def read_block(text: bytes, layout: Layout, start: Place, *, final: bool) -> Block:
+class Parsed(NamedTuple):
+    """What polars makes of a block on its own.
+
+    Attributes:
+        cells: A row for each line, short ones filled up.
+        is_proved: Every line is a record that every parser reads alike, and none is the header again.
+    """
+
+    cells: pl.DataFrame
+    is_proved: bool
+
+
+def parse(text: bytes, layout: Layout) -> Parsed | None:
+    """Parse a block of whole lines as if a record began with it, whatever comes before.
+
+    Args:
+        text: The lines, each ended by LF, CRLF or CR.
+        layout: How records are laid out.
+
+    Returns:
+        What polars makes of it; nothing where a cell may go over several lines, a line is too long, or the
+        text holds what polars must not see.
+    """
+    if _NUL in text or (b"\r" in text and _LONE_CR.search(text)):
+        return None
+    quote_bytes = _enclosing_bytes(text, layout)
+    if quote_bytes is None:
+        return None
+    cells = _parse(text, layout, quote_char=layout.dialect.quote if quote_bytes else None)
+    if cells is None:
+        return None
+    adds_up = _adds_up(cells, text, layout, quote_bytes)
+    return Parsed(cells, adds_up and _repeat_header(_without_surplus(cells, layout), layout) is None)
+
+
+def read_block(
+    text: bytes, layout: Layout, start: Place, *, final: bool, parsed: Parsed | None = None
+) -> Block:
     """Read a block of whole lines that begins where a record begins.
 
     Args:
@@ -58,21 +95,16 @@ def read_block(text: bytes, layout: Layout, start: Place, *, final: bool) -> Blo
         layout: How records are laid out.
         start: What comes before the block.
         final: Nothing follows; otherwise a record may be left unread at the block's end.
+        parsed: What `parse` made of it, if that is known.
     """
+    if parsed and parsed.is_proved:
+        return _whole(_without_surplus(parsed.cells, layout), start)
     if b"\r" in text and _LONE_CR.search(text):
         text = with_line_feeds(text)
-    if _NUL in text:
-        return _read_odd(text, layout, start, final=final)
-    cells = None
-    if not layout.dialect.opens_quotes(text):
-        cells = _parse(text, layout, quote_char=None)
-        if cells is not None and _adds_up(cells, text, layout):
-            found = _without_surplus(cells, layout)
-            if _repeat_header(found, layout) is None:
-                return _whole(found, start)
     block = None
-    lines = _lines(text)
+    lines = None if _NUL in text else _lines(text)
     if lines is not None:
+        cells = parsed.cells if parsed else None
         block = _read_line_by_line(text, lines, cells, layout, start, final=final)
     return block or _read_odd(text, layout, start, final=final)
 
@@ -97,7 +129,25 @@ def _repeat_header(cells: pl.DataFrame, layout: Layout) -> pl.Series | None:
     return repeats
 
 
-def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout) -> bool:
+def _enclosing_bytes(text: bytes, layout: Layout) -> int | None:
+    """Count what quotes add to the cells that they enclose, in a text in which that is all they do.
+
+    Returns:
+        Their bytes: two for each such cell, and one for each quote within it. None if a quote opens a cell
+        that it does not enclose as a whole, or that goes over several lines, or if that is not known.
+    """
+    dialect = layout.dialect
+    if not dialect.opens_quotes(text):
+        return 0
+    if layout.surplus or (dialect.escape == BACKSLASH and b"\\" in text):
+        return None
+    quotes = text.count(dialect.quote_byte)
+    enclosed = layout.enclosed_cell.findall(text)
+    inner = b"".join(enclosed).count(dialect.quote_byte) - 2 * len(enclosed)
+    return quotes - inner // 2 if inner + 2 * len(enclosed) == quotes else None
+
+
+def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int) -> bool:
     """Prove that the parser made nothing up: cells, delimiters and line ends have as many bytes as the text.
 
     The parser raises on long records. A delimiter that a short or blank line lacks can only make the sum
@@ -105,10 +155,10 @@ def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout) -> bool:
     lines can only make the sum larger too.
     """
     lengths = cells.select(pl.all().str.len_bytes().sum()).row(0)
-    if layout.surplus and lengths[-1]:
+    if (layout.surplus and lengths[-1]) or (quote_bytes and cells.height != text.count(b"\n")):
         return False
     line_end_bytes = 2 if b"\r" in text else 1
-    total = sum(lengths) + cells.height * (cells.width - 1 + line_end_bytes)
+    total = sum(lengths) + quote_bytes + cells.height * (cells.width - 1 + line_end_bytes)
     return total == len(text) and (layout.columns > 1 or not cells.to_series(0).has_nulls())
 
 
@@ -120,7 +170,7 @@ def _read_line_by_line(
     Args:
         text: The block.
         lines: Its lines.
-        cells: What was parsed of it without quotes; none where quotes may open cells, or a record is long.
+        cells: What was parsed of it, if it was.
         layout: How records are laid out.
         start: What comes before the block.
         final: Nothing follows.

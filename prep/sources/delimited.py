@@ -8,11 +8,11 @@ from typing import BinaryIO, Final, NamedTuple
 
 import polars as pl
 
-from prep.ahead import ahead
+from prep.ahead import ahead, side_by_side
 from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
 from prep.sources.batch import Batch, Skipped, Source
-from prep.sources.blocks import Block, Place, read_block
+from prep.sources.blocks import Block, Parsed, Place, parse, read_block
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding
 from prep.sources.files import opened
 from prep.sources.head import read_head, refuse_impossible
@@ -21,6 +21,7 @@ from prep.sources.records import Dialect, Layout, with_line_feeds
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 """Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
 _BLOCKS_IN_BATCH: Final = 8
+_THREADS: Final = min(pl.thread_pool_size(), 4)
 
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -104,16 +105,22 @@ class DelimitedReader:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
             with ahead(_pieces(text_file, block_bytes)) as pieces:
-                for piece in pieces:
+                for piece, parsed in side_by_side(self._parse, pieces, _THREADS):
                     text = pending + piece.lines if pending else piece.lines
-                    if piece.lines or piece.final:
-                        block = read_block(_with_line_end(text), self._layout, place, final=piece.final)
+                    known = None if pending else parsed
+                    if text or piece.final:
+                        block = read_block(text, self._layout, place, final=piece.final, parsed=known)
                         place, pending = block.end, block.unread
                         yield block
                     self._refuse_endless(len(pending) + piece.rest_bytes, place.lines)
             while file.read(_HEAD_BYTES):
                 pass
             self._digest = file.sha256
+
+    def _parse(self, piece: "_Piece") -> "tuple[_Piece, Parsed | None]":
+        """Parse a piece before it is known whether a record begins with it, as is usual."""
+        piece = piece._replace(lines=_with_line_end(piece.lines))
+        return piece, parse(piece.lines, self._layout)
 
     def _refuse_endless(self, unread_bytes: int, lines: int) -> None:
         if unread_bytes > _MAX_LINE_BYTES:

@@ -167,6 +167,14 @@ class Layout:
         return rf"^(?:{cell}{stop}){{{self.columns - 1}}}{cell}{f'(?:{stop})?' if self.surplus else ''}$"
 
     @cached_property
+    def enclosed_cell(self) -> re.Pattern[bytes]:
+        """Matches a quoted cell of one line, with its quotes, where a cell may stand."""
+        stop, quote = re.escape(self.dialect.delimiter_byte), re.escape(self.dialect.quote_byte)
+        begin = rb"%b(?<![^%b\n]%b)" % (quote, stop, quote)
+        inner = rb"[^%b\n]*+(?:%b%b[^%b\n]*+)*+" % (quote, quote, quote, quote)
+        return re.compile(rb"%b%b%b(?=[%b\n]|\r\n)" % (begin, inner, quote, stop))
+
+    @cached_property
     def open_record(self) -> re.Pattern[bytes]:
         """Matches a record whose quoted cell is still open where the text ends."""
         delimiter = re.escape(self.dialect.delimiter_byte)

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -28,6 +28,7 @@ _MOST_BLOCKS = 4
 _AGAIN_EVERY = 5
 _UNKNOWN_EVERY = 16
 _Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class BrokenPromiseError(AssertionError):
@@ -62,10 +63,14 @@ def without_files() -> Iterator[None]:
     def unhurried(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
         yield items
 
+    def in_turn(work: Callable[[_Item], _Result], items: Iterable[_Item], _: int) -> Iterator[_Result]:
+        return map(work, items)
+
     with ExitStack() as stack:
         for module in _OPENERS:
             stack.enter_context(patch(f"prep.sources.{module}.opened", _content.opened))
         stack.enter_context(patch("prep.sources.delimited.ahead", unhurried))
+        stack.enter_context(patch("prep.sources.delimited.side_by_side", in_turn))
         stack.enter_context(patch("prep.sources.encoding._CHUNK_BYTES", _SMALL))
         yield
 
