@@ -24,7 +24,7 @@ from prep.errors import FolderError, InputError, SourceError
 from prep.fate_table import add_up
 from prep.folder import RunFolder
 from prep.manifest import Cleaned, Manifest, SourceRecord
-from prep.model import Chunk, Fate, KeepPolicy, Reading, Reason
+from prep.model import Advance, Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Plan, Spill, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
@@ -33,8 +33,8 @@ from prep.sources.files import digest
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with the name of a stage, how much of it is done, and of how much if that is known."""
+Progress = Callable[[Advance], None]
+"""Called whenever a stage has come further."""
 
 REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
 _DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
@@ -250,7 +250,9 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
             batches = map(cells.add, second_pass(plan, spill, decision, first))
             cut = partial(_cut, plan, decision, spill)
             total = decision.kept.null_count()
-            chunks = _write_rows(folder, plan, batches, cut, lambda rows: progress("write", rows, total))
+            chunks = _write_rows(
+                folder, plan, batches, cut, lambda rows: progress(Advance("write", rows, rows / total))
+            )
             if plan.settings.keep.policy is KeepPolicy.MERGE:
                 _write_merged(folder, plan, discarded(decision, first))
             _write_fates(folder, fates(plan, spill, decision, first, chunks), first.read)
@@ -332,7 +334,7 @@ def _judge(
     with durable.replacing(folder.work / folder.rejected.name) as file:
         table = Table(file, _rejected_columns(plan), delimiter=people_delimiter(plan.sources[0].reading))
 
-        def note(frame: pl.DataFrame, rows: int) -> None:
+        def note(frame: pl.DataFrame, rows: int, share: float | None) -> None:
             shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
             table.append(shown)
             if frame.height:
@@ -341,7 +343,7 @@ def _judge(
                 few.append(shown)
             else:
                 few.clear()
-            progress("validate", rows, None)
+            progress(Advance("validate", rows, share))
 
         return first_pass(plan, spill, note), few
 

@@ -57,12 +57,12 @@ def prepare_plan(plan: Plan) -> Prepared:
     spill = MemorySpill()
     rejected: list[pl.DataFrame] = []
     try:
-        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
+        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame))
     except UndecidedError:
         plan = settle(plan)
         spill.clear()
         rejected.clear()
-        first = first_pass(plan, spill, lambda frame, _: rejected.append(frame))
+        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame))
     decision = decide(plan, first, spill)
     divided = list(second_pass(plan, spill, decision, first))
     names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)

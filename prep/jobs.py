@@ -115,7 +115,7 @@ def run_jobs(
         on_finished: Takes a complete or failed job, its failure file and its warning file, both empty if
             there is none. The job is reconciled when this returns, unless it declared the job unknown.
             After a crash it can be called again for the same job.
-        on_progress: Takes all jobs after each change.
+        on_progress: Takes all jobs after each change, and when Marketo processed more rows of one.
         queue_slots: Places of Marketo's import queue that may be used. A static list takes one job at a time.
         wait: Stay until all jobs are finished; otherwise fill the queue once.
         timeout_seconds: Longest stay.
@@ -308,8 +308,11 @@ class _Scheduler:
             warned=record.warned,
             message=record.message,
         )
-        if self._ledger.job(job.chunk).state is not job.state:
+        now = self._ledger.job(job.chunk)
+        if now.state is not job.state:
             self._changed()
+        elif now != job:
+            self._on_progress(self._ledger.jobs())
         return record.status in {JobStatus.COMPLETE, JobStatus.FAILED}
 
     def _lose(self, job: Job, why: str) -> None:

@@ -328,6 +328,22 @@ class Exchange:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Advance:
+    """How far a stage of cleaning is.
+
+    Attributes:
+        stage: `read` (finding out how the sources are written), `validate` or `write`.
+        rows: Rows that it has dealt with.
+        share: How much of it is done, from 0 to 1: of the rows, or of the sources' bytes as long as nobody
+            knows how many rows these hold; None where that is not known either.
+    """
+
+    stage: str
+    rows: int = 0
+    share: float | None = None
+
+
 class EmailCase(StrEnum):
     """How the letters of addresses are to be written; which address it is never depends on that."""
 

@@ -17,7 +17,7 @@ from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import run_jobs
 from prep.limits import JOBS_QUEUED, POLL_SECONDS
-from prep.model import Exchange, Fate, Job
+from prep.model import Advance, Exchange, Fate, Job
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.preflight import SANDBOX, Finding, refuse_other_host
@@ -52,7 +52,7 @@ __all__ = [
 _LOCAL_POLL_SECONDS: Final = (0.1, 1.0)
 
 
-def _silent(stage: str, done: int, total: int | None) -> None:
+def _silent(_: Advance) -> None:
     """Tell nobody."""
 
 
@@ -107,7 +107,7 @@ def clean(
         schema: A schema, or the name or path of one; by default the packaged one of what rows become.
         destination: Where the rows are to be sent afterwards; makes it the folder's goal.
         keep_source: Copy the files into the run folder. What comes only once is always copied.
-        progress: Told about rows as they are read and written.
+        progress: Told how far reading, validating and writing are.
         **options: As in `CleanSettings`.
 
     Raises:
@@ -121,6 +121,7 @@ def clean(
     folder = RunFolder(out if out is not None else default_folder(given[0]))
     folder.create()
     with folder.lock():
+        progress(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
         return _clean(folder, plan, destination, progress)
 
@@ -150,6 +151,7 @@ def check(
     folder = RunFolder(scratch)
     folder.create()
     with folder.lock():
+        progress(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=False)
         clean_into(folder, plan, None, progress)
     return Run(folder)
@@ -234,7 +236,7 @@ def submit(
         poll_seconds: Shortest and longest pause between two looks at the queue; by default 5 and 30, as
             Marketo asks for, and less with a sandbox.
         on_ready: Told what deserves a look, right before anything is sent; whatever it raises stops that.
-        progress: Told of all jobs whenever one of them moved.
+        progress: Told of all jobs whenever one of them moved, or Marketo processed more of its rows.
         clock: Monotonic seconds.
         sleep: Waits for a number of seconds.
 
@@ -305,7 +307,7 @@ def retry(
         run: The parent, or its folder.
         out: The new run folder; by default `leads-retry1.prep` beside `leads.prep`, and so on.
         everything: Take all rejected rows, changed or not.
-        progress: Told about rows as they are read and written.
+        progress: As in `clean`.
 
     Raises:
         SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
@@ -431,6 +433,7 @@ def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
             with run.folder.lock():
                 write_report(run.folder, build_report(run.folder))
         return run
+    progress(Advance("read"))
     with run.folder.lock():
         sources = [reopen(run.folder, record) for record in manifest.sources]
         plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))

@@ -25,6 +25,7 @@ from prep.objects import key_fields, parse_object
 from prep.returned import identify, own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Batch, Skipped, Source
+from prep.sources.files import stored_bytes
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, hold_back, load_suppression
 from prep.validation import REASONS, compile_judge, validate
 from prep.values import Normalised, Note, Noted, Spelling, find_notes, find_spoiled, normalise
@@ -475,14 +476,16 @@ class FirstPass:
         return counted
 
 
-def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int], None]) -> FirstPass:
+def first_pass(
+    plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int, float | None], None]
+) -> FirstPass:
     """Read, map, normalise and judge all rows of all sources.
 
     Args:
         plan: The plan.
         spill: Takes the valid rows in.
-        rejected: Called with the rejected rows of each batch (see `Judged.rejected`) and how many rows have
-            been read so far.
+        rejected: Called with the rejected rows of each batch (see `Judged.rejected`), how many rows have
+            been judged so far, and how much of the sources that is (from 0 to 1; None if nobody knows).
 
     Raises:
         SourceError: There are no rows, or one stands in a returned table twice.
@@ -499,7 +502,7 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
     notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
     ordinal = read = 0
     with ahead(_read(plan, rows, digests)) as batches:
-        for position, batch in batches:
+        for position, batch, share in batches:
             judged = judge_batch(plan, position, batch, ordinal)
             ordinal += judged.valid.height
             read += judged.valid.height + judged.rejected.height + judged.suppressed.height
@@ -512,7 +515,7 @@ def first_pass(plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int],
             changes.update(judged.changes)
             for place, noted in judged.notes.items():
                 notes[place] += noted
-            rejected(judged.rejected, read)
+            rejected(judged.rejected, read, share)
     _refuse_repeats(plan, [*index, *refused, *suppressed])
     if not sum(rows):
         raise SourceError(
@@ -540,12 +543,22 @@ _BATCH_CELLS: Final = 2_000_000
 _INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH), RANK)
 
 
-def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[tuple[int, Batch]]:
-    """The batches of all sources, each with the position of its source; `rows` and `digests` are added to."""
+def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[tuple[int, Batch, float | None]]:
+    """The batches of all sources, each with the position of its source and how much of them all was read.
+
+    `rows` and `digests` are added to.
+    """
+    sizes = [stored_bytes(source.stored or source.path) for source in plan.sources]
+    whole = sum(sizes) or 1
     for position, source in enumerate(plan.sources):
         reader = source.read(plan.lookup_position(position))
         for batch in _joined(reader, _BATCH_CELLS // (len(source.columns) or 1)):
-            yield position, identify(source, batch)
+            before, share = sum(sizes[:position]), reader.share
+            yield (
+                position,
+                identify(source, batch),
+                None if share is None else (before + share * sizes[position]) / whole,
+            )
         rows.append(reader.rows)
         digests.append(reader.sha256)
 

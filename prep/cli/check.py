@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from prep.cli import options, session
-from prep.cli.terminal import say, say_json
+from prep.cli.look import show
+from prep.cli.progress import show_progress
+from prep.cli.terminal import say_json
 
 
 @click.command("check", context_settings=options.CONTEXT)
@@ -39,13 +41,13 @@ def command(**chosen: Any) -> int:
     limit = chosen["max_rejected"]
     with (
         tempfile.TemporaryDirectory(prefix="prep-check-") as temporary,
-        session.show_progress(quiet=chosen["quiet"]) as progress,
+        show_progress(quiet=chosen["quiet"]) as board,
     ):
         run = pipeline.check(
             given,
             Path(temporary) / "check.prep",
             schema=chosen["schema"],
-            progress=progress,
+            progress=board.advance,
             **options.clean_options(chosen),
         )
         report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
@@ -55,7 +57,7 @@ def command(**chosen: Any) -> int:
     if limit and limit.is_exceeded(report["counts"]):
         report["exit_code"], note = session.EXIT_TOO_MANY_REJECTED, limit.refusal(report["counts"])
     if not chosen["quiet"]:
-        say(*describe_check(report, rejected, note), err=chosen["as_json"])
+        show(*describe_check(report, rejected, note), err=chosen["as_json"])
     if chosen["as_json"]:
         say_json(report)
     code: int = report["exit_code"]

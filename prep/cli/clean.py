@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from prep.cli import options, session
+from prep.cli.progress import show_progress
 
 
 @click.command("clean", context_settings=options.CONTEXT)
@@ -24,7 +25,7 @@ def command(**chosen: Any) -> int:
     \b
     Examples:
       prep clean leads.csv                                   makes leads.prep
-      prep clean a.csv b.csv -o both.prep --keep merge
+      prep clean a.csv b.csv -o both.prep --keep merge --merge phone=longest
       prep clean export.csv --map "Work mail=email" --unknown drop
       prep clean -- -odd-name.csv                            a name that begins with -
     """
@@ -33,13 +34,13 @@ def command(**chosen: Any) -> int:
 
     given = options.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
-    with session.show_progress(quiet=chosen["quiet"]) as progress:
+    with show_progress(quiet=chosen["quiet"]) as board:
         run = clean(
             given,
             chosen["out"],
             schema=chosen["schema"],
             keep_source=chosen["keep_source"],
-            progress=progress,
+            progress=board.advance,
             **options.clean_options(chosen),
         )
     limit = chosen["max_rejected"]

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from prep.cli import options, session
-from prep.cli.terminal import say, say_json
+from prep.cli.look import show
+from prep.cli.terminal import say_json
 from prep.config import Destination
 from prep.errors import MarketoError, PrepError, TerminalError
 
@@ -62,7 +63,7 @@ def command(*, as_json: bool, **chosen: Any) -> int:
         findings.append(_Finding.of(name, found))
         error = found
     for finding in findings:
-        say(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}", err=as_json)
+        show(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}", err=as_json)
     code = error.exit_code if error else 0 if all(finding.ok for finding in findings) else 1
     if as_json:
         answer = {"findings": [asdict(finding) for finding in findings], "exit_code": code}

@@ -1,11 +1,12 @@
 """How a command ends early: every error becomes one line, a hint and an exit code."""
 
 import errno
+import inspect
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from prep.cli.look import show
 from prep.cli.terminal import is_terminal, quoted, say, say_json
 from prep.errors import MarketoError, OutcomeUnknownError, PrepError
 
@@ -35,6 +37,7 @@ class Situation:
 
     Attributes:
         arguments: The command line.
+        command: The command that it calls, as far as that is known.
         facts: Part of the JSON answer.
         folder: The run folder, whether it exists yet or not.
         has_begun: This command changed something at Marketo, or may have.
@@ -43,6 +46,7 @@ class Situation:
     """
 
     arguments: tuple[str, ...] = ()
+    command: click.Command | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     has_begun: bool = False
@@ -94,9 +98,7 @@ def end(error: BaseException, situation: Situation) -> int:
             say("", err=True)  # the terminal's own ^C stands there
         say(" ".join(filter(None, (f"{explained.message}.", explained.hint))), err=True)
     else:
-        say(f"Error: {explained.message}", err=True)
-        if explained.hint:
-            say(f"Hint: {explained.hint}", err=True)
+        show(*_lines(explained), err=True, wraps=False)
         if is_terminal(sys.stderr) and (detail := getattr(error, "detail", "")):
             say(*detail.splitlines(), err=True)
     answer = {**situation.facts, "exit_code": explained.exit_code, "error": _facts(explained)}
@@ -106,6 +108,11 @@ def end(error: BaseException, situation: Situation) -> int:
     if situation.wants_json:
         say_json(answer)
     return explained.exit_code
+
+
+def _lines(explained: "Explained") -> list[str]:
+    parts = {"Error": explained.message, "Hint": explained.hint, "Example": explained.example}
+    return [f"{name}: {text}" for name, text in parts.items() if text]
 
 
 @dataclass(frozen=True)
@@ -119,10 +126,11 @@ class Explained:
     source: str | None = None
     row: int | None = None
     column: str | None = None
+    example: str = ""
 
 
 def _facts(explained: Explained) -> dict[str, Any]:
-    return {name: value for name, value in vars(explained).items() if name != "exit_code"}
+    return {name: value for name, value in vars(explained).items() if name not in {"exit_code", "example"}}
 
 
 def explain(error: BaseException, situation: Situation) -> Explained:
@@ -144,6 +152,9 @@ def explain(error: BaseException, situation: Situation) -> Explained:
                 error.source,
                 error.row,
                 error.column,
+                _example(situation.command, _named_options(error.hint))
+                if error.exit_code == EXIT_INPUT
+                else "",
             )
         case Exception() if isinstance(error, OSError) or _RUST_ERROR.search(str(error)):
             found = _system(error, situation)
@@ -193,7 +204,37 @@ def _usage(error: click.UsageError) -> Explained:
             hint = f"Did you mean {path} {close[0]}?" if close else hint
     exit_code, origin = _origin(error)
     text = f"{origin}{message[:1].lower()}{message[1:]}".rstrip(".")
-    return Explained(exit_code, "usage" if exit_code == EXIT_USAGE else "bad_setting", text, hint)
+    code = "usage" if exit_code == EXIT_USAGE else "bad_setting"
+    return Explained(exit_code, code, text, hint, example=_right_call(error, hint))
+
+
+def _right_call(error: click.UsageError, hint: str) -> str:
+    """A call that can be understood: of the option that is wrong if there is one, else any."""
+    if error.ctx is None:
+        return ""
+    command = error.ctx.command
+    close = re.fullmatch(r"Did you mean prep (\w+)\?", hint)
+    if close and isinstance(command, click.Group):
+        command = command.get_command(error.ctx, close[1]) or command
+    parameter = getattr(error, "param", None)
+    wanted = [*(parameter.opts if parameter else ()), *_named_options(f"{error.message} {hint}")]
+    return _example(command, wanted) or _example(command, [""])
+
+
+def _example(command: click.Command | None, wanted: Sequence[str]) -> str:
+    """The first worked example of a command that has one of these words; an empty one is in each."""
+    examples = worked_examples(command) if command else []
+    found = (example for word in wanted for example in examples if word in ["", *example.split()])
+    return next(found, "")
+
+
+def worked_examples(command: click.Command) -> list[str]:
+    """The calls that a command's help shows, without what it says beside them."""
+    return re.findall(r"^  (prep .*?)(?: {2,}.*)?$", inspect.cleandoc(command.help or ""), re.MULTILINE)
+
+
+def _named_options(text: str) -> list[str]:
+    return [option for option in re.findall(r"--[a-z][a-z-]+", text) if option != "--help"]
 
 
 def _commands(context: click.Context) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prep.cli import options, session
+from prep.cli.look import show
 from prep.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def command(**chosen: Any) -> None:
     for source, mapping in zip(plan.sources, plan.mappings, strict=True):
         columns = [column.facts for column in mapping.columns]
         notes = [f"  note: {note}" for note in source.notes]
-        say(describe_source(_facts(source)), *notes, *describe_mapping(columns), err=chosen["as_json"])
+        show(describe_source(_facts(source)), *notes, *describe_mapping(columns), err=chosen["as_json"])
     answer: dict[str, Any] = {
         "sources": [_facts(source) for source in plan.sources],
         "mapping": [column.facts for column in plan.columns],

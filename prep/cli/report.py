@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prep.cli import options, session
+from prep.cli.look import show
 from prep.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def command(**chosen: Any) -> int:
     if chosen["mask"]:
         report, name = mask_report(report), MASKED_FOLDER
     if not chosen["quiet"]:
-        say(*summarise(report, name), err=chosen["as_json"])
+        show(*summarise(report, name), err=chosen["as_json"])
     if chosen["mask"] or chosen["opens"]:
         page = _write_page(run.folder, report, name)
         if not chosen["quiet"]:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from prep.cli import options, session
+from prep.cli.progress import show_progress
 
 
 @click.command("resume", context_settings=options.CONTEXT)
@@ -46,8 +47,8 @@ def command(**chosen: Any) -> int:
         raise click.UsageError("--batch-id goes with one --assume landed CHUNK.")
     for decision, chunk in chosen["decisions"]:
         settle(chosen["folder"], chunk, decision, batch_id=chosen["batch_id"])
-    with session.show_progress(quiet=chosen["quiet"]) as progress:
-        run = resume_cleaning(chosen["folder"], progress=progress)
+    with show_progress(quiet=chosen["quiet"]) as board:
+        run = resume_cleaning(chosen["folder"], progress=board.advance)
     if run.folder.manifest().destination is None or not run.report["chunks"]:
         return session.answer(run, chosen)
     destination = session.known_destination(run, chosen)

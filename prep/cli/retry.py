@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from prep.cli import options, session
+from prep.cli.progress import show_progress
 
 
 @click.command("retry", context_settings=options.CONTEXT)
@@ -36,8 +37,8 @@ def command(**chosen: Any) -> int:
     from prep.pipeline import retry
 
     session.begin(chosen["folder"])
-    with session.show_progress(quiet=chosen["quiet"]) as progress:
-        run = retry(chosen["folder"], chosen["out"], everything=chosen["everything"], progress=progress)
+    with show_progress(quiet=chosen["quiet"]) as board:
+        run = retry(chosen["folder"], chosen["out"], everything=chosen["everything"], progress=board.advance)
     session.begin(run.path)
     if run.folder.manifest().destination is None or not run.report["chunks"]:
         return session.answer(run, chosen)

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from prep.cli import options, session
+from prep.cli.progress import show_progress
 
 
 @click.command("run", context_settings=options.CONTEXT)
@@ -45,14 +46,14 @@ def command(**chosen: Any) -> int:
     # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
     # was looked at and the list was found.
     is_settled = limit is None and destination.list_name is None
-    with session.show_progress(quiet=chosen["quiet"]) as progress:
+    with show_progress(quiet=chosen["quiet"]) as board:
         run = clean(
             given,
             chosen["out"],
             schema=chosen["schema"],
             destination=destination if is_settled else None,
             keep_source=chosen["keep_source"],
-            progress=progress,
+            progress=board.advance,
             **options.clean_options(chosen),
         )
     if limit and limit.is_exceeded(run.counts):

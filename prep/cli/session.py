@@ -1,9 +1,9 @@
-"""What commands share: progress, the client, the question before the first upload, the answer."""
+"""What commands share: the client, the question before the first upload, the answer."""
 
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,8 @@ import click
 
 from prep.cli.ending import Declined, Situation
 from prep.cli.limit import Limit
+from prep.cli.look import show
+from prep.cli.progress import Board, show_progress
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
 from prep.errors import FolderError, PrepError, SettingsError
 from prep.limits import POLL_SECONDS
@@ -46,38 +48,6 @@ def situation() -> Situation:
     """What is known of the command that runs."""
     found = click.get_current_context().obj
     return found if isinstance(found, Situation) else Situation()
-
-
-def _show_nothing(_stage: str, _done: int, _total: int | None) -> None:
-    """Show nobody how far a stage is."""
-
-
-@contextmanager
-def show_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show how far each stage is, on a terminal only."""
-    if quiet or not is_terminal(sys.stderr):
-        yield _show_nothing
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield show
 
 
 @contextmanager
@@ -269,21 +239,23 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
     _refuse_haste(destination.target, chosen["poll_seconds"])
     first_poll = chosen["poll_seconds"] or (_SANDBOX_POLL_SECONDS if is_sandbox else POLL_SECONDS[0])
     before = read_jobs(run.folder)
+    chunks = {chunk["file"]: chunk for chunk in run.report["chunks"]}
     with (
         connect(
             run.folder, destination.target, allow_host=chosen["allow_host"], quiet=chosen["quiet"]
         ) as client,
         ExitStack() as showing,
     ):
-        show: Callable[[str, int, int | None], None] = _show_nothing
+        board = Board()
 
         def ready(findings: "Sequence[Finding]") -> None:
-            nonlocal show
+            nonlocal board
             if not chosen["quiet"]:
                 say(*(f"note: {finding.message}" for finding in findings), err=True)
             if not is_sandbox:
                 _announce(run, destination, chosen)
-            show = showing.enter_context(show_progress(quiet=chosen["quiet"]))
+            board = showing.enter_context(show_progress(quiet=chosen["quiet"]))
+            board.sending(before, chunks)
 
         try:
             return submit(
@@ -295,7 +267,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
                 queue_slots=chosen["queue_slots"],
                 poll_seconds=(first_poll, max(first_poll, POLL_SECONDS[1])),
                 on_ready=ready,
-                progress=lambda jobs: _show_jobs(jobs, show),
+                progress=lambda jobs: board.sending(jobs, chunks),
             )
         except Declined:
             raise
@@ -323,15 +295,6 @@ def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
 def is_finished(run: "Run") -> bool:
     """Whether every row of a run that was sent has its final fate."""
     return bool(run.report["state"] == "reconciled")
-
-
-def _show_jobs(jobs: "Sequence[Job]", show: Callable[[str, int, int | None], None]) -> None:
-    from prep.model import JobState
-
-    sent = [job for job in jobs if job.state not in {JobState.PLANNED, JobState.INTENDED}]
-    finished = [job for job in sent if job.state in {JobState.RECONCILED, JobState.UNKNOWN}]
-    show("upload", len(sent), len(jobs))
-    show("import", len(finished), len(jobs))
 
 
 def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> None:
@@ -409,7 +372,7 @@ def answer(
         report["exit_code"] = _EXIT_RUNNING
     write_report(run.folder, report)
     if not chosen.get("quiet"):
-        say(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
+        show(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
     if chosen["as_json"]:
         say_json(report)
     code: int = report["exit_code"]

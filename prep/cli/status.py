@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from prep.cli import options
-from prep.cli.terminal import quoted, say, say_json
+from prep.cli.look import show
+from prep.cli.terminal import quoted, say_json
 from prep.errors import PrepError
 from prep.limits import BATCH_ID_DAYS
 
@@ -45,7 +46,7 @@ def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
         lines = _table(runs)
     codes = {run["exit_code"] for run in runs}
     code = next(code for code in _GRAVEST_FIRST if code in codes)
-    say(*lines, err=as_json)
+    show(*lines, err=as_json)
     if as_json:
         say_json({"runs": runs, "exit_code": code})
     return code

@@ -14,12 +14,12 @@ def say(*lines: str, err: bool = False) -> None:
     Raises:
         OSError: The lines cannot be written, for another reason than a broken pipe.
     """
-    _write("".join(f"{printable(line)}\n" for line in lines), sys.stderr if err else sys.stdout)
+    write("".join(f"{printable(line)}\n" for line in lines), sys.stderr if err else sys.stdout)
 
 
 def say_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of stdout, in ASCII: no character breaks line or terminal."""
-    _write(f"{json.dumps(content)}\n", sys.stdout)
+    write(f"{json.dumps(content)}\n", sys.stdout)
 
 
 def printable(text: str) -> str:
@@ -43,7 +43,8 @@ def is_terminal(*streams: TextIO | None) -> bool:
     return all(stream is not None and stream.isatty() for stream in streams)
 
 
-def _write(text: str, stream: TextIO | None) -> None:
+def write(text: str, stream: TextIO | None) -> None:
+    """Write to a stream; as `say`."""
     if stream is None:  # closed before prep began
         return
     try:

@@ -1,4 +1,4 @@
-"""What can be done now: commands and files, the most pressing first."""
+"""What can be done now: commands and files, the most pressing first. Summary and page take them from here."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import Any, Final
 from prep.model import Fate
 
 _SOURCES_TO_TYPE: Final = 5
+_STDIN: Final = "-"
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,15 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
     yield from _commands_of_sending(report, typed)
     is_settled = report["state"] in {"clean", "reconciled"}
     if is_settled and (counts[Fate.REJECTED] or counts[Fate.FAILED]):
-        yield Step(
-            f"prep review {typed}", "shows rejected and failed rows on a local page, where they are repaired"
-        )
+        yield Step(f"prep review {typed}", "shows rejected and failed rows on a local page, to repair them")
         yield Step(
             f"prep retry {typed}",
-            "a new run of the failed rows and of the rejected rows that you corrected in rejected.csv",
+            "a new run of failed rows, and of rejected rows that were corrected",
         )
-    is_named = len(report["sources"]) <= _SOURCES_TO_TYPE and not report.get("masked")
+    paths = [source["path"] for source in report["sources"]]
+    is_named = len(paths) <= _SOURCES_TO_TYPE and _STDIN not in paths and not report.get("masked")
     if counts[Fate.REJECTED] and is_named:
-        sources = " ".join(_typed(source["path"]) for source in report["sources"])
+        sources = " ".join(map(_typed, paths))
         yield Step(f"prep check {sources}", "tells whether a corrected source is fine; leaves nothing behind")
     if counts[Fate.FAILED] + counts[Fate.WARNED] and report["state"] == "reconciled":
         yield Step(f"prep reconcile {typed}", "fetches failures and warnings again and joins them anew")
@@ -48,8 +48,10 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
 def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
     counts, state = report["counts"], report["state"]
     if state == "unknown":
+        unknown = [chunk["file"] for chunk in report["chunks"] if chunk["state"] == "unknown"]
+        chunk = unknown[0].rpartition("/")[2] if len(unknown) == 1 else "CHUNK"
         yield Step(
-            f"prep resume {typed} --assume landed|lost CHUNK",
+            f"prep resume {typed} --assume landed|lost {chunk}",
             "settles an upload whose outcome is unknown, once you looked in Marketo whether its "
             "rows arrived; none is sent again by itself",
         )
@@ -70,6 +72,15 @@ def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step
         )
 
 
+def commands_after_check(report: Mapping[str, Any]) -> Iterator[Step]:
+    """The commands that make sense after `prep check`, which leaves nothing behind."""
+    files = " ".join(_typed(source["path"]) for source in report["sources"])
+    if report["counts"][Fate.REJECTED]:
+        yield Step(f"prep clean {files}", "with the same options: writes every rejected row with its reasons")
+    if report["counts"][Fate.READY]:
+        yield Step(f"prep run {files} --sandbox", "with the same options: a rehearsal of the whole import")
+
+
 def tables_to_read(counts: Mapping[str, int], place: str) -> Iterator[Step]:
     """The tables of the run folder that have something to say.
 
@@ -84,12 +95,15 @@ def tables_to_read(counts: Mapping[str, int], place: str) -> Iterator[Step]:
         Fate.DUPLICATE: ("duplicates.csv", "every row that lost, with the row that it lost to"),
     }
     yield from (Step(*table) for fate, table in tables.items() if counts[fate])
-    yield Step("rows.parquet", "the fate of every single row")
+
+
+ALL_ROWS: Final = Step("rows.parquet", "the fate of every single row")
+"""The table that always has something to say."""
 
 
 def _typed(path: str) -> str:
     """A path as it can be typed into a shell behind the name of a command."""
-    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+    return shlex.quote(f"./{path}" if path.startswith("-") and path != _STDIN else path)
 
 
 def _counted(count: int, noun: str) -> str:

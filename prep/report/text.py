@@ -1,12 +1,16 @@
 """The summary of a run for a terminal, line by line."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import polars as pl
 
 from prep.model import Blanks, Fate, Reason
+from prep.report import words
+from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
+from prep.report.verdict import name_place
+from prep.schema import fold
 from prep.values.notes import Note
 
 _FATES: Final = {
@@ -30,6 +34,7 @@ _FATES_OF_CHECK: Final = {
 _TOP_REASONS: Final = 10
 _FIRST_ROWS: Final = 5
 _FIRST_FIELDS: Final = 3
+_NEXT_COMMANDS: Final = 3
 _ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗", "protected": "✗"}
 
 
@@ -53,7 +58,8 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         *_notes(report),
         *_messages(report),
         *_unknown(report),
-        *_next(_steps(report, folder)),
+        *_tables(report, folder),
+        *_next(next_commands(report, folder)),
     ]
 
 
@@ -76,7 +82,7 @@ def describe_check(report: Mapping[str, Any], rejected: pl.DataFrame, note: str 
         *_notes(report),
         *_changes(report),
         *_mapping(report),
-        *_next(_steps_of_check(report)),
+        *_next(commands_after_check(report)),
     ]
 
 
@@ -169,9 +175,21 @@ def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str
     yield "Problems" if reasons else "No problems"
     for reason in reasons[:_TOP_REASONS]:
         first = _first_rows(problems.filter(pl.col("reasons") == _named(reason)), len(report["sources"]))
-        yield f"  {reason['rows']:>9,}  {_named(reason)} ({_meaning(reason)}): {first}"
+        label = f"{_named(reason)}{_in_columns(report, reason['field'])}"
+        yield f"  {reason['rows']:>9,}  {label} ({_meaning(reason)}): {first}"
     if len(reasons) > _TOP_REASONS:
         yield f"  … and {len(reasons) - _TOP_REASONS} more kinds; prep clean lists every row"
+
+
+def _in_columns(report: Mapping[str, Any], field: str | None) -> str:
+    """The columns that a field comes from, where they are called otherwise, but for case and punctuation."""
+    names = [
+        column["source"]
+        for column in report["mapping"]
+        if field is not None and column["field"] == field and column["how"] not in words.UNUSED | {"set"}
+    ]
+    others = [repr(name) for name in dict.fromkeys(names) if fold(name) != fold(field or "")]
+    return f" in {' and '.join(others)}" if others else ""
 
 
 def _meaning(reason: Mapping[str, Any]) -> str:
@@ -263,50 +281,21 @@ def _unknown(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {job['chunk']}: {job['message']}"
 
 
-def _next(steps: Iterator[tuple[str, str]]) -> Iterator[str]:
+def _next(commands: Iterator[Step]) -> Iterator[str]:
     """What can be done now, and what for."""
-    known = list(steps)
-    if known:
+    yield from _listed("Next", list(islice(commands, _NEXT_COMMANDS)))
+
+
+def _tables(report: Mapping[str, Any], folder: str) -> Iterator[str]:
+    """The tables of the run folder that have something to say."""
+    tables = tables_to_read(report["counts"], name_place(report))
+    yield from _listed("Tables", [Step(f"{folder}/{table.what}", table.why) for table in tables])
+
+
+def _listed(title: str, steps: Sequence[Step]) -> Iterator[str]:
+    if steps:
         yield ""
-        yield "Next"
-    width = max((len(what) for what, _ in known), default=0)
-    for what, why in known:
-        yield f"  {what:<{width}}  {why}"
-
-
-def _steps(report: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
-    counts, state = report["counts"], report["state"]
-    ready, typed = counts[Fate.READY], _typed(folder)
-    for chunk in report["chunks"]:
-        if chunk["state"] == "unknown":
-            name = chunk["file"].rpartition("/")[2]
-            yield f"prep resume {typed} --assume landed|lost {name}", "settles it, once you looked in Marketo"
-    if any(chunk["state"] == "unknown" and chunk["batch_id"] for chunk in report["chunks"]):
-        yield f"prep reconcile {typed}", "asks Marketo again, where the batch id is known"
-    if state in {"submitting", "waiting"} or (state == "unknown" and (ready or counts[Fate.SENT])):
-        yield f"prep resume {typed}", "carries on"
-    if state == "clean" and ready:
-        command = "resume" if report["target"] else "submit"
-        yield f"prep {command} {typed}", f"sends {ready:,} rows in {len(report['chunks'])} file(s)"
-    if counts[Fate.REJECTED]:
-        yield (
-            f"{folder}/rejected.csv",
-            "the rejected rows and why; correct them there or in prep review, then prep retry",
-        )
-    if counts[Fate.FAILED]:
-        yield f"{folder}/failed.csv", "what Marketo said of each row that it refused"
-    if counts[Fate.WARNED]:
-        yield f"{folder}/warnings.csv", "what Marketo said of each row that it took with a warning"
-
-
-def _steps_of_check(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    files = " ".join(_typed(source["path"]) for source in report["sources"])
-    if report["counts"][Fate.REJECTED]:
-        yield f"prep clean {files}", "with the same options: writes every rejected row with its reasons"
-    if report["counts"][Fate.READY]:
-        yield f"prep run {files} --sandbox", "with the same options: a rehearsal of the whole import"
-
-
-def _typed(path: str) -> str:
-    """A path as it can be typed into a shell behind the name of a command."""
-    return shlex.quote(f"./{path}" if path.startswith("-") and path != "-" else path)
+        yield title
+    width = max((len(step.what) for step in steps), default=0)
+    for step in steps:
+        yield f"  {step.what:<{width}}  {step.why}"

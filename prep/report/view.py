@@ -9,7 +9,7 @@ from prep.config import CleanSettings
 from prep.model import Fate, Reason
 from prep.report import words
 from prep.report.flow import NARROW, WIDE, Flow, draw_flow
-from prep.report.steps import Step, next_commands, tables_to_read
+from prep.report.steps import ALL_ROWS, Step, next_commands, tables_to_read
 from prep.report.timeline import Course, Timeline, draw_timeline
 from prep.report.verdict import SANDBOX, describe_state, make_remarks, make_verdict, name_place
 from prep.values.notes import Note
@@ -200,7 +200,7 @@ def make_view(report: Mapping[str, Any], *, folder: str) -> View:
         accounted=accounted,
         read=counts["read"],
         commands=tuple(next_commands(report, folder)),
-        tables=tuple(tables_to_read(counts, place)),
+        tables=(*tables_to_read(counts, place), ALL_ROWS),
         reasons=_bars(report["reasons"], "code", "rows", _reason_words),
         messages=report["messages"],
         notes=tuple(_noted(note) for note in report["notes"]),

@@ -56,6 +56,10 @@ class Reader(Protocol):
     def sha256(self) -> str:
         """Digest of the whole source in hexadecimal; empty until the last batch was taken."""
 
+    @property
+    def share(self) -> float | None:
+        """How much of the source was read so far, from 0 to 1; None where nobody knows how much there is."""
+
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches; the first may be without records, it tells of the lines above them."""
 

@@ -66,7 +66,10 @@ class TableReader:
         rows: How many records were read so far.
         sha256: Digest of the file in hexadecimal, or of the cells as text where there is no file; empty
             until the last batch was taken.
+        share: Nobody knows before how many pieces there are.
     """
+
+    share: float | None = None
 
     def __init__(self, source: TableSource) -> None:
         self.rows = 0

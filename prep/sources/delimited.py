@@ -70,6 +70,7 @@ class DelimitedReader:
         rows: How many records were read so far, rejected ones included.
         lines: How many physical lines were read so far, the header's included.
         sha256: Digest of the whole file in hexadecimal; empty until the last batch was taken.
+        share: How much of the file was read so far; see `Reader`.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class DelimitedReader:
         self.rows = 0
         self.lines = len(source.skipped)
         self.sha256 = self._digest = ""
+        self.share: float | None = None
+        self._share: float | None = None
         header = source.columns if source.reading.header_line and any(source.columns) else ()
         self._layout = Layout(source.dialect, len(source.columns), header, lookup_position, source.surplus)
         self._batches = self._read(max(block_bytes, 1))
@@ -91,6 +94,7 @@ class DelimitedReader:
         with ahead(_groups(self._blocks(block_bytes), _BLOCKS_IN_BATCH)) as groups:
             for blocks in groups:
                 self.rows, self.lines = blocks[-1].end
+                self.share = self._share
                 batch = _joined([block.batch for block in blocks])
                 if skipped or not _is_empty(batch):
                     yield replace(batch, skipped=skipped + batch.skipped)
@@ -111,6 +115,7 @@ class DelimitedReader:
                     if text or piece.final:
                         block = read_block(text, self._layout, place, final=piece.final, parsed=known)
                         place, pending = block.end, block.unread
+                        self._share = file.share
                         yield block
                     self._refuse_endless(len(pending) + piece.rest_bytes, place.lines)
             while file.read(_HEAD_BYTES):

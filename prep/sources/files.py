@@ -8,7 +8,7 @@ import stat
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -52,6 +52,11 @@ class Content(io.BufferedReader):
         return self.sha256
 
     @property
+    def share(self) -> float | None:
+        """How much of the stored bytes was taken so far, from 0 to 1; None in an archive."""
+        return min(self._stored.taken / self._stored.size, 1.0) if self._stored.size else None
+
+    @property
     def sha256(self) -> str:
         """Digest, in hexadecimal, of the stored bytes that were taken so far.
 
@@ -64,8 +69,10 @@ class Content(io.BufferedReader):
 
 
 class _Stored(io.RawIOBase):
-    def __init__(self, file: io.RawIOBase | BinaryIO, *, digesting: bool) -> None:
+    def __init__(self, file: io.RawIOBase | BinaryIO, *, digesting: bool, size: int | None) -> None:
         self._file = file
+        self.size = size
+        self.taken = 0
         self.digest = hashlib.sha256() if digesting else None
 
     def readable(self) -> bool:
@@ -74,6 +81,7 @@ class _Stored(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer)
         count = self._file.readinto(view) or 0  # type: ignore[union-attr]  # every raw stream has it
+        self.taken += count
         if self.digest is not None:
             self.digest.update(view[:count])
         return count
@@ -95,10 +103,10 @@ def opened(path: str, *, digesting: bool = False) -> Iterator[Content]:
     try:
         _refuse_others(archive, path)
         with open(archive, "rb", buffering=0) as file:  # noqa: PTH123, a Path would raise on odd names
-            stored = file if member is None else open_member(file, path, member)
-            with Content(
-                _Stored(stored, digesting=digesting), path, is_unpacked=member is not None
-            ) as content:
+            size = os.fstat(file.fileno()).st_size if member is None else None
+            bytes_of = file if member is None else open_member(file, path, member)
+            stored = _Stored(bytes_of, digesting=digesting, size=size)
+            with Content(stored, path, is_unpacked=member is not None) as content:
                 yield content
     except FileNotFoundError as error:
         raise _refusal(
@@ -142,6 +150,13 @@ class Copy:
         self.path = Path(folder) / "unpacked"
         with opened(source) as content, self.path.open("xb") as file:
             shutil.copyfileobj(content, file, _BUFFER_BYTES)
+
+
+def stored_bytes(path: str) -> int:
+    """How large a source lies on the disk, of a member its archive; 0 where there is no such file."""
+    with suppress(OSError, ValueError):
+        return os.stat(split_path(path)[0]).st_size  # noqa: PTH116, a Path would raise on odd names
+    return 0
 
 
 def digest(path: str) -> str:

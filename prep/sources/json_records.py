@@ -99,11 +99,13 @@ class JsonReader:
     Attributes:
         rows: How many records were read so far, rejected ones included.
         sha256: Digest of the whole file in hexadecimal; empty until the last batch was taken.
+        share: How much of the file was read so far; see `Reader`.
     """
 
     def __init__(self, source: JsonSource) -> None:
         self.rows = 0
         self.sha256 = ""
+        self.share: float | None = None
         self._source = source
         self._batches = self._read()
 
@@ -116,9 +118,12 @@ class JsonReader:
         with opened(source.path, digesting=True) as file:
             if source.is_array:
                 found = _groups(_of_array(file, source), min(batch_rows(len(source.keys)), _BATCH_ROWS))
-                yield from map(self._batch, found)
+                for records in found:
+                    self.share = file.share
+                    yield self._batch(records)
             else:
                 for block in _blocks(file, source):
+                    self.share = file.share
                     yield self._batch_of_lines(_sorted_out(block, source, shapes))
             self.sha256 = file.sha256
 

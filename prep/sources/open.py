@@ -179,11 +179,13 @@ class MovedReader:
     Attributes:
         rows: How many records were read so far, rejected ones included.
         sha256: Digest of the source in hexadecimal; empty until the last batch was taken.
+        share: How much of the source was read so far; see `Reader`.
     """
 
     def __init__(self, source: MovedSource, lookup_position: int | None) -> None:
         self.rows = 0
         self.sha256 = ""
+        self.share: float | None = None
         self._batches = self._read(source, lookup_position)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -193,7 +195,7 @@ class MovedReader:
         with _renaming(source.inner.path, source.path):
             reader = source.inner.read(lookup_position)
             for batch in reader:
-                self.rows = reader.rows
+                self.rows, self.share = reader.rows, reader.share
                 yield batch
             self.rows = reader.rows
             self.sha256 = source.digest() if source.digest else reader.sha256

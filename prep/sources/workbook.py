@@ -62,6 +62,7 @@ class WorkbookReader:
     def __init__(self, spool: "_Spool", columns: int, lookup_position: int | None) -> None:
         self.rows = 0
         self.sha256 = ""
+        self.share: float | None = None
         self._spool = spool
         self._batches = self._read(columns, lookup_position)
 
@@ -71,7 +72,8 @@ class WorkbookReader:
     def _read(self, columns: int, lookup_position: int | None) -> Iterator[Batch]:
         footer_line = self._spool.footer_line(columns, lookup_position)
         is_footer = _RECORDS & (pl.col("_line") >= footer_line)
-        for frame in self._spool.frames():
+        for number, frame in enumerate(self._spool.frames(), 1):
+            self.share = number / len(self._spool.batches)
             marked = frame.with_columns(_kind=pl.when(is_footer).then(pl.lit("footer")).otherwise("_kind"))
             yield self._batch(marked)
         self.sha256 = self._spool.sha256

@@ -42,9 +42,10 @@ class Ended:
 
     @property
     def error(self) -> tuple[int, str]:
-        """Exit code and the two lines of an error; stdout must be empty."""
+        """Exit code and the two lines of an error, without its example; stdout must be empty."""
         assert self.out == ""
-        return self.code, self.err
+        *lines, last = self.err.splitlines(keepends=True)
+        return self.code, self.err if not last.startswith("Example: prep ") else "".join(lines)
 
 
 Prep = Callable[..., Ended]

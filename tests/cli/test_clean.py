@@ -19,9 +19,14 @@ SUMMARY = """leads.prep: clean; nothing was sent yet
 Why rows were rejected
           1  email:invalid_email (not a valid email address)
 
+Tables
+  leads.prep/rejected.csv    every rejected row with its reasons; rejected.xlsx says the same
+  leads.prep/duplicates.csv  every row that lost, with the row that it lost to
+
 Next
-  prep submit leads.prep   sends 2 rows in 1 file(s)
-  leads.prep/rejected.csv  the rejected rows and why; correct them there or in prep review, then prep retry
+  prep submit leads.prep  sends 2 rows in 1 file
+  prep review leads.prep  shows rejected and failed rows on a local page, to repair them
+  prep retry leads.prep   a new run of failed rows, and of rejected rows that were corrected
 """
 FILES = [
     "chunks",
@@ -55,7 +60,8 @@ def test_clean_of_a_file_where_nothing_is_wrong(prep: Prep, here: Path) -> None:
         "          2  ready       in upload files that were not sent\n"
         "\n"
         "Next\n"
-        "  prep submit good.prep  sends 2 rows in 1 file(s)\n",
+        "  prep submit good.prep         sends 2 rows in 1 file\n"
+        "  prep report good.prep --json  these numbers, for a program\n",
     )
 
 

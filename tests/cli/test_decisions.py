@@ -29,7 +29,7 @@ def uploads(sandbox: Sandbox) -> int:
 def test_the_summary_says_how_to_settle_it(unclear: Sandbox, prep: Prep) -> None:
     told = prep("report", "leads.prep")
     assert told.code == 6
-    assert "  prep resume leads.prep --assume landed|lost leads-0001.csv  settles it, once you" in told.out
+    assert "  prep resume leads.prep --assume landed|lost leads-0001.csv  settles an" in told.out
 
 
 def test_nothing_is_sent_again_by_itself(unclear: Sandbox, prep: Prep) -> None:

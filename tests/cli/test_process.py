@@ -2,14 +2,13 @@
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from prep.sandbox import FaultKind, Sandbox
 
 from .conftest import CLEAN, LEADS, PROGRAM, Ended, Prep, connect, names, written
+from .terminals import on_terminal
 
 
 @pytest.fixture
@@ -176,59 +176,6 @@ def test_output_in_an_encoding_without_the_letters(program: Prep, here: Path) ->
     assert answered.json["mapping"][1]["source"] == "Straße"
 
 
-_PATIENCE_SECONDS = 60
-_SLEEP_LOOKS = 5
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(self, command: list[str], **environment: str) -> None:
-        self._process, self._terminal = pty.fork()
-        if self._process == 0:  # the child
-            os.execvpe(command[0], command, {**os.environ, "TERM": "xterm", **environment})
-        self.shown = ""
-
-    def read_until(self, text: str) -> None:
-        while text not in self.shown:
-            assert self._read(), self.shown
-
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C once the program sleeps in wait of an answer; an instant earlier is too early."""
-        asleep = 0
-        while asleep < _SLEEP_LOOKS:
-            state = Path(f"/proc/{self._process}/stat").read_text().rpartition(")")[2].split()[0]
-            asleep = asleep + 1 if state == "S" else 0
-            time.sleep(0.02)
-        self.type("\x03")
-
-    def end(self) -> int:
-        while self._read():
-            pass
-        os.close(self._terminal)
-        _, status = os.waitpid(self._process, 0)
-        return os.waitstatus_to_exitcode(status)
-
-    def _read(self) -> bool:
-        if not select.select([self._terminal], [], [], _PATIENCE_SECONDS)[0]:
-            os.kill(self._process, signal.SIGKILL)
-            pytest.fail(f"nothing more came after {self.shown!r}")
-        with suppress(OSError):  # how Linux tells that the other side is closed
-            if content := os.read(self._terminal, 65536):
-                self.shown += content.decode(errors="replace")
-                return True
-        return False
-
-
-@contextmanager
-def on_terminal(*arguments: str, **environment: str) -> Iterator[Terminal]:
-    terminal = Terminal([*PROGRAM, *arguments], **environment)
-    yield terminal
-
-
 QUESTION = "Send 2 rows to {host}, list Newsletter, partition Europe? [y/N]: "
 
 
@@ -289,24 +236,6 @@ def test_who_is_not_asked(here: Path, marketo: Sandbox, unasked: tuple[str, ...]
 
     assert "[y/N]" not in terminal.shown
     assert marketo.url
-
-
-def test_progress_is_for_terminals_and_keeps_no_color(leads: Path, program: Prep) -> None:
-    with on_terminal("run", "leads.csv", "--sandbox") as terminal:
-        assert terminal.end() == 3
-    assert "validate" in terminal.shown
-    assert "upload" in terminal.shown
-    assert "\x1b[" in terminal.shown
-
-    with on_terminal("run", "leads.csv", "--sandbox", "-o", "2.prep", NO_COLOR="1") as terminal:
-        assert terminal.end() == 3
-    assert "\x1b[3" not in terminal.shown  # colours; the cursor still moves
-
-    with on_terminal("run", "leads.csv", "--sandbox", "-o", "3.prep", "--quiet") as terminal:
-        assert terminal.end() == 3
-    assert terminal.shown == ""
-
-    assert program("run", "leads.csv", "--sandbox", "-o", "4.prep").err == ""
 
 
 @contextmanager

@@ -20,8 +20,14 @@ SUMMARY = """leads.prep: sent to {target}; finished
 Why rows were rejected
           1  email:invalid_email (not a valid email address)
 
+Tables
+  leads.prep/rejected.csv    every rejected row with its reasons; rejected.xlsx says the same
+  leads.prep/duplicates.csv  every row that lost, with the row that it lost to
+
 Next
-  leads.prep/rejected.csv  the rejected rows and why; correct them there or in prep review, then prep retry
+  prep review leads.prep  shows rejected and failed rows on a local page, to repair them
+  prep retry leads.prep   a new run of failed rows, and of rejected rows that were corrected
+  prep check {source}    tells whether a corrected source is fine; leaves nothing behind
 """
 SECOND_REFUSED = Fault(kind=FaultKind.DAILY_QUOTA, at=2, place=Place.IMPORT)
 FINISHED = "This run was finished before: nothing was sent now.\n"
@@ -43,7 +49,7 @@ def test_run_in_the_sandbox(prep: Prep, leads: Path) -> None:
     ended = prep("run", "leads.csv", "--sandbox")
 
     assert (ended.code, ended.err) == (3, "")
-    assert ended.out == SUMMARY.format(target="the local sandbox", note="")
+    assert ended.out == SUMMARY.format(source="leads.csv", target="the local sandbox", note="")
     assert names(leads.parent)[0] == "leads.csv"
 
 
@@ -52,8 +58,8 @@ def test_run_again_sends_nothing_and_says_so(prep: Prep, leads: Path, marketo: S
     asked = len(marketo.requests())
     texts = [prep("run", "leads.csv").out, prep("submit", "leads.prep").out, prep("resume", "leads.prep").out]
 
-    assert first.out == SUMMARY.format(target=host(marketo), note="")
-    assert texts == [SUMMARY.format(target=host(marketo), note=FINISHED)] * 3
+    assert first.out == SUMMARY.format(source="leads.csv", target=host(marketo), note="")
+    assert texts == [SUMMARY.format(source="leads.csv", target=host(marketo), note=FINISHED)] * 3
     assert len(marketo.requests()) == asked
     assert uploads(marketo) == 1
 
@@ -65,7 +71,7 @@ def test_run_json_is_the_report(prep: Prep, leads: Path, marketo: Sandbox) -> No
     assert ended.json == stored("leads.prep") == prep("report", "leads.prep", "--json").json
     assert (ended.json["state"], ended.json["target"]) == ("reconciled", host(marketo))
     assert ended.json["counts"]["imported"] == 2
-    assert ended.err == SUMMARY.format(target=host(marketo), note="")
+    assert ended.err == SUMMARY.format(source="leads.csv", target=host(marketo), note="")
 
 
 def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox) -> None:
@@ -80,6 +86,9 @@ def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox) -> None:
         f"l.prep: sent to {host(marketo)}, list 1001, partition Europe; finished\n"
         "2 rows read\n"
         "          2  imported    taken by Marketo\n"
+        "\n"
+        "Next\n"
+        "  prep report l.prep --json  these numbers, for a program\n"
     )
     assert len(marketo.members(1001)) == 2
     assert prep("reconcile", "l.prep").code == 0
@@ -211,7 +220,7 @@ def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo:
     said = "Nothing is sent: 1 of 4 rows were rejected, more than --max-rejected 10% allows."
     assert (ended.code, ended.json["exit_code"]) == (3, 3)
     assert ended.err.splitlines()[:2] == ["leads.prep: clean; nothing was sent yet", said]
-    assert "  prep submit leads.prep   sends 2 rows in 1 file(s)\n" in ended.err
+    assert "  prep submit leads.prep  sends 2 rows in 1 file\n" in ended.err
     assert ended.json == stored("leads.prep")
     assert prep("submit", "leads.prep", "--max-rejected", 0).code == 3
     assert prep("resume", "leads.prep").code == 3  # would send, had the run been let through
@@ -236,7 +245,9 @@ def test_leaving_early_and_carrying_on(
             "          2  sent        with Marketo, no outcome yet\n"
             "\n"
             "Next\n"
-            "  prep resume l.prep  carries on\n"
+            "  prep resume l.prep         carries on from where it stopped; nothing is sent twice\n"
+            "  prep status l.prep         the jobs and how far they are\n"
+            "  prep report l.prep --json  these numbers, for a program\n"
         )
         status = prep("status", "l.prep")
         assert (status.code, status.out) == (
@@ -254,7 +265,9 @@ def test_leaving_early_and_carrying_on(
 
 def test_the_sandbox_of_a_folder_goes_on_where_it_was_left(prep: Prep, leads: Path) -> None:
     assert prep("run", "leads.csv", "--sandbox", "--no-wait").code == 5
-    assert prep("resume", "leads.prep").out == SUMMARY.format(target="the local sandbox", note="")
+    assert prep("resume", "leads.prep").out == SUMMARY.format(
+        source="leads.csv", target="the local sandbox", note=""
+    )
 
 
 def many(here: Path) -> None:
@@ -282,7 +295,7 @@ def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: py
         report = prep("report", "many.prep")
         assert report.code == 4
         assert report.out.splitlines()[0] == f"many.prep: sent in part to {host(marketo)}, list 1001"
-        assert report.out.endswith("Next\n  prep resume many.prep  carries on\n")
+        assert "Next\n  prep resume many.prep         carries on from where it stopped;" in report.out
 
 
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])
@@ -382,9 +395,14 @@ def test_warned_and_failed_rows(prep: Prep, here: Path) -> None:
     assert said.count("\n          1  ") + said.startswith("          1  ") == 2
     assert said.endswith(
         "\n"
+        "Tables\n"
+        "  l.prep/failed.csv    every row that the local sandbox refused, with its message\n"
+        "  l.prep/warnings.csv  every row that was taken with a warning, with its message\n"
+        "\n"
         "Next\n"
-        "  l.prep/failed.csv    what Marketo said of each row that it refused\n"
-        "  l.prep/warnings.csv  what Marketo said of each row that it took with a warning\n"
+        "  prep review l.prep     shows rejected and failed rows on a local page, to repair them\n"
+        "  prep retry l.prep      a new run of failed rows, and of rejected rows that were corrected\n"
+        "  prep reconcile l.prep  fetches failures and warnings again and joins them anew\n"
     )
     assert prep("run", "l.csv", "--sandbox", "--allow-rejects").code == 0
 
@@ -455,7 +473,9 @@ def test_an_interrupted_clean_is_carried_on_up_to_its_goal(prep: Prep, leads: Pa
     assert prep("status", "leads.prep").out == (
         "leads.prep: cleaning was interrupted; prep resume leads.prep carries on\n"
     )
-    assert prep("resume", "leads.prep").out == SUMMARY.format(target=host(marketo), note="")
+    assert prep("resume", "leads.prep").out == SUMMARY.format(
+        source="leads.csv", target=host(marketo), note=""
+    )
 
 
 def test_a_sandbox_file_that_is_damaged(prep: Prep, leads: Path) -> None:

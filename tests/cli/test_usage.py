@@ -1,12 +1,18 @@
 """Command lines that cannot be understood, and what is wrong with files, before anything is sent."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
+
+from prep.cli.ending import Situation, worked_examples
+from prep.cli.main import group
 
 from .conftest import CLEAN, LEADS, PROGRAM, Prep, names, written
 
@@ -78,10 +84,47 @@ def test_usage(prep: Prep, leads: Path, line: str, said: str | None) -> None:
     ended = prep(*line.split())
 
     assert ended.error[0] == 2
-    assert ended.err.count("\n") == 2
+    assert ended.error[1].count("\n") == 2
     if said:
-        assert ended.err == said
+        assert ended.error[1] == said
     assert names(leads.parent) == ["leads.csv"]
+
+
+@pytest.mark.parametrize(
+    ("line", "example"),
+    [
+        ("clean", "prep clean leads.csv"),
+        ("cleam leads.csv", "prep clean leads.csv"),
+        ("frobnicate", "prep run leads.csv --sandbox"),
+        ("schema shwo lead", "prep schema show lead"),
+        ("run leads.csv --lst 3", 'prep run leads.csv --list "Trade fair 2026" --max-rejected 5%'),
+        ("run leads.csv --max-rejected x", 'prep run leads.csv --list "Trade fair 2026" --max-rejected 5%'),
+        ("check leads.csv --map email", "prep check leads.csv"),
+        ("clean leads.csv --map email", 'prep clean export.csv --map "Work mail=email" --unknown drop'),
+        ("clean other.csv", 'prep clean export.csv --map "Work mail=email" --unknown drop'),
+        ("clean none.csv", None),
+        ("status", "prep status leads.prep"),
+    ],
+)
+def test_an_error_shows_a_call_that_is_right(
+    prep: Prep, leads: Path, here: Path, line: str, example: str | None
+) -> None:
+    written(here / "other.csv", "Mail of work\nana@example.com\n")
+    said = prep(*line.split()).err.splitlines()
+    assert said[2:] == ([f"Example: {example}"] if example else [])
+
+
+@pytest.mark.parametrize("name", group.list_commands(click.Context(group)))
+def test_every_worked_example_is_a_call_that_is_understood(name: str, leads: Path) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command
+    examples = worked_examples(command)
+    assert examples
+    for call in re.findall(r"\bprep ([^|;&\n]+)", "\n".join(examples)):
+        called, *rest = shlex.split(call)
+        shown = group.get_command(click.Context(group), called)
+        assert shown
+        shown.make_context(called, rest, obj=Situation())  # reads the options; the command does not run
 
 
 @pytest.mark.parametrize("limit", ["x", "5 %", "-1", "5.5", "101%", "%", "", "1e3", "٣"])
@@ -225,7 +268,7 @@ def test_bad_input(prep: Prep, here: Path, command: str, wrong: Wrong) -> None:
     assert (error["code"], error["message"]) == (wrong.code, wrong.message)
     assert error.keys() == {"code", "message", "hint", "source", "row", "column"}
     assert wrong.hint is None or error["hint"] == wrong.hint
-    assert ended.err == f"Error: {wrong.message}\nHint: {error['hint']}\n"
+    assert ended.err.startswith(f"Error: {wrong.message}\nHint: {error['hint']}\n")
     assert names(here) == before
 
 
