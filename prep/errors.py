@@ -55,7 +55,7 @@ class PrepError(Exception):
     def facts(self) -> dict[str, str | int | None]:
         """The attributes, as the JSON answer of a command shows them."""
         return {
-            "code": self.code,
+            "code": str(self.code),
             "message": self.message,
             "hint": self.hint,
             "source": self.source,

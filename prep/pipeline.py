@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import polars as pl
 
@@ -16,7 +16,7 @@ from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import run_jobs
-from prep.limits import JOBS_QUEUED, POLL_SECONDS
+from prep.limits import JOBS_QUEUED
 from prep.model import Advance, Exchange, Fate, Job
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
@@ -47,9 +47,6 @@ __all__ = [
     "settle",
     "submit",
 ]
-
-
-_LOCAL_POLL_SECONDS: Final = (0.1, 1.0)
 
 
 def _silent(_: Advance) -> None:
@@ -277,17 +274,13 @@ def submit(
                     queue_slots=queue_slots,
                     wait=wait,
                     timeout_seconds=timeout_seconds,
-                    poll_seconds=poll_seconds or _usual_pauses(client),
+                    poll_seconds=poll_seconds or client.poll_seconds,
                     clock=clock,
                     sleep=sleep,
                 )
             finally:
                 write_down(folder, manifest, ledger.jobs())
     return Run(folder)
-
-
-def _usual_pauses(client: "Marketo") -> tuple[float, float]:
-    return _LOCAL_POLL_SECONDS if client.is_local else POLL_SECONDS
 
 
 def retry(

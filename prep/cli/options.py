@@ -9,13 +9,13 @@ import click
 from click.core import ParameterSource
 
 from prep.cli.ending import BadValue
-from prep.cli.limit import Limit
 from prep.cli.terminal import quoted
 from prep.config import CleanOptions, CleanSettings
 from prep.errors import SettingsError, SourceError
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS
 from prep.model import Keep, KeepPolicy, MergeRule
 from prep.objects import LEADS, parse_object
+from prep.tolerance import Limit
 
 if TYPE_CHECKING:
     from prep.intake import Given

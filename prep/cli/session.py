@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 import click
 
 from prep.cli.ending import Declined, Situation
-from prep.cli.limit import Limit
 from prep.cli.look import show
 from prep.cli.progress import Board, show_progress
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
 from prep.errors import FolderError, PrepError, SettingsError
 from prep.limits import POLL_SECONDS
+from prep.tolerance import Limit
 
 if TYPE_CHECKING:
     from prep.config import Credentials, Destination

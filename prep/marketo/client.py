@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from prep import multipart
 from prep.config import load_credentials
 from prep.errors import PrepError, SettingsError, TerminalError
-from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW
+from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW, POLL_SECONDS
 from prep.marketo import codes, records, replies
 from prep.marketo.auth import TokenSource
 from prep.marketo.codes import Action
@@ -36,6 +36,7 @@ from prep.objects import LEADS, ImportObject, Target
 _T = TypeVar("_T")
 _IMPORT_READ_SECONDS: Final = 120.0
 _NEW_TOKENS: Final = 2
+_LOCAL_POLL_SECONDS: Final = (0.1, 1.0)
 _MESSAGE_CHARACTERS: Final = 500
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
@@ -119,9 +120,9 @@ class Marketo:
         return self._transport.host
 
     @property
-    def is_local(self) -> bool:
-        """Whether that host is this machine, as a sandbox is."""
-        return self._transport.is_local
+    def poll_seconds(self) -> tuple[float, float]:
+        """Shortest and longest pause between two looks at jobs: as Marketo asks for, less on this machine."""
+        return _LOCAL_POLL_SECONDS if self._transport.is_local else POLL_SECONDS
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""

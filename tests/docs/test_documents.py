@@ -26,8 +26,12 @@ DOCUMENTS = [
     *sorted((PROJECT / "docs").glob("*.md")),
     PROJECT / "sample_data/README.md",
 ]
-TESTED_ELSEWHERE = {"python.md": "tests/library/test_page.py"}
-"""Pages whose Python examples follow one another."""
+TESTED_ELSEWHERE = {
+    "python.md": "tests/library/test_page.py",
+    "airflow.md": "tests/integrations/test_airflow.py",
+    "dagster.md": "tests/integrations/test_dagster.py",
+}
+"""Pages whose Python examples follow one another, or need what is not installed here."""
 
 
 def _blocks(document: Path, language: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""prep inside orchestrators; each module needs its extra (`leadprep[airflow]`, `leadprep[dagster]`)."""

@@ -1,0 +1,51 @@
+"""How a run ends for an orchestrator: its report, with the exit code that the command line would give."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from prep.report import build_report, write_report
+from prep.runs import Run
+from prep.tolerance import Limit
+
+EXIT_DONE: Final = 0
+EXIT_WITH_REJECTS: Final = 3
+EXIT_STOPPED: Final = 4
+EXIT_RUNNING: Final = 5
+EXIT_UNKNOWN: Final = 6
+
+NO_ROWS: Final = "no_rows"
+"""Code of the error about sources without one data row."""
+
+
+def close(run: Run, *, allow_rejects: bool = False, exit_code: int | None = None) -> dict[str, Any]:
+    """Write a run's report, and return it: the content of `report.json`.
+
+    Args:
+        run: A cleaned run.
+        allow_rejects: As `--allow-rejects`.
+        exit_code: The exit code, if it is not the one that the numbers mean.
+    """
+    report = build_report(run.folder, allow_rejects=allow_rejects)
+    if exit_code is not None:
+        report["exit_code"] = exit_code
+    write_report(run.folder, report)
+    written: dict[str, Any] = json.loads(run.folder.report.read_text(encoding="utf-8"))
+    return written
+
+
+def refusal(run: Run, max_rejected: str | None) -> str:
+    """Why a run is not sent that has more rejected rows than `--max-rejected` allows; empty if it is.
+
+    Raises:
+        SettingsError: The limit is neither a number of rows nor a share.
+    """
+    limit = Limit.parse(max_rejected) if max_rejected else None
+    return limit.refusal(run.counts) if limit and limit.is_exceeded(run.counts) else ""
+
+
+def describe(counts: Mapping[str, int]) -> str:
+    """One sentence of counts, such as `4 rows read: 2 imported, 1 rejected, 1 duplicate`."""
+    read = counts["read"]
+    found = ", ".join(f"{rows:,} {fate}" for fate, rows in counts.items() if rows and fate != "read")
+    return f"{read:,} row{'s' * (read != 1)} read: {found}"
