@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from prep.errors import SchemaError
+from prep.objects import LEADS, ImportObject
 from prep.schema import Schema, fold, load_schema
 
 
@@ -57,12 +58,13 @@ def known_schema(named: Mapping[str, str]) -> Schema:
         return load_schema()
 
 
-def summarise_messages(rows: pl.DataFrame, schema: Schema) -> list[dict[str, Any]]:
+def summarise_messages(rows: pl.DataFrame, schema: Schema, into: ImportObject) -> list[dict[str, Any]]:
     """What Marketo said, without its words, which can hold values.
 
     Args:
         rows: The table of fates; needs `fate`, `message` and `matched_by`.
         schema: Knows the fields that messages name.
+        into: What the rows were to become.
 
     Returns:
         `fate`, `code`, `field`, `rows`, `cause`, `remedy` and `rule` of each kind, the commonest first.
@@ -70,16 +72,18 @@ def summarise_messages(rows: pl.DataFrame, schema: Schema) -> list[dict[str, Any
     told = rows.filter(pl.col("matched_by").is_not_null()).group_by("fate", "message").len()
     kinds: Counter[tuple[str, Advice]] = Counter()
     for fate, message, count in told.rows():
-        kinds[fate, advise(message or "", schema)] += count
+        kinds[fate, advise(message or "", schema, into)] += count
     ordered = sorted(
         kinds.items(), key=lambda item: (-item[1], item[0][0], item[0][1].code, item[0][1].field or "")
     )
     return [{"fate": fate, **asdict(advice), "rows": count} for (fate, advice), count in ordered]
 
 
-def advise(message: str, schema: Schema) -> Advice:
-    """Explain a message from a failure or warning file."""
+def advise(message: str, schema: Schema, into: ImportObject = LEADS) -> Advice:
+    """Explain a message from a failure or warning file about rows of this kind."""
     for pattern, row in _table():
+        if into.kind.word not in row.get("objects", [into.kind.word]):
+            continue
         if found := pattern.search(message):
             named = found.groupdict().get("field", "")
             field = schema.exact_names.get(named) or _by_other_name(named, schema)

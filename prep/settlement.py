@@ -217,7 +217,7 @@ def _write_outcomes(
 def _explained(messages: pl.Series, manifest: Manifest) -> pl.DataFrame:
     """`_message` with `_field` and `_advice`, a line for each distinct message."""
     known = messages.drop_nulls().unique().to_list()
-    found = [advise(message, known_schema(manifest.schema)) for message in known]
+    found = [advise(message, known_schema(manifest.schema), manifest.into) for message in known]
     return pl.DataFrame(
         {
             "_message": known,

@@ -41,11 +41,11 @@ class _Finding:
 @options.target
 @options.json_only
 def command(*, as_json: bool, **chosen: Any) -> int:
-    """Check versions, settings, credentials, clock, quota, fields, list and partition; sends no lead.
+    """Check versions, settings, credentials, clock, quota, fields, list, partition, program; sends nothing.
 
-    Asks Marketo for a token, for today's number of API calls and for its fields; for the static list and the
-    partition if they are named, here or in prep.toml: four to six API calls. Ends with 1 if settings are
-    wrong, with 4 if Marketo refuses or cannot be reached.
+    Asks Marketo for a token, for today's number of API calls and for its fields; for the static list, the
+    partition and the program with its status if they are named, here or in prep.toml: four to eight API
+    calls. Ends with 1 if settings are wrong, with 4 if Marketo refuses or cannot be reached.
 
     \b
     Examples:
@@ -92,6 +92,11 @@ def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
         if chosen["partition_name"]:
             named = Destination(client.host, partition_name=chosen["partition_name"])
             yield _examine_destination("partition", client, named)
+        if chosen["program_id"] and chosen["program_status"]:
+            named = Destination(
+                client.host, program_id=chosen["program_id"], program_status=chosen["program_status"]
+            )
+            yield _examine_destination("program", client, named)
 
 
 def _examine_fields(client: "Marketo", schema: "Schema", lookup_field: str) -> Iterator[_Finding]:
@@ -125,6 +130,8 @@ def _examine_destination(name: str, client: "Marketo", named: Destination) -> _F
         if not is_missing(error):
             raise
         return _Finding.of(name, error)
+    if destination.program_id is not None:
+        return _Finding(name, ok=True, text=f"{destination.program_id}, {destination.program_status}")
     found = destination.partition_name or f"{destination.list_name or ''} {destination.list_id}".strip()
     return _Finding(name, ok=True, text="; ".join(note.message for note in notes) or found)
 

@@ -44,8 +44,8 @@ def command(**chosen: Any) -> int:
     destination = session.choose_destination(chosen, chosen["object_name"])
     limit = chosen["max_rejected"]
     # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
-    # was looked at and the list was found.
-    is_settled = limit is None and destination.list_name is None
+    # was looked at and the list or the program was found.
+    is_settled = limit is None and destination.list_name is None and destination.program_id is None
     with show_progress(quiet=chosen["quiet"]) as board:
         run = clean(
             given,

@@ -43,14 +43,19 @@ def _schema_file(_: click.Context, parameter: click.Parameter, path: Path) -> Pa
     help="Schema file to write.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE although it is there.")
+@options.into
 @options.target
 @options.json_only
-def pull(*, file: Path, force: bool, sandbox: bool, allow_host: str | None, as_json: bool) -> None:
+def pull(
+    *, file: Path, force: bool, object_name: str, sandbox: bool, allow_host: str | None, as_json: bool
+) -> None:
     """Write what your instance says of its fields as a schema file.
 
     It extends lead: custom fields with type and length, standard fields that are otherwise in this instance,
     those that it lacks, and the fields that leads can be looked up by. Takes two API calls; needs the
-    permission Read-Only Lead.
+    permission Read-Only Lead. With --object program-members it extends program-member and takes a third call.
+    With --object customobjects/NAME it holds all fields and the object's dedupe fields, takes one call and
+    needs Read-Only Custom Object.
 
     Keep your own rules (required, aliases, allowed, pattern) in a second file that begins with
     extends = "./FILE": pulling again then takes nothing from you. A file that says the same already is left
@@ -60,24 +65,26 @@ def pull(*, file: Path, force: bool, sandbox: bool, allow_host: str | None, as_j
     Examples:
       prep schema pull -o instance.toml
       prep run leads.csv --schema instance.toml
+      prep schema pull --object customobjects/car_c -o car_c.toml
     """
     from prep import durable
     from prep.differences import FACTS, compare
-    from prep.instance import ask_instance, render_schema, schema_of
-    from prep.schema import load_schema
+    from prep.instance import ask_instance, base_of, render_schema, schema_of
+    from prep.objects import parse_object
 
-    base = load_schema()
+    of = parse_object(object_name)
+    base = base_of(of)
     with session.visit(sandbox=sandbox, allow_host=allow_host) as client:
-        instance = ask_instance(client, session.SANDBOX if sandbox else None)
+        instance = ask_instance(client, session.SANDBOX if sandbox else None, of)
     schema = schema_of(instance, base)
-    differences = compare(base, schema, FACTS)
+    differences = compare(base or schema, schema, FACTS)
     is_new = _needs_writing(file, render_schema(instance, base), force=force)
     if is_new:
         text = render_schema(instance, base, datetime.now(UTC))
         durable.write(Path(os.path.realpath(file)), text.encode(), mode=durable.SHARED_MODE)
     say(
         f"{file}: {'' if is_new else 'says already what there is: '}{len(schema.fields)} fields of "
-        f"{instance.host}; compared with {base.name} {differences.summary}",
+        f"{instance.host}{f'; compared with {base.name} {differences.summary}' if base else ''}",
         *(f"  {name}: {remark}" for name, remark in instance.remarks.items()),
         err=as_json,
     )
@@ -87,6 +94,7 @@ def pull(*, file: Path, force: bool, sandbox: bool, allow_host: str | None, as_j
                 "file": str(file),
                 "written": is_new,
                 "instance": instance.host,
+                "object": object_name,
                 "fields": len(schema.fields),
                 "fingerprint": schema.fingerprint,
                 **asdict(differences),
@@ -136,7 +144,8 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
 
     Lists fields that B has and A has not (+), that A has and B has not (-), and what B says otherwise (~).
     With instance only its facts are compared: type, length, read_only, lookup, soap and display; else also
-    the rules. Ends with 0 if both say the same, with 3 if not.
+    the rules. A schema of a custom object is compared with that object of the instance. Ends with 0 if both
+    say the same, with 3 if not.
 
     \b
     Examples:
@@ -144,17 +153,21 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
       prep schema diff lead mine.toml --json | jq -r '.added[]'
     """
     from prep.differences import EVERYTHING, FACTS, compare
+    from prep.objects import LEADS, parse_object
     from prep.schema import load_schema
 
+    files = {name: load_schema(name) for name in (before, after) if name != INSTANCE}
+    custom = next((known.object.name for known in files.values() if known.object), "")
+    of = parse_object(f"customobjects/{custom}") if custom else LEADS
     with ExitStack() as stack:
 
         def load(name: str) -> "Schema":
             from prep.instance import ask_instance, schema_of
 
             if name != INSTANCE:
-                return load_schema(name)
+                return files[name]
             client = stack.enter_context(session.visit(sandbox=sandbox, allow_host=allow_host))
-            return schema_of(ask_instance(client, session.SANDBOX if sandbox else None))
+            return schema_of(ask_instance(client, session.SANDBOX if sandbox else None, of))
 
         schemas = load(before), load(after)
     differences = compare(*schemas, FACTS if INSTANCE in {before, after} else EVERYTHING)

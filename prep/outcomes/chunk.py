@@ -9,6 +9,7 @@ import polars as pl
 
 from prep.errors import FolderError
 from prep.model import Fate, Format
+from prep.objects import key_fields
 from prep.outcomes.matching import Why, match
 from prep.outcomes.received import cell, read
 from prep.outcomes.spelling import printable
@@ -74,7 +75,7 @@ def join_chunk(
         failures: The failure file exactly as received; empty when Marketo has none.
         warnings: The warning file, likewise.
         format: The chunk's format; the files may have another.
-        lookup_field: The job's lookup field, a column of the chunk.
+        lookup_field: The job's lookup field, a column of the chunk, or several joined by commas.
         failed_count: Marketo's number of failed rows.
         warned_count: Marketo's number of rows with a warning. It decides no fate.
 
@@ -84,10 +85,11 @@ def join_chunk(
     Raises:
         FolderError: The chunk is not what prep wrote.
     """
-    chunk = _read_sent(sent, format, lookup_field)
-    failed = _join(Fate.FAILED, chunk, failures, format, lookup_field, name_last=chunk.clear())
+    keys = key_fields(lookup_field)
+    chunk = _read_sent(sent, format, keys)
+    failed = _join(Fate.FAILED, chunk, failures, format, keys, name_last=chunk.clear())
     # A row that is known to have failed takes a warning only when no identical row is left for it.
-    warned = _join(Fate.WARNED, chunk, warnings, format, lookup_field, name_last=failed.pairs)
+    warned = _join(Fate.WARNED, chunk, warnings, format, keys, name_last=failed.pairs)
     doubts = _discrepancies(failed, failed_count)
     others = pl.concat([failed.others, warned.others])
     repeated = pl.col("why") == Why.REPEATED.value
@@ -116,7 +118,7 @@ def whole_chunk(rows: int, fate: Fate, message: str) -> ChunkOutcome:
     return ChunkOutcome(every, nothing, nothing, doubts=doubts, remarks=())
 
 
-def _read_sent(sent: bytes, file_format: Format, lookup_field: str) -> pl.DataFrame:
+def _read_sent(sent: bytes, file_format: Format, keys: Sequence[str]) -> pl.DataFrame:
     """Read our own file: `row` (0-based) and every column as text, under the names of `cell`."""
     try:
         frame = pl.read_csv(
@@ -124,12 +126,12 @@ def _read_sent(sent: bytes, file_format: Format, lookup_field: str) -> pl.DataFr
         )
     except pl.exceptions.PolarsError:
         frame = pl.DataFrame()
-    if lookup_field not in frame.columns:
+    if absent := [name for name in keys if name not in frame.columns]:
         raise FolderError(
-            f"the chunk that was sent cannot be read, or has no column {lookup_field!r}",
+            f"the chunk that was sent cannot be read, or has no column {absent[0]!r}",
             code="bad_chunk",
             hint="Its file was altered after it was sent; restore it from a backup of the run folder.",
-            column=lookup_field,
+            column=absent[0],
         )
     return frame.rename(cell).fill_null("").with_row_index("row")
 
@@ -162,7 +164,7 @@ def _join(
     chunk: pl.DataFrame,
     file: bytes,
     file_format: Format,
-    lookup_field: str,
+    keys: Sequence[str],
     *,
     name_last: pl.DataFrame,
 ) -> _Joined:
@@ -170,8 +172,8 @@ def _join(
     if not file.strip():
         return _Joined(kind, _NO_PAIRS, _NO_PAIRS.select("row"), pl.DataFrame(schema=_LINES), named=0)
     sent_columns = [name.removeprefix(cell("")) for name in chunk.columns if name != "row"]
-    received = read(file, sent_columns, lookup_field, file_format.delimiter)
-    matches = match(chunk, received, lookup_field, name_last)
+    received = read(file, sent_columns, keys, file_format.delimiter)
+    matches = match(chunk, received, keys, name_last)
     messages = received.readings.select("line", "reading", "message")
     return _Joined(
         kind=kind,

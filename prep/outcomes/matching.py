@@ -58,13 +58,15 @@ class Matches:
     named: int
 
 
-def match(rows: pl.DataFrame, received: Received, lookup_field: str, name_last: pl.DataFrame) -> Matches:
+def match(
+    rows: pl.DataFrame, received: Received, key_fields: Sequence[str], name_last: pl.DataFrame
+) -> Matches:
     """Find the rows that the lines of a file speak of.
 
     Args:
         rows: `row` and the columns of the chunk.
         received: The lines.
-        lookup_field: The job's lookup field.
+        key_fields: The fields that together identify a record.
         name_last: `row`: of identical rows these are named only when no other is left.
 
     Returns:
@@ -76,25 +78,30 @@ def match(rows: pl.DataFrame, received: Received, lookup_field: str, name_last: 
     if readings.is_empty():
         return _judge(_Found(), readings)
     common = [cell(name) for name in received.columns]
+    keys = [cell(name) for name in key_fields]
     absent = [column for column in rows.columns if column not in {"row", *common}]
-    near = _near(rows, readings, common, cell(lookup_field))
+    near = _near(rows, readings, common, keys)
     if name_last.height:
         near = pl.concat([near.join(name_last, on="row", how=how) for how in ("anti", "semi")])
-    found = _climb(near, readings, common, cell(lookup_field))
+    found = _climb(near, readings, common, keys)
     if absent and found.alike.height:
         blank = near.filter(pl.all_horizontal(pl.col(absent) == ""))
-        quirk = _climb(blank, readings, common, cell(lookup_field))
+        quirk = _climb(blank, readings, common, keys)
         if quirk.explains(readings) and quirk.loosest <= found.loosest:
             found = quirk
     return _judge(found, readings)
 
 
-def _near(rows: pl.DataFrame, readings: pl.DataFrame, common: Sequence[str], lookup: str) -> pl.DataFrame:
+def _near(
+    rows: pl.DataFrame, readings: pl.DataFrame, common: Sequence[str], keys: Sequence[str]
+) -> pl.DataFrame:
     """Keep the rows that any rung could reach, and give identical ones the same `twin`."""
     cells = [column for column in rows.columns if column != "row"]
-    if lookup in common:
-        keys = readings.select(key=_key(lookup)).unique()
-        rows = rows.with_columns(key=_key(lookup)).join(keys, on="key", how="semi").drop("key")
+    if set(keys) <= set(common):
+        spelled = [_key(name).alias(f"key {name}") for name in keys]
+        names = [f"key {name}" for name in keys]
+        rows = rows.with_columns(spelled).join(readings.select(spelled).unique(), on=names, how="semi")
+        rows = rows.drop(names)
     return rows.with_columns(twin=pl.col("row").min().over(cells))
 
 
@@ -118,17 +125,21 @@ class _Looks:
 
 
 def _compare(
-    rung: MatchedBy, rows: pl.DataFrame, readings: pl.DataFrame, common: Sequence[str], lookup: str
+    rung: MatchedBy,
+    rows: pl.DataFrame,
+    readings: pl.DataFrame,
+    common: Sequence[str],
+    keys: Sequence[str],
 ) -> _Looks:
     """Spell the cells of rows and lines as a rung demands, and number what is equal then."""
     both = pl.concat([rows.select(common), readings.select(common)])
-    if rung is not MatchedBy.EXACT and lookup in common:
-        both = both.with_columns(_key(lookup).alias(lookup))
+    if rung is not MatchedBy.EXACT:
+        both = both.with_columns(_key(name).alias(name) for name in keys if name in common)
     if rung is MatchedBy.NORMALISED:
-        both = both.with_columns(normalised(both[column]) for column in common if column != lookup)
+        both = both.with_columns(normalised(both[column]) for column in common if column not in keys)
     if rung is MatchedBy.KEY:
-        both = both.select(lookup)
-    compared = pl.col(lookup) != "" if rung is MatchedBy.KEY else pl.lit(True)
+        both = both.select(keys)
+    compared = pl.all_horizontal(pl.col(keys) != "") if rung is MatchedBy.KEY else pl.lit(True)
     first = pl.col("look").min().over(both.columns)
     look = both.with_row_index("look").select(pl.when(compared).then(first)).to_series()
     return _Looks(
@@ -171,13 +182,13 @@ class _Found:
         return self.blurred.is_empty() and self.unsettled(readings).is_empty()
 
 
-def _climb(rows: pl.DataFrame, readings: pl.DataFrame, common: Sequence[str], lookup: str) -> _Found:
+def _climb(rows: pl.DataFrame, readings: pl.DataFrame, common: Sequence[str], keys: Sequence[str]) -> _Found:
     """Try each rung for all lines that the rungs before have left."""
     found = _Found()
     for rung in MatchedBy:
-        if found.unsettled(readings).is_empty() or (rung is MatchedBy.KEY and lookup not in common):
+        if found.unsettled(readings).is_empty() or (rung is MatchedBy.KEY and not set(keys) <= set(common)):
             break
-        found = _step(found, _compare(rung, rows, readings, common, lookup))
+        found = _step(found, _compare(rung, rows, readings, common, keys))
     return found
 
 

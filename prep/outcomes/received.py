@@ -46,7 +46,7 @@ class Received:
     unreadable: int
 
 
-def read(received: bytes, sent_columns: Sequence[str], lookup_field: str, delimiter: str) -> Received:
+def read(received: bytes, sent_columns: Sequence[str], keys: Sequence[str], delimiter: str) -> Received:
     """Read a failure or warning file as Marketo sent it.
 
     Tolerated: a byte order mark, any line ends, everything or nothing quoted, unescaped quotes, another
@@ -56,7 +56,7 @@ def read(received: bytes, sent_columns: Sequence[str], lookup_field: str, delimi
     Args:
         received: The body of the answer; empty when there is nothing to tell.
         sent_columns: The header of the chunk.
-        lookup_field: The column whose cell may be missing from a line when it is blank.
+        keys: The columns whose cell may be missing from a line when it is blank.
         delimiter: The chunk's, tried before the others.
 
     Returns:
@@ -64,7 +64,7 @@ def read(received: bytes, sent_columns: Sequence[str], lookup_field: str, delimi
         reason and at least one column of the chunk is unreadable as a whole.
     """
     text = received.decode(errors="replace").lstrip(_BOM)
-    layout = _find_layout(text, sent_columns, lookup_field, delimiter)
+    layout = _find_layout(text, sent_columns, keys, delimiter)
     if layout is None:
         lines = sum(not line.isspace() for line in text.splitlines(keepends=True))
         return Received(_frame([], {"message": 0}), (), unreadable=lines)
@@ -98,7 +98,7 @@ class _Layout:
 
     @classmethod
     def of_header(
-        cls, header: Sequence[str], sent: Sequence[str], lookup: str, delimiter: str
+        cls, header: Sequence[str], sent: Sequence[str], keys: Sequence[str], delimiter: str
     ) -> Self | None:
         """Recognise the columns of a header; None if it is not one."""
         names = [name.strip() for name in header]
@@ -112,7 +112,7 @@ class _Layout:
         if reason is None or not any(columns):
             return None
         nameless = [place for place, name in enumerate(names) if not name]
-        lookups = [place for place, column in enumerate(columns) if column == lookup]
+        lookups = [place for place, column in enumerate(columns) if column in keys]
         return cls(delimiter, tuple(columns), reason, (*lookups, *nameless, reason))
 
     def readings(self, record: Sequence[str]) -> list[list[str]]:
@@ -134,12 +134,12 @@ class _Layout:
         return [*record[: self.reason], reason, *record[behind:]]
 
 
-def _find_layout(text: str, sent: Sequence[str], lookup: str, delimiter: str) -> _Layout | None:
+def _find_layout(text: str, sent: Sequence[str], keys: Sequence[str], delimiter: str) -> _Layout | None:
     """Take the delimiter under which the header names the reason and most columns of the chunk."""
     best: _Layout | None = None
     for candidate in dict.fromkeys((delimiter, *_DELIMITERS)):
         header = next(csv.reader(io.StringIO(text[:_LONGEST_HEADER], newline=""), delimiter=candidate), [])
-        layout = _Layout.of_header(header, sent, lookup, candidate)
+        layout = _Layout.of_header(header, sent, keys, candidate)
         if layout and (best is None or _known(layout) > _known(best)):
             best = layout
     return best

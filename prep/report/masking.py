@@ -22,7 +22,8 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         The same with files called `source 1` and so on, columns that are not named as the schema names them
         `column 1` and so on, and without sheets, copies, hash sums, notes on sources, host, list, partition,
-        settings that were typed freely, the name of a schema of one's own, and words of Marketo about a job.
+        status, settings that were typed freely, the name of a schema of one's own, and words of Marketo about
+        a job.
     """
     sources = {source["path"]: f"source {number}" for number, source in enumerate(report["sources"], 1)}
     headers = [column for column in report["mapping"] if column["how"] != "set"]
@@ -51,6 +52,7 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
         "jobs": [{**job, "message": ""} for job in report["jobs"]],
         "list_name": _hidden(report["list_name"]),
         "partition_name": _hidden(report["partition_name"]),
+        "program_status": _hidden(report.get("program_status")),
         "conventions": [
             {
                 **convention,
@@ -87,7 +89,7 @@ def _mask_schema(schema: Mapping[str, str]) -> dict[str, str]:
 _CHOICES: Final = frozenset(
     {
         *("lookup_field", "format", "unknown", "keep", "dates", "timezone", "decimal", "phones", "region"),
-        *("countries", "states", "encoding", "delimiter"),
+        *("countries", "states", "encoding", "delimiter", "object"),
     }
 )
 """Settings whose text is a word of prep, of the schema or of a standard; any other was typed freely."""

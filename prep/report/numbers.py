@@ -112,7 +112,7 @@ def _summarise_messages(folder: RunFolder, manifest: Manifest) -> list[dict[str,
     told = folder.query_rows(
         lambda rows: rows.select("fate", "message", "matched_by").filter(pl.col("matched_by").is_not_null())
     )
-    return summarise_messages(told, known_schema(manifest.schema))
+    return summarise_messages(told, known_schema(manifest.schema), manifest.into)
 
 
 def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:

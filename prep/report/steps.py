@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from prep.model import Fate
+from prep.objects import FLAGS, LEADS, parse_object
 
 _SOURCES_TO_TYPE: Final = 5
 _STDIN: Final = "-"
@@ -65,9 +66,9 @@ def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step
         if state != "unknown":
             yield Step(f"prep status {typed}", "the jobs and how far they are")
     if state == "clean" and counts[Fate.READY]:
-        command = "resume" if report["target"] else "submit"
+        command = f"resume {typed}" if report["target"] else f"submit {typed}{_needed_options(report)}"
         yield Step(
-            f"prep {command} {typed}",
+            f"prep {command}",
             f"sends {_counted(counts[Fate.READY], 'row')} in {_counted(len(report['chunks']), 'file')}",
         )
 
@@ -79,6 +80,12 @@ def commands_after_check(report: Mapping[str, Any]) -> Iterator[Step]:
         yield Step(f"prep clean {files}", "with the same options: writes every rejected row with its reasons")
     if report["counts"][Fate.READY]:
         yield Step(f"prep run {files} --sandbox", "with the same options: a rehearsal of the whole import")
+
+
+def _needed_options(report: Mapping[str, Any]) -> str:
+    """The options without which rows of this kind cannot be sent, to stand behind `prep submit DIR`."""
+    needs = parse_object(report.get("object", str(LEADS))).kind.needs
+    return "".join(f" {FLAGS[name]} …" for name in needs)
 
 
 def tables_to_read(counts: Mapping[str, int], place: str) -> Iterator[Step]:

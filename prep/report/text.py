@@ -9,7 +9,7 @@ import polars as pl
 from prep.model import Blanks, Fate, Reason
 from prep.report import words
 from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
-from prep.report.verdict import name_place
+from prep.report.verdict import describe_rows, name_place
 from prep.schema import fold
 from prep.values.notes import Note
 
@@ -128,7 +128,7 @@ def _headline(report: Mapping[str, Any]) -> str:
 def _where(report: Mapping[str, Any]) -> str:
     target = "the local sandbox" if report["target"] == "sandbox" else report["target"]
     static_list = report["list_name"] or report["list_id"]
-    parts = [target, static_list and f"list {static_list}"]
+    parts = [target, describe_rows(report), static_list and f"list {static_list}"]
     parts.append(report["partition_name"] and f"partition {report['partition_name']}")
     return ", ".join(filter(None, parts))
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from prep.errors import MarketoError
 from prep.model import Fate
+from prep.objects import LEADS, parse_object
 from prep.report import words
 
 SANDBOX: Final = "sandbox"
@@ -13,6 +14,12 @@ SANDBOX: Final = "sandbox"
 def name_place(report: Mapping[str, Any]) -> str:
     """Who takes the rows, in the middle of a sentence."""
     return "the local sandbox" if report["target"] == SANDBOX else "Marketo"
+
+
+def describe_rows(report: Mapping[str, Any]) -> str:
+    """What the rows become, if not leads."""
+    into = parse_object(report.get("object", str(LEADS)))
+    return "" if into == LEADS else into.rows(report["program_id"], report["program_status"])
 
 
 def describe_state(report: Mapping[str, Any]) -> tuple[str, str]:
@@ -46,7 +53,8 @@ def make_verdict(report: Mapping[str, Any], place: str) -> str:
             lost = counts[Fate.UNKNOWN]
             return f"Nobody can tell what became of {_of(lost, counts) if lost else 'at least one upload'}."
         case _:
-            return f"{actor} took {_of(taken, counts)}."
+            rows = describe_rows(report)
+            return f"{actor} took {_of(taken, counts)}{f' as {rows}' if rows else ''}."
 
 
 def _of(count: int, counts: Mapping[str, int], *, capital: bool = False) -> str:

@@ -11,7 +11,14 @@ from prep.report import words
 from prep.report.flow import NARROW, WIDE, Flow, draw_flow
 from prep.report.steps import ALL_ROWS, Step, next_commands, tables_to_read
 from prep.report.timeline import Course, Timeline, draw_timeline
-from prep.report.verdict import SANDBOX, describe_state, make_remarks, make_verdict, name_place
+from prep.report.verdict import (
+    SANDBOX,
+    describe_rows,
+    describe_state,
+    make_remarks,
+    make_verdict,
+    name_place,
+)
 from prep.values.notes import Note
 
 _FIRST_LINES: Final = 5
@@ -444,6 +451,8 @@ def _setting(value: Any) -> str:
 
 def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "Target", report["target"]
+    if rows := describe_rows(report):
+        yield "Rows become", rows
     yield "Static list", _static_list(report)
     yield "Partition", report.get("partition_name")
     yield "Lookup field", report["lookup_field"]

@@ -104,7 +104,7 @@ def _advice(fates: pl.DataFrame, manifest: Manifest) -> dict[str, Advice]:
     """What each message of Marketo means."""
     messages = fates.filter(pl.col("fate") == Fate.FAILED)["message"].unique().to_list()
     schema = known_schema(manifest.schema)
-    return {message or "": advise(message or "", schema) for message in messages}
+    return {message or "": advise(message or "", schema, manifest.into) for message in messages}
 
 
 def _code(advice: Advice) -> str:

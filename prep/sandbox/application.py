@@ -5,7 +5,7 @@ import gzip
 import re
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from prep.sandbox.errors import MarketoError
 from prep.sandbox.faults import Fault, FaultKind, Phase, Place
 from prep.sandbox.multipart import parse_multipart
-from prep.sandbox.routes import ROUTES, Answer, Call, Route, envelope, page, refusal
+from prep.sandbox.replies import Answer, Call, envelope, page, refusal
+from prep.sandbox.routes import ROUTES, Route
 from prep.sandbox.state import State
 
 MAX_OTHER_BODY_BYTES: Final = 1_000_000
@@ -50,6 +51,13 @@ _REFUSALS: Final = {
 }
 
 
+class Named(NamedTuple):
+    """What a path names: an id, and the name of an object."""
+
+    argument: int = 0
+    name: str = ""
+
+
 class Application:
     """The ASGI application.
 
@@ -78,7 +86,7 @@ class Application:
             await _response(request, answer, answer.status)(scope, receive, send)
 
     async def _answer(self, request: Request) -> Answer:
-        route, argument = _route(_path(request))
+        route, named = _route(_path(request))
         place = route.place if route else Place.OTHER
         if fault := self._state.take_fault(Phase.ARRIVAL, place):
             answer = await _struck(fault, request)
@@ -86,10 +94,10 @@ class Application:
             limit = self._state.behaviour.max_body_bytes if place is Place.IMPORT else MAX_OTHER_BODY_BYTES
             body = await _body(request, limit)
             with self._state.database.lock:
-                answer = self._judge(request, route, argument, body)
+                answer = self._judge(request, route, named, body)
                 if answer.status == HTTPStatus.OK and answer.code is None:
                     answer = self._after(self._state.take_fault(Phase.REPLY, place), answer)
-        self._record(request, place, argument, answer)
+        self._record(request, place, named.argument, answer)
         return answer
 
     def _record(self, request: Request, place: Place, argument: int, answer: Answer) -> None:
@@ -104,7 +112,7 @@ class Application:
             batch_id=argument if with_job else answer.batch_id,
         )
 
-    def _judge(self, request: Request, route: Route | None, argument: int, body: bytes | None) -> Answer:
+    def _judge(self, request: Request, route: Route | None, named: Named, body: bytes | None) -> Answer:
         if _host(request) not in LOOPBACK_NAMES:
             return page(403)
         if _uri_length(request) > MAX_URI_BYTES:
@@ -112,35 +120,35 @@ class Application:
         if body is None:
             return page(413)
         try:
-            return self._perform(request, route, argument, body)
+            return self._perform(request, route, named, body)
         except MarketoError as error:
             return refusal(self._state, error)
 
-    def _perform(self, request: Request, route: Route | None, argument: int, body: bytes) -> Answer:
+    def _perform(self, request: Request, route: Route | None, named: Named, body: bytes) -> Answer:
         if route is None:
             raise MarketoError("610", "Requested resource not found")
         if route.place is Place.IDENTITY:
-            return route.handler(self._state, _call(request, argument, body))
+            return route.handler(self._state, _call(request, named, body))
         if self._calls_under_way > self._state.behaviour.concurrent_calls:
             raise MarketoError("615", "Concurrent access limit reached")
         fault = self._state.take_fault(Phase.CALL, route.place)
         if fault and fault.kind in (FaultKind.TOKEN_EXPIRED, FaultKind.TOKEN_INVALID):
             self._state.end_token(forget=fault.kind is FaultKind.TOKEN_INVALID)
-        self._state.check_token(self._token(request, argument, body))
+        self._state.check_token(self._token(request, named, body))
         self._state.check_limits()
         if fault and fault.kind in _REFUSALS:
             raise MarketoError(*_REFUSALS[fault.kind])
-        call = _call(request, argument, body)
+        call = _call(request, named, body)
         if call.method not in route.methods:
             raise MarketoError("605", "HTTP Method not supported")
         return route.handler(self._state, call)
 
-    def _token(self, request: Request, argument: int, body: bytes) -> str | None:
+    def _token(self, request: Request, named: Named, body: bytes) -> str | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return token.strip()
         if self._state.behaviour.legacy_token:
-            return _call(request, argument, body).parameters.get("access_token")
+            return _call(request, named, body).parameters.get("access_token")
         return None
 
     def _after(self, fault: Fault | None, answer: Answer) -> Answer:
@@ -191,11 +199,12 @@ async def _close(request: Request, receive: Receive) -> None:
         pass
 
 
-def _route(path: str) -> tuple[Route | None, int]:
+def _route(path: str) -> tuple[Route | None, Named]:
     for route in ROUTES:
         if match := route.pattern.fullmatch(path):
-            return route, int(match[1]) if match.groups() else 0
-    return None, 0
+            found = match.groupdict()
+            return route, Named(int(found.get("argument", 0)), found.get("name", ""))
+    return None, Named()
 
 
 def _path(request: Request) -> str:
@@ -225,7 +234,7 @@ async def _body(request: Request, limit: int) -> bytes | None:
     return b"".join(chunks) if size <= limit else None
 
 
-def _call(request: Request, argument: int, body: bytes) -> Call:
+def _call(request: Request, named: Named, body: bytes) -> Call:
     query = _parameters(_query(request))
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
@@ -233,13 +242,13 @@ def _call(request: Request, argument: int, body: bytes) -> Call:
         parts = parse_multipart(content_type, body)
         upload = parts.pop("file", None)
         form = {name: content.decode(errors="replace") for name, content in parts.items()}
-        return Call(request.method, form | query, upload, argument)
+        return Call(request.method, form | query, upload, *named)
     if kind == "application/x-www-form-urlencoded":
         parameters = _parameters(body.decode(errors="replace")) | query
-        return Call(parameters.get("_method", request.method).upper(), parameters, argument=argument)
+        return Call(parameters.get("_method", request.method).upper(), parameters, None, *named)
     if request.method == "POST" and _path(request).startswith("/bulk/"):
         raise MarketoError("612", "Invalid Content Type")
-    return Call(request.method, query, argument=argument)
+    return Call(request.method, query, None, *named)
 
 
 def _parameters(text: str) -> dict[str, str]:

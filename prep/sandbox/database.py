@@ -30,6 +30,15 @@ CREATE TABLE IF NOT EXISTS jobs (
     status TEXT, processed INTEGER DEFAULT 0, failed INTEGER DEFAULT 0, warned INTEGER DEFAULT 0,
     message TEXT DEFAULT '', doomed INTEGER DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS job_kinds (
+    batch_id INTEGER PRIMARY KEY, kind TEXT, program_id INTEGER, program_status TEXT
+);
+CREATE TABLE IF NOT EXISTS program_members (
+    program_id INTEGER, lead_id INTEGER, fields TEXT, PRIMARY KEY (program_id, lead_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (
+    object TEXT, key TEXT, guid TEXT, fields TEXT, created_at REAL, updated_at REAL, UNIQUE (object, key)
+);
 CREATE TABLE IF NOT EXISTS files (batch_id INTEGER, kind TEXT, content BLOB, PRIMARY KEY (batch_id, kind));
 CREATE TABLE IF NOT EXISTS requests (
     number INTEGER PRIMARY KEY, time REAL, method TEXT, path TEXT, query TEXT, place TEXT, status INTEGER,

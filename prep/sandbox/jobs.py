@@ -10,10 +10,24 @@ from prep.sandbox.errors import MarketoError
 from prep.sandbox.faults import Behaviour
 from prep.sandbox.instance import Field
 from prep.sandbox.leads import Leads, Taken, Upsert
+from prep.sandbox.objects import CUSTOM_OBJECTS, MEMBER_FIELDS
+from prep.sandbox.records import Records, member_values, split_members, take_records
 from prep.sandbox.rules import FAILURE_COLUMN, WARNING_COLUMN, Examined, UnreadableFileError, examine, render
 
 FIRST_BATCH_ID: Final = 1001
 DAY_SECONDS: Final = 86_400
+
+LEADS: Final = "leads"
+MEMBERS: Final = "members"
+BLANK_KEY: Final = "missing.dedupe.fields"
+"""https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/bulk-import/bulk-custom-object-import"""
+
+
+_JOBS: Final = (
+    "SELECT jobs.*, coalesce(kind, 'leads') AS kind, program_id, program_status"
+    " FROM jobs LEFT JOIN job_kinds USING (batch_id)"
+)
+CUSTOM: Final = {known.api_name: known for known in CUSTOM_OBJECTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +36,12 @@ class Upload:
 
     content: bytes
     file_format: str
-    lookup_field: str
+    lookup_fields: tuple[str, ...]
     list_id: int | None = None
     partition_name: str | None = None
+    kind: str = LEADS
+    program_id: int | None = None
+    program_status: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +56,15 @@ class Job:
         warned: Rows with a warning so far.
         message: Marketo's sentence about a finished job.
         file_format: `csv`, `tsv` or `ssv`.
-        lookup_field: The field leads were looked up by.
+        lookup_fields: The fields that records were looked up by.
         list_id: The static list the rows became members of.
         partition_name: The partition new leads were made in.
         submitted_at: Virtual time of the upload, in seconds since 1970.
         starts_at: When it started or will start.
         ends_at: When it ended or will end.
+        kind: What the rows became: `leads`, `members`, or the name of a custom object.
+        program_id: The program the rows became members of.
+        program_status: The status they got there.
     """
 
     batch_id: int
@@ -54,12 +74,15 @@ class Job:
     warned: int
     message: str
     file_format: str
-    lookup_field: str
+    lookup_fields: tuple[str, ...]
     list_id: int | None
     partition_name: str | None
     submitted_at: float
     starts_at: float
     ends_at: float
+    kind: str = LEADS
+    program_id: int | None = None
+    program_status: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -104,6 +127,7 @@ class Jobs:
     ) -> None:
         self._database = database
         self._leads = leads
+        self._records = Records(database)
         self._fields = fields
         self._clock = clock
         self._behaviour = behaviour
@@ -126,8 +150,12 @@ class Jobs:
             self._database.execute(
                 "INSERT INTO jobs (batch_id, format, lookup_field, list_id, partition_name,"
                 " submitted_at, starts_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                batch_id, upload.file_format, upload.lookup_field, upload.list_id, upload.partition_name,
-                now, starts_at, ends_at,
+                batch_id, upload.file_format, ",".join(upload.lookup_fields), upload.list_id,
+                upload.partition_name, now, starts_at, ends_at,
+            )  # fmt: skip
+            self._database.execute(
+                "INSERT INTO job_kinds VALUES (?, ?, ?, ?)",
+                batch_id, upload.kind, upload.program_id, upload.program_status,
             )  # fmt: skip
             self._store(batch_id, "upload", upload.content)
             return batch_id
@@ -145,7 +173,7 @@ class Jobs:
         with self._database.lock:
             self.settle()
             now = self._clock.now()
-            rows = self._database.rows("SELECT * FROM jobs WHERE batch_id = ?", batch_id)
+            rows = self._database.rows(f"{_JOBS} WHERE batch_id = ?", batch_id)
             if not rows or now > rows[0]["submitted_at"] + self._behaviour.batch_days * DAY_SECONDS:
                 raise MarketoError(self._behaviour.unknown_batch_code, "Object not found")
             return self._job(rows[0], now)
@@ -155,9 +183,7 @@ class Jobs:
         with self._database.lock:
             self.settle()
             now = self._clock.now()
-            return [
-                self._job(row, now) for row in self._database.rows("SELECT * FROM jobs ORDER BY batch_id")
-            ]
+            return [self._job(row, now) for row in self._database.rows(f"{_JOBS} ORDER BY batch_id")]
 
     def file(self, batch_id: int, kind: str) -> bytes:
         """Return a file of a job: `upload`, `failures` or `warnings`; empty when there is none."""
@@ -166,7 +192,7 @@ class Jobs:
 
     def settle(self) -> None:
         """Take the rows of every job that has ended by now into the lead database, in order of their ends."""
-        query = "SELECT * FROM jobs WHERE status IS NULL AND ends_at <= ? ORDER BY ends_at, batch_id"
+        query = f"{_JOBS} WHERE status IS NULL AND ends_at <= ? ORDER BY ends_at, batch_id"
         with self._database.lock:
             for row in self._database.rows(query, self._clock.now()):
                 with self._database.transaction():
@@ -193,18 +219,45 @@ class Jobs:
         self._close(row, "Complete", counts, completion_message(*counts, self._behaviour))
 
     def _take(self, row: sqlite3.Row, examined: Examined) -> Taken:
-        lookup, now = self._fields[row["lookup_field"]], row["ends_at"]
-        constants = self._partition_value(row["partition_name"])
-        upsert = Upsert(self._leads, examined, lookup, self._behaviour, now=now, constants=constants)
-        taken = upsert.run()
-        self._leads.write(taken.leads.values())
-        if row["list_id"] is not None:
-            self._leads.join(row["list_id"], taken.leads)
+        now = row["ends_at"]
+        if row["kind"] in CUSTOM:
+            known = CUSTOM[row["kind"]]
+            taken = take_records(
+                self._records, self._leads, known, examined, behaviour=self._behaviour, now=now
+            )
+        elif row["kind"] == MEMBERS:
+            taken = self._take_members(row, examined)
+        else:
+            taken = self._take_leads(row, examined)
         self._database.execute_many(
             "INSERT INTO row_events VALUES (?, ?, ?, ?, ?, ?)",
             ((row["batch_id"], number, now, *outcome) for number, outcome in enumerate(taken.outcomes, 1)),
         )
         return taken
+
+    def _take_leads(self, row: sqlite3.Row, examined: Examined) -> Taken:
+        lookup, constants = self._fields[row["lookup_field"]], self._partition_value(row["partition_name"])
+        upsert = Upsert(
+            self._leads, examined, lookup, self._behaviour, now=row["ends_at"], constants=constants
+        )
+        taken = upsert.run()
+        self._leads.write(taken.leads.values())
+        if row["list_id"] is not None:
+            self._leads.join(row["list_id"], taken.leads)
+        return taken
+
+    def _take_members(self, row: sqlite3.Row, examined: Examined) -> Taken:
+        of_leads, own = split_members(examined, self._member_fields)
+        taken = self._take_leads(row, of_leads)
+        self._records.join(
+            row["program_id"], member_values(taken, own, row["program_status"], self._behaviour)
+        )
+        return taken
+
+    @property
+    def _member_fields(self) -> dict[str, Field]:
+        """Fields that members have and leads have not."""
+        return {one.rest_name: one for one in MEMBER_FIELDS if one.rest_name not in self._fields}
 
     def _partition_value(self, name: str | None) -> dict[str, str]:
         number = self._database.value("SELECT id FROM partitions WHERE name = ?", name)
@@ -223,10 +276,19 @@ class Jobs:
     def _examine(self, row: sqlite3.Row) -> Examined:
         batch_id = row["batch_id"]
         if batch_id not in self._examined:
-            lookup = self._fields[row["lookup_field"]]
+            fields, blank_key = self._fields_of(row["kind"])
+            keys = [fields[name] for name in row["lookup_field"].split(",")]
             content = self.file(batch_id, "upload")
-            self._examined[batch_id] = examine(content, row["format"], lookup, self._fields, self._behaviour)
+            self._examined[batch_id] = examine(
+                content, row["format"], keys, fields, self._behaviour, blank_key=blank_key
+            )
         return self._examined[batch_id]
+
+    def _fields_of(self, kind: str) -> tuple[dict[str, Field], str]:
+        """The fields that rows of a kind can have, and the reason of rows without key if it has its own."""
+        if kind in CUSTOM:
+            return {field.rest_name: field for field in CUSTOM[kind].fields}, BLANK_KEY
+        return (self._fields | self._member_fields if kind == MEMBERS else self._fields), ""
 
     def _job(self, row: sqlite3.Row, now: float) -> Job:
         status = row["status"] or ("Queued" if now <= row["starts_at"] else "Importing")
@@ -240,12 +302,15 @@ class Jobs:
             warned=warned,
             message=row["message"],
             file_format=row["format"],
-            lookup_field=row["lookup_field"],
+            lookup_fields=tuple(row["lookup_field"].split(",")),
             list_id=row["list_id"],
             partition_name=row["partition_name"],
             submitted_at=row["submitted_at"],
             starts_at=row["starts_at"],
             ends_at=row["ends_at"],
+            kind=row["kind"],
+            program_id=row["program_id"],
+            program_status=row["program_status"],
         )
 
     def _counts_so_far(self, row: sqlite3.Row, now: float) -> tuple[int, int, int]:

@@ -158,7 +158,7 @@ class Upsert:
         self._behaviour = behaviour
         self._now = now
         self._constants = constants
-        self._names = [column.rest_name if column else None for column in examined.fields]
+        self._names = examined.names
         self._next_id = leads.next_id()
         self._created: set[int] = set()
         self._taken = Taken(failures=dict(examined.failures))
@@ -176,7 +176,7 @@ class Upsert:
         return taken
 
     def _keys(self) -> dict[int, str | int]:
-        position = self._examined.lookup_column
+        (position,) = self._examined.key_columns
         if position is None:
             return {}
         failures = self._examined.failures
@@ -191,7 +191,7 @@ class Upsert:
             self._taken.failures[row] = refusal
             return Outcome.FAILED, None, refusal
         lead, outcome = self._lead_for(matches)
-        lead.values |= self._changes(cells)
+        lead.values |= changed(self._names, cells, self._behaviour)
         lead.updated_at = self._now
         self._taken.leads[lead.id] = lead
         warning = self._examined.warnings.get(row)
@@ -221,13 +221,12 @@ class Upsert:
         matches.append(lead)
         return lead, Outcome.CREATED
 
-    def _changes(self, cells: tuple[str, ...]) -> Values:
-        keep_blank, null = (
-            self._behaviour.blank_cell == "keep",
-            NULL_TEXT if self._behaviour.null_text else "",
-        )
-        return {
-            name: cell if cell not in ("", null) else None
-            for name, cell in zip(self._names, cells, strict=True)
-            if name is not None and not (keep_blank and cell == "")
-        }
+
+def changed(names: Iterable[str | None], cells: Iterable[str], behaviour: Behaviour) -> Values:
+    """What the cells of a row change: None clears a field, what stays as it was is not there."""
+    keep_blank, null = behaviour.blank_cell == "keep", NULL_TEXT if behaviour.null_text else ""
+    return {
+        name: cell if cell not in ("", null) else None
+        for name, cell in zip(names, cells, strict=True)
+        if name is not None and not (keep_blank and cell == "")
+    }

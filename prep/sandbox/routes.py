@@ -3,18 +3,17 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from prep.sandbox import bulk
 from prep.sandbox.errors import MarketoError
 from prep.sandbox.faults import Place
 from prep.sandbox.instance import Field, StaticList
-from prep.sandbox.jobs import Job, Upload
 from prep.sandbox.leads import Lead, iso_time, key_of
-from prep.sandbox.rules import DELIMITERS, is_integer
+from prep.sandbox.objects import MEMBER_FIELDS, Program
+from prep.sandbox.replies import Answer, Call, envelope, success
+from prep.sandbox.rules import is_integer
 from prep.sandbox.state import State
-from prep.sandbox.variants import vary
 
 MAX_FILTER_VALUES: Final = 300
 MAX_PAGE: Final = 300
@@ -23,50 +22,8 @@ MAX_MATCHES: Final = 1000
 
 DEFAULT_LEAD_FIELDS: Final = ("email", "updatedAt", "createdAt", "lastName", "firstName")
 
-JSON_TYPE: Final = "application/json;charset=UTF-8"
-FILE_TYPE: Final = "text/csv;charset=UTF-8"
 API_USER: Final = "sandbox@example.com"
 """The invented user whom the token belongs to."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request, read in full.
-
-    Attributes:
-        method: The HTTP method, after `_method` has been obeyed.
-        parameters: Parameters of the query and the body; the query wins.
-        upload: Content of the multipart part `file`, None when there is none.
-        argument: The id inside the path, if any.
-    """
-
-    method: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    upload: bytes | None = None
-    argument: int = 0
-
-
-class Answer(NamedTuple):
-    """A reply, before anything happens to it on the way.
-
-    Attributes:
-        content: The body.
-        status: The HTTP status; None closes the connection instead.
-        content_type: The header.
-        code: Marketo's error code inside, for the journal.
-        batch_id: The job concerned, for the journal.
-        location: The header of a redirect.
-        delay_seconds: Real seconds to wait before it is sent.
-    """
-
-    content: bytes
-    status: int | None = 200
-    content_type: str = JSON_TYPE
-    code: str | None = None
-    batch_id: int | None = None
-    location: str | None = None
-    delay_seconds: float = 0
-
 
 Handler = Callable[[State, Call], Answer]
 
@@ -78,35 +35,6 @@ class Route(NamedTuple):
     place: Place
     methods: tuple[str, ...]
     handler: Handler
-
-
-# Replies
-
-
-def envelope(state: State, **content: object) -> bytes:
-    """Return a JSON body of Marketo's usual form."""
-    body = {"requestId": state.next_request_id(), **content}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def success(state: State, result: Iterable[object], **more: object) -> Answer:
-    """Return a reply that carries results."""
-    return Answer(envelope(state, result=list(result), success=True, **more))
-
-
-def refusal(state: State, error: MarketoError) -> Answer:
-    """Return a reply that carries an error; HTTP says 200 all the same."""
-    code: str | int = int(error.code) if state.behaviour.numeric_codes else error.code
-    warnings: dict[str, object] = {"warnings": []} if error.code == "610" else {}
-    errors = [{"code": code, "message": error.message}]
-    return Answer(envelope(state, success=False, **warnings, errors=errors), code=error.code)
-
-
-def page(status: int) -> Answer:
-    """Return the HTML page that a web server in front of Marketo would send."""
-    title = HTTPStatus(status).phrase
-    html = f"<html><head><title>{status} {title}</title></head><body><h1>{title}</h1></body></html>\n"
-    return Answer(html.encode(), status, "text/html")
 
 
 # Identity
@@ -127,110 +55,6 @@ def give_token(state: State, call: Call) -> Answer:
         "scope": API_USER,
     }
     return Answer(json.dumps(body, separators=(",", ":")).encode())
-
-
-# Bulk import
-
-
-def import_leads(state: State, call: Call) -> Answer:
-    """Answer `POST /bulk/v1/leads.json`."""
-    if call.upload is None:
-        raise MarketoError("1002", "Missing value for the required parameter 'file'")
-    if not call.upload.strip():
-        raise MarketoError("1003", state.behaviour.empty_file_message)
-    batch_id = state.jobs.submit(
-        Upload(
-            content=call.upload,
-            file_format=_file_format(call),
-            lookup_field=_lookup_field(state, call).rest_name,
-            list_id=_list_id(state, call),
-            partition_name=_partition_name(state, call),
-        )
-    )
-    job = {**_job_ids(state, batch_id), "status": "Queued"}
-    return success(state, [job])._replace(batch_id=batch_id)
-
-
-def show_status(state: State, call: Call) -> Answer:
-    """Answer `GET /bulk/v1/leads/batch/{id}.json`."""
-    job = state.jobs.job(call.argument)
-    result = {
-        **_job_ids(state, job.batch_id),
-        "status": job.status,
-        "numOfLeadsProcessed": job.processed,
-        "numOfRowsFailed": job.failed,
-        "numOfRowsWithWarning": job.warned,
-        "message": job.message,
-    }
-    return success(state, [result])
-
-
-def give_failures(state: State, call: Call) -> Answer:
-    """Answer `GET /bulk/v1/leads/batch/{id}/failures.json`."""
-    return _row_file(state, call, Place.FAILURES)
-
-
-def give_warnings(state: State, call: Call) -> Answer:
-    """Answer `GET /bulk/v1/leads/batch/{id}/warnings.json`."""
-    return _row_file(state, call, Place.WARNINGS)
-
-
-def _row_file(state: State, call: Call, place: Place) -> Answer:
-    job = state.jobs.job(call.argument)
-    if not job.is_finished:
-        raise MarketoError(state.behaviour.unfinished_file_code, "Import is not finished")
-    content = state.jobs.file(job.batch_id, place)
-    if not content:
-        return (
-            page(404)
-            if state.behaviour.no_rows_file == "not-found"
-            else Answer(b"", content_type=_file_type(state, job))
-        )
-    content = vary(content, state.take_file_faults(place), job.file_format, job.lookup_field)
-    return Answer(content, content_type=_file_type(state, job))
-
-
-def _file_type(state: State, job: Job) -> str:
-    return FILE_TYPE if job.file_format == "csv" else state.behaviour.other_content_type
-
-
-def _job_ids(state: State, batch_id: int) -> dict[str, object]:
-    return {"batchId": batch_id} | ({"importId": str(batch_id)} if state.behaviour.import_id else {})
-
-
-def _file_format(call: Call) -> str:
-    file_format = call.parameters.get("format", "csv").lower()
-    if file_format not in DELIMITERS:
-        raise MarketoError("1003", f"Invalid format '{file_format}'")
-    return file_format
-
-
-def _lookup_field(state: State, call: Call) -> Field:
-    name = call.parameters.get("lookupField", "email")
-    lookup = state.fields.get(name)
-    if lookup is None:
-        raise MarketoError("1006", f"Lookup field '{name}' not found")
-    if not lookup.is_lookup:
-        raise MarketoError("1011", f"Field '{name}' not supported")
-    return lookup
-
-
-def _list_id(state: State, call: Call) -> int | None:
-    text = call.parameters.get("listId")
-    if not text:
-        return None
-    if text not in {str(known.id) for known in state.lists()}:
-        raise MarketoError("1013", "Static list not found")
-    return int(text)
-
-
-def _partition_name(state: State, call: Call) -> str | None:
-    name = call.parameters.get("partitionName")
-    if not name:
-        return None
-    if name not in {partition.name for partition in state.partitions()}:
-        raise MarketoError(state.behaviour.unknown_partition_code, f"Access denied to partition '{name}'")
-    return name
 
 
 # Look-up calls
@@ -391,20 +215,118 @@ def _number(call: Call, name: str, default: int) -> int:
     return int(text)
 
 
+def describe_members(state: State, _: Call) -> Answer:
+    """Answer `GET /rest/v1/programs/members/describe.json`."""
+    member = {
+        "name": "API Program Membership",
+        "description": "Map for API program membership fields",
+        "createdAt": "2026-01-05T09:00:00Z",
+        "updatedAt": "2026-01-05T09:00:00Z",
+        "dedupeFields": ["leadId", "programId"],
+        "searchableFields": [["leadId"], ["reachedSuccess"], ["statusName"]],
+        "fields": [_described2(known) for known in MEMBER_FIELDS],
+    }
+    return success(state, [member])
+
+
+def describe_record(state: State, call: Call) -> Answer:
+    """Answer `GET /rest/v1/customobjects/{name}/describe.json`."""
+    known = state.custom_object(call.name)
+    described = {
+        "name": known.api_name,
+        "displayName": known.display_name,
+        "description": known.description,
+        "createdAt": "2026-01-05T09:00:00Z",
+        "updatedAt": "2026-01-05T09:00:00Z",
+        "idField": "marketoGUID",
+        "dedupeFields": list(known.dedupe_fields),
+        "searchableFields": [list(known.dedupe_fields), ["marketoGUID"]],
+        "relationships": [
+            {"field": link.field, "type": "parent", "relatedTo": {"name": link.to, "field": link.by}}
+            for link in known.links
+        ],
+        "fields": [_described2(field) for field in known.fields],
+    }
+    return success(state, [described])
+
+
+def show_program(state: State, call: Call) -> Answer:
+    """Answer `GET /rest/asset/v1/program/{id}.json`."""
+    found = state.programs.get(call.argument)
+    return _asset(state, _shown_program(found) if found else None)
+
+
+def find_program(state: State, call: Call) -> Answer:
+    """Answer `GET /rest/asset/v1/program/byName.json`."""
+    named = [known for known in state.programs.values() if known.name == call.parameters.get("name")]
+    return _asset(state, _shown_program(named[0]) if named else None)
+
+
+def _shown_program(program: Program) -> dict[str, object]:
+    return {
+        "id": program.id,
+        "name": program.name,
+        "type": program.type,
+        "channel": program.channel.name,
+        "workspace": "Default",
+        "createdAt": "2026-01-05T09:00:00Z+0000",
+        "updatedAt": "2026-01-05T09:00:00Z+0000",
+    }
+
+
+def find_channel(state: State, call: Call) -> Answer:
+    """Answer `GET /rest/asset/v1/channel/byName.json`."""
+    channels = {known.channel.name: known.channel for known in state.programs.values()}
+    found = channels.get(call.parameters.get("name", ""))
+    if found is None:
+        return _asset(state, None)
+    statuses = [
+        {"name": name, "step": 10 * step, "hidden": False, "success": name == found.statuses[-1]}
+        for step, name in enumerate(found.statuses)
+    ]
+    return _asset(state, {"id": found.id, "name": found.name, "progressionStatuses": statuses})
+
+
+def _asset(state: State, shown: dict[str, object] | None) -> Answer:
+    """Reply with one asset; one that is not there gives no result at all."""
+    if shown is None:
+        warnings = ["No assets found for the given search criteria."]
+        return Answer(envelope(state, success=True, errors=[], warnings=warnings))
+    return success(state, [shown], errors=[], warnings=[])
+
+
+_ID: Final = "(?P<argument>[0-9]{1,18})"
+_NAME: Final = "(?P<name>[A-Za-z0-9_]+)"
+_MEMBERS: Final = "/bulk/v1/program/(?P<name>members)/import"
+_RECORDS: Final = f"/bulk/v1/customobjects/{_NAME}/import"
+
 ROUTES: Final = tuple(
     Route(re.compile(pattern), place, methods, handler)
     for pattern, place, methods, handler in (
         (r"/identity/oauth/token", Place.IDENTITY, ("GET", "POST"), give_token),
-        (r"/bulk/v1/leads\.json", Place.IMPORT, ("POST",), import_leads),
-        (r"/bulk/v1/leads/batch/([0-9]{1,18})\.json", Place.STATUS, ("GET",), show_status),
-        (r"/bulk/v1/leads/batch/([0-9]{1,18})/failures\.json", Place.FAILURES, ("GET",), give_failures),
-        (r"/bulk/v1/leads/batch/([0-9]{1,18})/warnings\.json", Place.WARNINGS, ("GET",), give_warnings),
+        (r"/bulk/v1/leads\.json", Place.IMPORT, ("POST",), bulk.import_leads),
+        (rf"/bulk/v1/leads/batch/{_ID}\.json", Place.STATUS, ("GET",), bulk.show_status),
+        (rf"/bulk/v1/leads/batch/{_ID}/failures\.json", Place.FAILURES, ("GET",), bulk.give_failures),
+        (rf"/bulk/v1/leads/batch/{_ID}/warnings\.json", Place.WARNINGS, ("GET",), bulk.give_warnings),
+        (rf"/bulk/v1/program/{_ID}/members/import\.json", Place.IMPORT, ("POST",), bulk.import_members),
+        (rf"{_MEMBERS}/{_ID}/status\.json", Place.STATUS, ("GET",), bulk.show_status),
+        (rf"{_MEMBERS}/{_ID}/failures\.json", Place.FAILURES, ("GET",), bulk.give_failures),
+        (rf"{_MEMBERS}/{_ID}/warnings\.json", Place.WARNINGS, ("GET",), bulk.give_warnings),
+        (rf"/bulk/v1/customobjects/{_NAME}/import\.json", Place.IMPORT, ("POST",), bulk.import_records),
+        (rf"{_RECORDS}/{_ID}/status\.json", Place.STATUS, ("GET",), bulk.show_status),
+        (rf"{_RECORDS}/{_ID}/failures\.json", Place.FAILURES, ("GET",), bulk.give_failures),
+        (rf"{_RECORDS}/{_ID}/warnings\.json", Place.WARNINGS, ("GET",), bulk.give_warnings),
         (r"/rest/v1/leads/describe\.json", Place.OTHER, ("GET",), describe),
         (r"/rest/v1/leads/describe2\.json", Place.OTHER, ("GET",), describe2),
         (r"/rest/v1/leads/partitions\.json", Place.OTHER, ("GET",), show_partitions),
         (r"/rest/v1/leads\.json", Place.OTHER, ("GET",), find_leads),
         (r"/rest/v1/lists\.json", Place.OTHER, ("GET",), show_lists),
-        (r"/rest/v1/lists/([0-9]{1,18})\.json", Place.OTHER, ("GET",), show_list),
+        (rf"/rest/v1/lists/{_ID}\.json", Place.OTHER, ("GET",), show_list),
+        (r"/rest/v1/programs/members/describe\.json", Place.OTHER, ("GET",), describe_members),
+        (rf"/rest/v1/customobjects/{_NAME}/describe\.json", Place.OTHER, ("GET",), describe_record),
+        (rf"/rest/asset/v1/program/{_ID}\.json", Place.OTHER, ("GET",), show_program),
+        (r"/rest/asset/v1/program/byName\.json", Place.OTHER, ("GET",), find_program),
+        (r"/rest/asset/v1/channel/byName\.json", Place.OTHER, ("GET",), find_channel),
         (r"/rest/v1/stats/usage\.json", Place.OTHER, ("GET",), show_usage),
     )
 )

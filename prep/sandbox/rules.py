@@ -52,7 +52,7 @@ class Examined:
         rows: The cells as uploaded, blank lines left out.
         fields: For each column the field it writes, or None.
         values: The cells as they would be stored, each row as long as the header.
-        lookup_column: Position of the lookup field, None when the file has no such column.
+        key_columns: Positions of the fields that identify a record, None where the file has no such column.
         failures: Reason by row position, at most one for a row.
         warnings: Reason by row position; never of a row in `failures`.
     """
@@ -61,22 +61,34 @@ class Examined:
     rows: list[list[str]]
     fields: list[Field | None]
     values: list[tuple[str, ...]]
-    lookup_column: int | None
+    key_columns: tuple[int | None, ...]
     failures: dict[int, str]
     warnings: dict[int, str]
 
+    @property
+    def names(self) -> list[str | None]:
+        """For each column the REST name of the field it writes, or None."""
+        return [field.rest_name if field else None for field in self.fields]
+
 
 def examine(
-    content: bytes, file_format: str, lookup: Field, fields: Mapping[str, Field], behaviour: Behaviour
+    content: bytes,
+    file_format: str,
+    keys: Sequence[Field],
+    fields: Mapping[str, Field],
+    behaviour: Behaviour,
+    *,
+    blank_key: str = "",
 ) -> Examined:
     """Read an upload and judge its cells.
 
     Args:
         content: The file as uploaded.
         file_format: `csv`, `tsv` or `ssv`.
-        lookup: The field by which leads are looked up.
+        keys: The fields by which records are looked up.
         fields: The instance's fields by REST name.
         behaviour: The switches.
+        blank_key: Reason of rows that lack one of them, if it is not the one of leads.
 
     Raises:
         UnreadableFileError: The file cannot be split into cells, or lacks its lookup column and
@@ -84,12 +96,14 @@ def examine(
     """
     header, rows = _read(content, DELIMITERS[file_format], behaviour)
     known = [_field_of(name, fields, behaviour) for name in header]
-    lookup_column = known.index(lookup) if lookup in known else None
-    if lookup_column is None and behaviour.missing_lookup_column == "job":
-        raise UnreadableFileError(f"Lookup field '{lookup.rest_name}' not found")
+    key_columns = tuple(known.index(key) if key in known else None for key in keys)
+    if None in key_columns and behaviour.missing_lookup_column == "job":
+        raise UnreadableFileError(f"Lookup field '{keys[key_columns.index(None)].rest_name}' not found")
     judgement = _Judgement(behaviour)
     columns = _columns(rows, len(header))
-    judgement.require_lookup(lookup, [""] * len(rows) if lookup_column is None else columns[lookup_column])
+    for key, place in zip(keys, key_columns, strict=True):
+        cells = [""] * len(rows) if place is None else columns[place]
+        judgement.require_key(cells, blank_key or f"Value for lookup field '{key.rest_name}' not found")
     judgement.require_shape(rows, len(header))
     for position, (name, field) in enumerate(zip(header, known, strict=True)):
         columns[position] = judgement.column(name, field, columns[position])
@@ -98,7 +112,7 @@ def examine(
         rows=rows,
         fields=[field if field and _is_written(field) else None for field in known],
         values=list(zip(*columns, strict=True)),
-        lookup_column=lookup_column,
+        key_columns=key_columns,
         failures=judgement.failures,
         warnings={row: reason for row, reason in judgement.warnings.items() if row not in judgement.failures},
     )
@@ -124,7 +138,7 @@ def render(
         return b""
     width = len(examined.header)
     affected = [(_padded(examined.rows[row], width), reason) for row, reason in sorted(reasons.items())]
-    if behaviour.trailing_lookup_quirk and examined.lookup_column == width - 1:
+    if behaviour.trailing_lookup_quirk and examined.key_columns == (width - 1,):
         width -= not any(cells[width - 1] for cells, _ in affected)
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=DELIMITERS[file_format], lineterminator="\n")
@@ -195,8 +209,7 @@ class _Judgement:
         self.failures: dict[int, str] = {}
         self.warnings: dict[int, str] = {}
 
-    def require_lookup(self, lookup: Field, cells: Sequence[str]) -> None:
-        message = f"Value for lookup field '{lookup.rest_name}' not found"
+    def require_key(self, cells: Sequence[str], message: str) -> None:
         self.failures |= {row: message for row, cell in enumerate(cells) if self._is_empty(cell)}
 
     def require_shape(self, rows: list[list[str]], width: int) -> None:

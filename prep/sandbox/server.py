@@ -153,6 +153,14 @@ class Sandbox:
         """Return the ids of the leads on a static list, ascending."""
         return self._state.members(list_id)
 
+    def program_members(self, program_id: int) -> dict[int, dict[str, str | None]]:
+        """Return the members of a program by id of the lead: `status`, and their own fields."""
+        return self._state.program_members(program_id)
+
+    def records(self, api_name: str) -> list[dict[str, str | None]]:
+        """Return the records of a custom object in the order in which they were made: every field by name."""
+        return [record.as_dict() for record in self._state.records(api_name)]
+
     def jobs(self) -> list[Job]:
         """Return every job as it stands now, in order of submission."""
         return self._state.jobs.all()

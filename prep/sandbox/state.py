@@ -16,8 +16,10 @@ from prep.sandbox.database import Database
 from prep.sandbox.errors import MarketoError
 from prep.sandbox.faults import Behaviour, Fault, FaultKind, Phase, Place
 from prep.sandbox.instance import Field, Partition, StaticList, check_field
-from prep.sandbox.jobs import Jobs
-from prep.sandbox.leads import Lead, Leads, Outcome
+from prep.sandbox.jobs import CUSTOM, Jobs
+from prep.sandbox.leads import Lead, Leads, Outcome, Values
+from prep.sandbox.objects import PROGRAMS, CustomObject
+from prep.sandbox.records import Record, Records
 
 US_CENTRAL: Final = "America/Chicago"
 """The daily quota starts again at midnight there;
@@ -65,7 +67,7 @@ class RowRecord:
         batch_id: The job.
         row: Number of the record in the upload, 1 for the first after the header; blank lines do not count.
         outcome: `created`, `updated`, `failed` or `warned`.
-        lead_id: The lead that was written, None when the row failed.
+        lead_id: The lead that was written, None when the row failed or is of a custom object.
         message: The reason of a failure or warning, else empty.
     """
 
@@ -115,6 +117,8 @@ class State:
         start = time.time() if started_at is None else started_at
         self.clock = Clock(max(start, self._latest_moment()), time_scale)
         self.all_leads = Leads(self.database)
+        self.all_records = Records(self.database)
+        self.programs = {program.id: program for program in PROGRAMS}
         if not self.database.value("SELECT count(*) FROM fields"):
             self._fill()
         self.fields = {
@@ -184,6 +188,28 @@ class State:
         with self.database.lock:
             self.jobs.settle()
             return self.all_leads.members(list_id)
+
+    def custom_object(self, name: str) -> CustomObject:
+        """Return a custom object.
+
+        Raises:
+            MarketoError: There is none of this name.
+        """
+        if name not in CUSTOM:
+            raise MarketoError("1013", f"Object '{name}' not found")
+        return CUSTOM[name]
+
+    def records(self, name: str) -> list[Record]:
+        """Return the records of a custom object in the order in which they were made, as of now."""
+        with self.database.lock:
+            self.jobs.settle()
+            return self.all_records.all(name)
+
+    def program_members(self, program_id: int) -> dict[int, Values]:
+        """Return the members of a program, their status among their values, by id of the lead, as of now."""
+        with self.database.lock:
+            self.jobs.settle()
+            return self.all_records.members(program_id)
 
     def matching(self, lookup: Field, keys: list[str | int]) -> list[Lead]:
         """Return the leads that have one of the keys, by id, as of now."""

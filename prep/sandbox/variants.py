@@ -22,20 +22,20 @@ class RowFile:
 
     header: list[str]
     rows: list[list[str]]
-    lookup_field: str
+    lookup_fields: tuple[str, ...]
     bom: str = ""
     line_end: str = "\n"
     quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
 
 
-def vary(content: bytes, kinds: list[FaultKind], file_format: str, lookup_field: str) -> bytes:
+def vary(content: bytes, kinds: list[FaultKind], file_format: str, lookup_fields: tuple[str, ...]) -> bytes:
     """Return a failure or warning file with one thing after the other changed.
 
     Args:
         content: The file as it should be, possibly empty.
         kinds: Kinds of the phase `FILE`, applied in this order.
         file_format: The format of the job.
-        lookup_field: REST name of the lookup field.
+        lookup_fields: REST names of the fields that records were looked up by.
     """
     if not kinds or not content:
         return content
@@ -43,7 +43,7 @@ def vary(content: bytes, kinds: list[FaultKind], file_format: str, lookup_field:
         return b""
     delimiter = DELIMITERS[file_format]
     header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter)
-    file = RowFile(header, rows, lookup_field)
+    file = RowFile(header, rows, lookup_fields)
     for kind in kinds:
         file = _VARIANTS[kind](file)
     text = io.StringIO(newline="")
@@ -53,11 +53,9 @@ def vary(content: bytes, kinds: list[FaultKind], file_format: str, lookup_field:
 
 
 def _without_lookup(file: RowFile) -> RowFile:
-    if file.lookup_field not in file.header:
-        return file
-    position = file.header.index(file.lookup_field)
-    rows = [row[:position] + row[position + 1 :] for row in file.rows]
-    return replace(file, header=file.header[:position] + file.header[position + 1 :], rows=rows)
+    places = [place for place, name in enumerate(file.header) if name not in file.lookup_fields]
+    rows = [[row[place] for place in places] for row in file.rows]
+    return replace(file, header=[file.header[place] for place in places], rows=rows)
 
 
 def _reordered(file: RowFile) -> RowFile:

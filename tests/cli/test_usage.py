@@ -207,7 +207,7 @@ INPUTS = [
         "--schema leed",
         "unknown_schema",
         "there is no schema called 'leed'",
-        "Known: lead. A file of your own is given as a path to a .toml.",
+        "Known: lead, program-member. A file of your own is given as a path to a .toml.",
     ),
     Wrong(
         "s.csv",

@@ -46,9 +46,9 @@ def test_parameters_may_stand_in_the_query_or_the_form(
     sandbox.advance(60)
     (job,) = sandbox.jobs()
     assert reply.json()["success"] is True
-    assert (job.file_format, job.lookup_field, job.list_id, job.partition_name) == (
+    assert (job.file_format, job.lookup_fields, job.list_id, job.partition_name) == (
         "ssv",
-        "eventCode",
+        ("eventCode",),
         1002,
         "Europe",
     )

@@ -85,7 +85,7 @@ def load_field(body: str, name: str = "x") -> Field:
 
 class TestPackagedSchema:
     def test_is_found_by_name_and_is_the_default(self, lead: Schema) -> None:
-        assert schema_names() == ["lead"]
+        assert schema_names() == ["lead", "program-member"]
         assert lead == load_schema("lead")
         assert lead.name == "lead"
 
@@ -411,7 +411,7 @@ MISTAKES = [
     pytest.param(
         'extends = "laed"',
         "mine.toml: extends is 'laed'",
-        "Allowed: lead, or the path of a .toml file.",
+        "Allowed: lead, program-member, or the path of a .toml file.",
         None,
         id="extends an unknown name",
     ),
@@ -476,7 +476,7 @@ class TestMistakes:
         error = caught.value
         assert (error.message, error.hint, error.code) == (
             "there is no schema called 'laed'",
-            "Known: lead. A file of your own is given as a path to a .toml.",
+            "Known: lead, program-member. A file of your own is given as a path to a .toml.",
             "unknown_schema",
         )
 
