@@ -3,18 +3,22 @@
 Texts that come from files or from Marketo become text only: never an element, an attribute or a style.
 """
 
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from prep.report import words
 from prep.report.view import make_view
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import BytecodeCache, Template
 
 _TEMPLATE: Final = "page.html.jinja"
 _STYLE: Final = "page.css"
@@ -47,13 +51,35 @@ def read_style() -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 (`--help` need not pay for it)
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415 (`--help` need not pay)
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_read),
+        bytecode_cache=_kept_beside_modules(),
     )
     environment.filters["grouped"] = lambda number: None if number is None else f"{number:,}"
-    return environment.from_string(_read(_TEMPLATE))
+    return environment.get_template(_TEMPLATE)
+
+
+def _kept_beside_modules() -> "BytecodeCache":
+    """Keep the compiled template where Python keeps compiled modules, and only if it may write there.
+
+    Compiling takes longer than everything else that is done for the page.
+    """
+    from jinja2.bccache import Bucket, FileSystemBytecodeCache  # noqa: PLC0415
+
+    class Beside(FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            if not sys.dont_write_bytecode:
+                with suppress(OSError):
+                    super().dump_bytecode(bucket)
+
+    return Beside(str(Path(cache_from_source(__file__)).parent), f"%s.{sys.implementation.cache_tag}.jinja")
 
 
 @cache

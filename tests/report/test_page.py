@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prep.model import JobState, Reason
+from prep.report import page
 from prep.report.page import render_page
 from tests.report.samples import in_state, sample_report
 
@@ -401,3 +403,24 @@ def test_a_share_is_neither_none_nor_all_when_it_is_nearly_so(rows: int, share: 
 
 def test_folder_is_quoted_for_the_shell() -> None:
     assert "prep report './-a b.prep' --json" in _page(sample_report(), folder="-a b.prep").text
+
+
+def test_the_compiled_page_is_kept_where_that_is_possible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = sample_report()
+    expected = render_page(report, folder=FOLDER)
+    kept = tmp_path / "kept"
+    for folder, files in ((kept, 1), (kept, 1), (tmp_path / "absent", 0)):
+        monkeypatch.setattr(page, "cache_from_source", lambda _, folder=folder: str(folder / "page.pyc"))
+        monkeypatch.setattr("sys.dont_write_bytecode", False)
+        if folder == kept:
+            folder.mkdir(exist_ok=True)
+        page._template.cache_clear()
+        assert render_page(report, folder=FOLDER) == expected
+        assert len(list(folder.glob("*"))) == files
+    for file in kept.iterdir():
+        file.write_bytes(b"no bytecode")
+    monkeypatch.setattr(page, "cache_from_source", lambda _: str(kept / "page.pyc"))
+    page._template.cache_clear()
+    assert render_page(report, folder=FOLDER) == expected
