@@ -14,7 +14,7 @@ from prep.sources.heading import lacks_header
 from prep.sources.records import BACKSLASH, DOUBLE, WHITESPACE, Dialect, split
 
 _SAMPLE_BYTES = 256 * 1024
-_SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n\0])"?[ \t]*\n', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n\0\x80-\xFF])"?[ \t]*\n', re.IGNORECASE)
 _NAMES = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}
 
 

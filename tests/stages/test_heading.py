@@ -88,6 +88,13 @@ def test_sep_settles_the_delimiter(path: Path) -> None:
     assert source.notes == ()
 
 
+def test_sep_with_a_broken_character_settles_nothing(path: Path) -> None:
+    path.write_bytes(b"sep=\xbd\n" + LEADS.encode())
+    source = open_delimited(str(path), Reading(encoding="utf-8"))
+    assert (source.reading.delimiter, source.columns) == (",", HEADER)
+    assert skipped(source) == [("preamble", 1), ("header", 2)]
+
+
 @pytest.mark.parametrize(
     "text",
     [
