@@ -1,7 +1,10 @@
-"""What a person corrected on the page of `prep review`: a journal, beside tables that stay as they are."""
+"""What a person corrected on the page of `prep review`: a journal, beside tables that stay as they are.
+
+Cells were corrected, and columns were given to other fields.
+"""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +41,18 @@ CREATE TABLE IF NOT EXISTS change (
     place INTEGER NOT NULL, base TEXT, value TEXT
 );
 CREATE INDEX IF NOT EXISTS change_of_step ON change(step);
+CREATE TABLE IF NOT EXISTS mapped (
+    step INTEGER NOT NULL REFERENCES step(id), header TEXT NOT NULL, field TEXT
+);
 """
 
 _CURRENT: Final = """
 SELECT change."table", source, row, place, base, value
 FROM change JOIN step ON step.id = change.step WHERE NOT is_undone ORDER BY change.step
+"""
+
+_MAPS: Final = """
+SELECT header, field FROM mapped JOIN step ON step.id = mapped.step WHERE NOT is_undone ORDER BY mapped.step
 """
 
 
@@ -80,20 +90,31 @@ class Journal:
         """Close the file."""
         self._database.close()
 
-    def add(self, label: str, changes: pl.DataFrame) -> None:
+    def add(
+        self, label: str, changes: pl.DataFrame | None = None, *, maps: Mapping[str, str | None] | None = None
+    ) -> None:
         """Take down one step; what was undone before can no longer be done again.
 
         Args:
             label: What was done, without cell values.
             changes: As `CHANGES`.
+            maps: Columns that become another field: header → field, empty to leave the column out, None to
+                give it back the field that it has in the run.
         """
         with self._transaction():
-            self._database.execute("DELETE FROM change WHERE step IN (SELECT id FROM step WHERE is_undone)")
+            for table in ("change", "mapped"):
+                undone = "SELECT id FROM step WHERE is_undone"
+                self._database.execute(f"DELETE FROM {table} WHERE step IN ({undone})")  # noqa: S608 (ours)
             self._database.execute("DELETE FROM step WHERE is_undone")
             step = self._database.execute("INSERT INTO step (label) VALUES (?)", (label,)).lastrowid
-            rows: Iterable[tuple[object, ...]] = changes.select(CHANGES.names()).iter_rows()
+            cells = CHANGES.to_frame() if changes is None else changes.select(CHANGES.names())
+            rows: Iterable[tuple[object, ...]] = cells.iter_rows()
             self._database.executemany(
                 "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)", ((step, *row) for row in rows)
+            )
+            self._database.executemany(
+                "INSERT INTO mapped VALUES (?, ?, ?)",
+                ((step, header, field) for header, field in (maps or {}).items()),
             )
 
     def undo(self) -> pl.DataFrame:
@@ -125,6 +146,12 @@ class Journal:
         return self._frame(_CURRENT).unique(
             ["table", "source", "row", "place"], keep="last", maintain_order=True
         )
+
+    def maps(self) -> dict[str, str]:
+        """The columns that have another field now than in the run: header → field, empty if left out."""
+        with self._errors():
+            latest = dict(self._database.execute(_MAPS).fetchall())
+        return {header: field for header, field in latest.items() if field is not None}
 
     def _turn(self, query: str, *, is_undone: bool) -> pl.DataFrame:
         with self._transaction():
@@ -173,3 +200,15 @@ def read_corrections(path: Path) -> pl.DataFrame:
         return CHANGES.to_frame()
     with Journal(path) as journal:
         return journal.current()
+
+
+def read_maps(path: Path) -> dict[str, str]:
+    """The columns of a run that were given to other fields; nothing where no page was opened.
+
+    Raises:
+        FolderError: The journal is damaged.
+    """
+    if not path.exists():
+        return {}
+    with Journal(path) as journal:
+        return journal.maps()

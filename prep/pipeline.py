@@ -1,7 +1,7 @@
 """Start reading here: the stages in order, from lead files to the fate of every row."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ import polars as pl
 
 from prep.cleaning import Progress, clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
+from prep.corrections import read_maps
 from prep.errors import FolderError
 from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
@@ -23,7 +24,7 @@ from prep.objects import parse_object
 from prep.preflight import SANDBOX, Finding, refuse_other_host
 from prep.preparation import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
-from prep.retrying import find_tables, next_folder, plan_again, spool
+from prep.retrying import find_tables, next_folder, plan_again, remap, spool
 from prep.runs import Run, open_folder
 from prep.schema import Schema, import_judge_ahead
 from prep.sending import noting, prepare_sending, recording, take_answers, write_down
@@ -288,29 +289,37 @@ def retry(
     out: str | Path | None = None,
     *,
     everything: bool = False,
+    maps: Mapping[str, str] | None = None,
     progress: Progress = _silent,
 ) -> Run:
     """Make a new run of the rows that failed, and of the rejected rows that were corrected since.
 
     Corrections are made with `prep review`, in `rejected.csv` or in `rejected.xlsx`. Every row keeps its
-    source, row and line; settings, schema and destination are the parent's. Nothing is sent: `submit` does
-    that.
+    source, row and line; settings, schema and destination are the parent's, but for columns that are mapped
+    otherwise now, there or here: then all rejected rows are tried again. Nothing is sent: `submit` does that.
 
     Args:
         run: The parent, or its folder.
         out: The new run folder; by default `leads-retry1.prep` beside `leads.prep`, and so on.
         everything: Take all rejected rows, changed or not.
+        maps: Header → field for columns of the sources, an empty field to leave one out; goes before what was
+            chosen in `prep review`.
         progress: As in `clean`.
 
     Raises:
         SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
+        HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field.
+        SettingsError: A column or field of `maps` is not there.
         FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
     parent = open_folder(run)
+    progress(Advance("read"))
     with parent.lock():
-        manifest = parent.manifest()
-        check_sources(parent, manifest)
-        tables = find_tables(parent, manifest, everything=everything)
+        known = parent.manifest()
+        check_sources(parent, known)
+        chosen = {**read_maps(parent.review), **(maps or {})}
+        manifest = remap(known, chosen)
+        tables = find_tables(parent, manifest, everything=everything or bool(chosen))
     folder = RunFolder(out if out is not None else next_folder(parent.path))
     if folder.path.exists():
         raise FolderError(

@@ -1,6 +1,6 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,14 +12,16 @@ from prep.config import CleanSettings
 from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
 from prep.folder import RunFolder
+from prep.headers import refuse_problems
 from prep.intake import reopen
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, Fate
 from prep.people import Table
-from prep.preparation import Plan, make_plan, occurrences
+from prep.preparation import Plan, make_plan, map_sources, occurrences
 from prep.returned import LINE, ROW, SOURCE, adopt, identify, own_places, unguard
 from prep.schema import load_schema
 from prep.sources import Source, open_source
+from prep.sources.columnar import TableSource
 
 IDENTITY: Final = (SOURCE, ROW, LINE)
 _RAW: Final = "_raw"
@@ -169,6 +171,36 @@ def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
     settings = replace(settings, maps=maps, reading=FIND_OUT)
     plan = make_plan(sources, load_schema(manifest.schema["origin"]), settings)
     return replace(plan, conventions=manifest.conventions)
+
+
+def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
+    """A run's manifest as if columns of its sources had been mapped otherwise.
+
+    Args:
+        manifest: The run's.
+        maps: Header → field, an empty field for a column to be left out.
+
+    Raises:
+        SettingsError: A column or a field of `maps` is not there.
+        HeaderError: The columns of a source do not fit the schema any more, such as two for one field.
+    """
+    if not maps:
+        return manifest
+    settings = CleanSettings.from_json(manifest.settings)
+    settings = replace(settings, maps={**settings.maps, **maps})
+    headings = [
+        TableSource(record.path, record.reading, record.columns, pieces=lambda: iter(()))
+        for record in manifest.sources
+    ]
+    plan = map_sources(headings, load_schema(manifest.schema["origin"]), settings)
+    refuse_problems(plan.problems)
+    mapped = {(column.header, column.field) for column in plan.columns if column.is_used}
+    return replace(
+        manifest,
+        settings=plan.settings.to_json(),
+        mapping=tuple(column.facts for column in plan.columns),
+        conventions=tuple(known for known in manifest.conventions if (known.column, known.field) in mapped),
+    )
 
 
 def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> dict[str, Returned]:

@@ -253,19 +253,21 @@ reading = _bundle(
 )
 """How lead files are read."""
 
+maps = click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    callback=_pairs,
+    metavar="COLUMN=FIELD",
+    help="Which field a column is; COLUMN= leaves it out. Repeatable.",
+)
+
 mapping = _bundle(
     reading,
     into,
     schema,
     lookup_field,
-    click.option(
-        "--map",
-        "maps",
-        multiple=True,
-        callback=_pairs,
-        metavar="COLUMN=FIELD",
-        help="Which field a column is; COLUMN= leaves it out. Repeatable.",
-    ),
+    maps,
     _option(
         "--unknown",
         type=click.Choice(["error", "drop"]),
@@ -550,7 +552,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters."""
     options: CleanOptions = {
         "object": chosen["object_name"],
-        "maps": chosen["maps"] if _is_said_now("maps") else {},
+        "maps": maps_said_now(chosen),
         "mapping": _saved_mapping(chosen),
         "split_name": chosen["split_name"],
         "unknown": chosen["unknown"],
@@ -587,6 +589,11 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
             "consent_countries": chosen["consent_countries"],
         }
     return options
+
+
+def maps_said_now(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """What --map says on the command line; the table of `prep.toml` counts apart, see `_saved_mapping`."""
+    return chosen["maps"] if _is_said_now("maps") else {}
 
 
 def _header_line(chosen: Mapping[str, Any]) -> int | None:

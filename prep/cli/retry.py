@@ -19,6 +19,7 @@ from prep.cli.progress import show_progress
     metavar="DIR",
     help="Folder of the new run.  [default: DIR-retry1.prep, and so on]",
 )
+@options.maps
 @options.waiting
 @options.allow_rejects
 @options.answering
@@ -27,18 +28,26 @@ def command(**chosen: Any) -> int:
 
     Correct rows in rejected.csv or rejected.xlsx of the run folder, with any spreadsheet program, and save.
     Leave the columns _source, _row and _line alone: they tell which row is which. Lines that you delete stay
-    rejected.
+    rejected. With --map all rejected rows are tried again, since a column of theirs means something else.
+    Rows that were sent are not touched; prep clean with --map makes a run of the whole file.
 
     \b
     Examples:
       prep retry leads.prep
+      prep retry leads.prep --map "Work mail=email" --map "Mail="
       prep retry leads.prep --all -o second.prep
     """
     from prep.pipeline import retry
 
     session.begin(chosen["folder"])
     with show_progress(quiet=chosen["quiet"]) as board:
-        run = retry(chosen["folder"], chosen["out"], everything=chosen["everything"], progress=board.advance)
+        run = retry(
+            chosen["folder"],
+            chosen["out"],
+            everything=chosen["everything"],
+            maps=options.maps_said_now(chosen),
+            progress=board.advance,
+        )
     session.begin(run.path)
     if run.folder.manifest().destination is None or not run.report["chunks"]:
         return session.answer(run, chosen)

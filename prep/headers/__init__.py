@@ -8,6 +8,7 @@ from prep.headers.mapping import (
     map_headers,
     refuse_idle_maps,
     split_maps,
+    suggest_fields,
     unknown_field,
 )
 from prep.headers.saved import add_mapping, dump_mapping, load_mapping
@@ -28,5 +29,6 @@ __all__ = [
     "refuse_idle_maps",
     "refuse_problems",
     "split_maps",
+    "suggest_fields",
     "unknown_field",
 ]

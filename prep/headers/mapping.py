@@ -16,6 +16,9 @@ from prep.schema import Schema, fold
 _SUGGESTION_SCORE: Final = 0.79
 """Likeness from which on a field is worth naming to a person: one slip of the pen in five characters."""
 
+_LIKENESS_SHOWN: Final = 70
+"""Likeness of 100 from which on a field stands before the others where a person chooses."""
+
 _SHORTEST_LIKENESS: Final = 4
 """Characters below which likeness says nothing."""
 
@@ -172,12 +175,32 @@ def _suggest(header: str, schema: Schema) -> str | None:
 
     Likeness never leads to a boolean: "Email Opt In" looks like "Email Opt Out".
     """
-    spellings = load_spellings()
-    proposed = spellings.suggestions.get(_word(header))
-    if proposed in schema.fields:
-        return proposed
-    names = {**spellings.aliases, **schema.folded_aliases, **schema.folded_names}
-    fitting = {
+    proposed = load_spellings().suggestions.get(_word(header))
+    return proposed if proposed in schema.fields else _most_alike(header, _likeable(schema))
+
+
+def suggest_fields(header: str, schema: Schema, *, most: int = 3) -> list[str]:
+    """Fields that a person may mean by a header, the likeliest first; more of them than are ever taken.
+
+    Args:
+        header: The column's name.
+        schema: The fields there are.
+        most: How many at the most.
+    """
+    from rapidfuzz import fuzz, process  # noqa: PLC0415 (only needed where somebody chooses)
+
+    spellings, word = load_spellings(), _word(header)
+    tables = (schema.folded_names, schema.folded_aliases, spellings.aliases, spellings.suggestions)
+    known = [table[word] for table in tables if table.get(word) in schema.fields]
+    likeable = _likeable(schema)
+    alike = process.extract(word, list(likeable), scorer=fuzz.ratio, score_cutoff=_LIKENESS_SHOWN, limit=10)
+    return list(dict.fromkeys([*known, *(likeable[spelling] for spelling, *_ in alike)]))[:most]
+
+
+def _likeable(schema: Schema) -> dict[str, str]:
+    """Spelling → field, of the fields that likeness may lead to."""
+    names = {**load_spellings().aliases, **schema.folded_aliases, **schema.folded_names}
+    return {
         spelling: name
         for spelling, name in names.items()
         if name in schema.fields
@@ -185,7 +208,6 @@ def _suggest(header: str, schema: Schema) -> str | None:
         and not schema.fields[name].read_only
         and len(spelling) >= _SHORTEST_LIKENESS
     }
-    return _most_alike(header, fitting)
 
 
 def _most_alike(name: str, fields: Mapping[str, str]) -> str | None:

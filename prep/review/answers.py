@@ -1,7 +1,7 @@
 """What the page is told: rows with their reasons in words, suggestions, counts. JSON, and texts only."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +13,9 @@ from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import Reason
 from prep.pipeline import Run
-from prep.report import build_report
+from prep.report import build_report, words
 from prep.report.steps import next_commands
+from prep.returned import OWN_COLUMNS
 from prep.review.desk import CHANGED, IS_LEFT_OUT, OPEN, OUT, REASONS, REPAIRED, Desk, View
 from prep.review.sheet import ID, MARKETO, MESSAGE, RAW, TABLE
 from prep.review.suggestions import suggest, suggest_domain
@@ -37,10 +38,35 @@ def describe(desk: Desk) -> dict[str, Any]:
                 {"key": reason, "rows": rows, **_in_words(desk, reason)} for reason, rows in desk.reasons()
             ],
             "steps": asdict(desk.steps()),
-            "mapping": [dict(column) for column in desk.manifest.mapping],
-            "sources": [source.path for source in desk.manifest.sources],
+            "maps": list(desk.maps.items()),
             "notices": list(_notices(desk)),
             "stale": desk.is_stale,
+        }
+
+
+def describe_mapping(desk: Desk) -> dict[str, Any]:
+    """How columns map, what else they can become, and the rows that are not concerned."""
+    with desk.lock:
+        return {
+            "columns": list(_mapping(desk)),
+            "fields": [{"name": field.name, "display": field.display} for field in desk.judge.choices],
+            "elsewhere": desk.elsewhere,
+            "sources": [source.path for source in desk.manifest.sources],
+        }
+
+
+def _mapping(desk: Desk) -> Iterator[dict[str, Any]]:
+    """The columns of the sources, each once, and the constants, which cannot be given to another field."""
+    columns = {column["source"]: column for column in desk.manifest.mapping}
+    for name, column in columns.items():
+        is_used = column["how"] not in words.UNUSED
+        yield {
+            "source": name,
+            "field": column["field"] if is_used else None,
+            "why": words.HOWS[column["how"]],
+            "isFixed": column["how"] == "set" or name in OWN_COLUMNS,
+            "isChanged": name in desk.maps,
+            "likely": desk.judge.likely_fields(name),
         }
 
 

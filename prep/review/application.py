@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from prep.errors import PrepError
 from prep.pipeline import retry
 from prep.report.page import read_style
-from prep.review.answers import describe, describe_run, page, show_rows
+from prep.review.answers import describe, describe_mapping, describe_run, page, show_rows
 from prep.review.desk import OPEN, OUT, REPAIRED, Desk, View
 
 HEADER: Final = "x-prep-token"
@@ -112,6 +112,7 @@ def make_application(desk: Desk, *, token: str, port: int, on_done: Callable[[],
         Route("/static/{name}", calls.asset),
         Route("/api/state", calls.state),
         Route("/api/rows", calls.rows),
+        Route("/api/mapping", calls.mapping),
         *(Route(f"/api/{name}", calls.change(name), methods=["POST"]) for name in _Calls.CHANGES),
     ]
     application = Starlette(routes=routes, exception_handlers={PrepError: _tell, HTTPException: _say})
@@ -121,7 +122,10 @@ def make_application(desk: Desk, *, token: str, port: int, on_done: Callable[[],
 class _Calls:
     """What the page calls; work on rows is done beside the event loop."""
 
-    CHANGES: Final = ("edit", "fill", "replace", "accept", "leave", "undo", "redo", "reload", "run", "done")
+    CHANGES: Final = (
+        *("edit", "fill", "replace", "accept", "leave", "map"),
+        *("undo", "redo", "reload", "run", "done"),
+    )
 
     def __init__(self, desk: Desk, token: str, on_done: Callable[[], None]) -> None:
         self._desk = desk
@@ -145,6 +149,10 @@ class _Calls:
     async def state(self, _: Request) -> Response:
         """What holds for the whole page."""
         return JSONResponse(await run_in_threadpool(describe, self._desk))
+
+    async def mapping(self, _: Request) -> Response:
+        """How columns map, and what else they can become."""
+        return JSONResponse(await run_in_threadpool(describe_mapping, self._desk))
 
     async def rows(self, request: Request) -> Response:
         """One page of rows."""
@@ -193,6 +201,10 @@ class _Calls:
             return self._after(records=records)
         records_shown = self._desk.select(_told_view(told))["_record"]
         return self._after(cells=self._desk.leave_out(records_shown, is_left_out=is_left_out))
+
+    def _map(self, told: dict[str, Any]) -> dict[str, Any]:
+        self._desk.remap(_maps(told))
+        return self._after()
 
     def _undo(self, _: dict[str, Any]) -> dict[str, Any]:
         self._desk.undo()
@@ -270,6 +282,20 @@ def _text(told: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise HTTPException(400)
     return value
+
+
+def _maps(told: dict[str, Any]) -> dict[str, str]:
+    """Pairs of a header and a field: headers may be what objects of JavaScript take for something else."""
+    pairs = told.get("maps")
+    if not isinstance(pairs, list):
+        raise HTTPException(400)
+    for pair in pairs:
+        match pair:
+            case [str(), str()]:
+                continue
+            case _:
+                raise HTTPException(400)
+    return dict(pairs)
 
 
 def _read(name: str) -> str:

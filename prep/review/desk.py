@@ -1,8 +1,8 @@
 """Rows under repair: what they are now, what is wrong with them still, and what a person does to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final, Self
@@ -10,9 +10,11 @@ from typing import Any, Final, Self
 import polars as pl
 
 from prep.corrections import CHANGES, LEFT_OUT, Journal, Steps
-from prep.errors import FolderError, SourceError
+from prep.errors import FolderError, PrepError, SourceError
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
+from prep.model import Fate
+from prep.retrying import remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest
@@ -60,16 +62,16 @@ class Desk:
     def __init__(self, folder: RunFolder, manifest: Manifest, sheet: Sheet, journal: Journal) -> None:
         """Lay the rows out, as far as they were repaired before; `open` does that for a folder."""
         self.folder = folder
-        self.manifest = manifest
         self.sheet = sheet
-        self.judge = Judge(manifest, sheet.tables)
+        self._as_run = manifest
+        self._map(journal.maps())
         self.lock = RLock()
         self.version = 0
         self._journal = journal
         self._signature = _signature(folder)
         self.rows = sheet.rows.with_columns(pl.lit(False).alias(CHANGED), pl.lit(False).alias(IS_LEFT_OUT))
         repaired = self._apply(journal.current())
-        self._check(repaired if _is_as_written(folder) else self._judged_anew())
+        self._check(repaired if _is_as_written(folder) and not self.maps else self._judged_anew())
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -220,6 +222,33 @@ class Desk:
         what = "left out" if is_left_out else "taken in again"
         return self._do(f"{changes.height:,} rows {what}", changes)
 
+    def remap(self, maps: Mapping[str, str]) -> None:
+        """Give columns to other fields than in the run, and judge all rows anew.
+
+        Args:
+            maps: Header → field, an empty field to leave the column out; columns that are not named have the
+                field that they have in the run.
+
+        Raises:
+            SettingsError: There is no such column or field.
+            HeaderError: The columns do not fit the schema any more, such as two for one field.
+            FolderError: As `edit`.
+        """
+        with self.lock:
+            self._refuse_stale()
+            before = self.maps
+            headers = [*before, *(header for header in maps if header not in before)]
+            steps = {header: maps.get(header) for header in headers if maps.get(header) != before.get(header)}
+            if not steps:
+                return
+            self._map(maps)
+            try:
+                self._journal.add("columns mapped otherwise", maps=steps)
+            except PrepError:
+                self._map(before)
+                raise
+            self._judge_all()
+
     def undo(self) -> None:
         """Take the last step back; nothing happens if there is none.
 
@@ -240,10 +269,12 @@ class Desk:
         """Where a source's cells of a field are in the sheet's columns; None where the table has none."""
         return self._places(table, source).get(field)
 
-    @cache  # noqa: B019 (a desk lives as long as its page)
-    def _places(self, table: str, source: str) -> dict[str, int]:
-        numbers = {own: place for place, own in self.sheet.places[table].items()}
-        return {field: numbers[own] for field, own in self.judge.places(table, source).items()}
+    def _places(self, table: str, source: str) -> Mapping[str, int]:
+        if (table, source) not in self._known_places:
+            numbers = {own: place for place, own in self.sheet.places[table].items()}
+            found = {field: numbers[own] for field, own in self.judge.places(table, source).items()}
+            self._known_places[table, source] = found
+        return self._known_places[table, source]
 
     @cached_property
     def origins(self) -> list[tuple[str, str]]:
@@ -261,6 +292,23 @@ class Desk:
             record: [place for place, name in enumerate(self.sheet.names) if differs[name][index]]
             for index, record in enumerate(rows[ID])
         }
+
+    @cached_property
+    def elsewhere(self) -> int:
+        """How many rows of the run are not here, because they are neither rejected nor failed."""
+        counts = self.folder.count_rows()
+        return sum(counts.values()) - counts.get(Fate.REJECTED, 0) - counts.get(Fate.FAILED, 0)
+
+    def _map(self, maps: Mapping[str, str]) -> None:
+        """Judge by this mapping from now on, if it is possible."""
+        manifest = remap(self._as_run, maps)
+        self.judge = Judge(manifest, self.sheet.tables)
+        self.manifest, self.maps = manifest, dict(maps)
+        self._known_places: dict[tuple[str, str], Mapping[str, int]] = {}
+
+    def _judge_all(self) -> None:
+        self.version += 1
+        self._check(self._judged_anew())
 
     def _row(self, record: int) -> dict[str, Any]:
         if not 0 <= record < self.rows.height:
@@ -322,7 +370,12 @@ class Desk:
             now = self._journal.current().select(*cells, "value", stands=True)
             values = touched.join(now, on=cells, how="left", suffix="_now", maintain_order="left")
             back = pl.when("stands").then("value_now").otherwise("base")
-            self._check(self._apply(values.with_columns(back.alias("value")).select(CHANGES.names())))
+            turned = self._apply(values.with_columns(back.alias("value")).select(CHANGES.names()))
+            if (maps := self._journal.maps()) == self.maps:
+                self._check(turned)
+            else:
+                self._map(maps)
+                self._judge_all()
 
     def _refuse_stale(self) -> None:
         if self.is_stale:
@@ -353,20 +406,25 @@ class Desk:
         return placed[ID].unique().sort()
 
     def _judged_anew(self) -> pl.Series:
-        """Rejected rows that can be judged: in a table that was edited, reasons may be others than before."""
+        """The rows that can be judged: in a table that was edited, reasons may be others than before."""
         has_cells = pl.any_horizontal(pl.col(self.sheet.names).is_not_null())
-        is_rejected = pl.col(TABLE) == self.folder.rejected.name
-        return self.rows.filter(is_rejected & (pl.col(RAW).is_null() | has_cells))[ID]
+        return self.rows.filter(pl.col(RAW).is_null() | has_cells)[ID]
 
     def _check(self, records: pl.Series) -> None:
-        """Judge rows as they are now; those that stand as they were keep the reasons that they had."""
+        """Judge rows as they are now; those that stand as they were keep the reasons that they had.
+
+        Failed rows keep Marketo's words until they are changed, and may have reasons of ours besides where a
+        column has another field now.
+        """
         if records.is_empty():
             return
         now, base = self.rows[records], self.sheet.rows[records]
         differs = pl.DataFrame({name: now[name].ne_missing(base[name]) for name in self.sheet.names})
         is_changed = differs.select(pl.any_horizontal(pl.all())).to_series()
-        is_judged = is_changed | ((now[TABLE] == self.folder.rejected.name) & now[RAW].is_null())
-        reasons = pl.select(pl.when(is_judged).then(pl.lit("")).otherwise(base[REASONS])).to_series()
+        is_rejected = now[TABLE] == self.folder.rejected.name
+        is_open = is_changed | (is_rejected & now[RAW].is_null())
+        is_judged = is_open | ~is_rejected if self.maps else is_open
+        reasons = pl.select(pl.when(is_open).then(pl.lit("")).otherwise(base[REASONS])).to_series()
         for name in self.sheet.tables:
             part = now.filter(is_judged & (now[TABLE] == name))
             if part.height:

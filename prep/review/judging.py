@@ -1,28 +1,20 @@
 """Rows as they are now → what is still wrong with them, as the next `prep retry` will find."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
-from prep.headers import FULL_NAME, NAME_PARTS
+from prep.headers import FULL_NAME, NAME_PARTS, suggest_fields
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, Convention
 from prep.preparation import RECORD, judge_batch
 from prep.retrying import IDENTITY, Returned, plan_again, unite, united_columns
 from prep.schema import Field
-from prep.sources import Batch, Source
-from prep.sources.batch import REJECTED_SCHEMA, Reader
+from prep.sources import Batch
+from prep.sources.batch import REJECTED_SCHEMA
+from prep.sources.columnar import TableSource
 from prep.validation import REASONS
-
-
-@dataclass(frozen=True)
-class _Table(Source):
-    """A table whose rows are judged a few at a time, as they are wanted; nothing reads it as a whole."""
-
-    def read(self, lookup_position: int | None = None) -> Reader:
-        raise NotImplementedError
-
 
 _UNREADABLE = pl.DataFrame(
     schema={**REJECTED_SCHEMA, RECORD: pl.UInt32, "_source": pl.String}
@@ -46,10 +38,7 @@ class Judge:
         self._sources = {record.path: frozenset(record.columns) for record in manifest.sources}
         self._united = {name: united_columns(table, manifest) for name, table in tables.items()}
         self._positions = {name: position for position, name in enumerate(tables)}
-        sources = [
-            _Table(name, FIND_OUT, (*(header for header, _ in self._united[name]), *IDENTITY))
-            for name in tables
-        ]
+        sources = [self._as_source(name) for name in tables]
         plan = plan_again(manifest, sources)
         known = {(convention.source, convention.field) for convention in plan.conventions}
         origins = {path for table in tables.values() for path in table.rows["_source"].unique()}
@@ -61,10 +50,31 @@ class Judge:
         ]
         self._plan = replace(plan, conventions=(*plan.conventions, *silent))
 
+    def _as_source(self, name: str) -> TableSource:
+        """A table as a source of the next run."""
+        columns = (*(header for header, _ in self._united[name]), *IDENTITY)
+
+        def pieces() -> Iterator[pl.DataFrame]:
+            table = unite(self._tables[name], self._united[name])
+            yield table.rows.select(*table.names, *IDENTITY)
+
+        return TableSource(name, FIND_OUT, columns, pieces=pieces)
+
     @property
     def fields(self) -> Mapping[str, Field]:
         """The schema's fields by REST name."""
         return self._plan.known_fields
+
+    def likely_fields(self, header: str) -> list[str]:
+        """The fields that a column's name makes likely, the likeliest first."""
+        return suggest_fields(header, self._plan.schema)
+
+    @property
+    def choices(self) -> list[Field]:
+        """The fields that a column can become, by REST name."""
+        schema, lookup_field = self._plan.schema, self._plan.settings.lookup_field
+        names = [name for name in schema.fields if not schema.is_read_only(name, lookup_field)]
+        return [schema.fields[name] for name in sorted(names, key=str.lower)]
 
     def places(self, table: str, source: str) -> dict[str, int]:
         """Which column of a table holds a field's cells in the rows of a source, by REST name."""

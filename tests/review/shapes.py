@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 import prep
 from tests.report.samples import dom
@@ -48,6 +48,7 @@ def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tupl
     """
     quoted = [f'"{text.replace(chr(34), chr(34) * 2)}"' for text in texts]
     headers = [f"H{number} {text[1:-1]}" for number, text in enumerate(quoted[:20])]
+    headers += ["Job Titlee"]  # is like a field
     lines = [",".join(["email", "Do Not Call", *(f'"{header}"' for header in headers)])]
     lines += [
         '"ana@gmial,com",ture',
@@ -57,7 +58,7 @@ def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tupl
         "nobody,yes",
     ]  # all that a cell can show
     lines = [lines[0], *(line + "," * len(headers) for line in lines[1:])]
-    lines += [",".join([f'"a b{text[1:]}', text, *quoted[: len(headers)]]) for text in quoted]
+    lines += [",".join([f'"a b{text[1:]}', text, *quoted[: len(headers) - 1], ""]) for text in quoted]
     Path(f"{name}.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
     run = prep.clean(
         f"{name}.csv",
@@ -82,7 +83,22 @@ def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tupl
         page.keyboard.press("Escape")
         page.locator("#bulk").click()
         found |= _shapes(page)
-        return found, said
+        page.locator("#changing-cancel").click()
+        return found | _shapes_of_mapping(page), [text for text in said if "409" not in text]
+
+
+def _shapes_of_mapping(page: Page) -> set[tuple[str, ...]]:
+    """What is shown when a column that is called by a text becomes a field, one that is taken and one not."""
+    page.locator("#mapping-title").click()
+    choice = page.get_by_label("H0", exact=False).locator("visible=true").last
+    choice.select_option(label="email · Email Address")
+    page.locator("#map-apply").click()
+    expect(page.locator("#map-error")).to_contain_text("maps to 'email'")
+    found = _shapes(page)
+    choice.select_option(label="title · Job Title")
+    page.locator("#map-apply").click()
+    expect(page.locator("#map-reset")).to_be_enabled()
+    return found | _shapes(page)
 
 
 def _shapes(page: Page) -> set[tuple[str, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+import prep
 from prep.pipeline import Run
 from tests.report.test_browser import FAINT
 from tests.report.test_page import HOSTILE
@@ -129,3 +130,58 @@ def test_hostile_text_makes_no_element_and_no_attribute(browser: Browser, run: R
     found, said = made_of(browser, texts, "hostile<b onload='alert(1)'>&amp;")
     assert found - benign == set()
     assert said == []
+
+
+MISMAPPED = """Email,First Name,Employees,Q7
+ana@example.com,Ana,medium,12
+ben@example.org,Ben,30,31
+dan,Dan,small,7
+"""
+
+
+def test_a_column_is_given_to_another_field(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("leads.csv").write_text(MISMAPPED, encoding="utf-8")
+    run = prep.clean("leads.csv", unknown="drop")
+    with opened(browser, run.path) as (page, said):
+        page.get_by_role("heading", name="How columns map").click()
+        expect(page.get_by_label("Q7", exact=True)).to_have_value("none")
+        expect(page.locator("#map-apply")).to_be_disabled()
+        expect(page.locator("#elsewhere")).to_contain_text("1 row of this run is not on this page and keeps")
+
+        page.get_by_label("Q7", exact=True).select_option("numberOfEmployees · Num Employees")
+        page.locator("#map-apply").click()
+        expect(page.locator("#map-error")).to_have_text(
+            "leads.csv: 'Q7' maps to 'numberOfEmployees', and so does 'Employees' — "
+            'Leave one out with --map "Q7=".'
+        )
+        expect(page.locator("h1").first).to_have_text("2 rows to repair")
+
+        page.get_by_label("Employees", exact=True).select_option("leave the column out")
+        expect(page.locator("#remap")).to_have_text(
+            "prep clean leads.csv --map Employees= --map Q7=numberOfEmployees -o NEW.prep"
+        )
+        page.locator("#map-apply").click()
+        expect(page.locator("h1").first).to_have_text("1 row to repair")
+        expect(page.locator("#said")).to_contain_text("Judged anew: 1 to repair, 1 without a reason.")
+        page.keyboard.press("Control+z")
+        expect(page.locator("h1").first).to_have_text("2 rows to repair")
+        expect(page.get_by_label("Q7", exact=True)).to_have_value("none")
+        page.keyboard.press("Control+y")
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        expect(page.locator("h1").first).to_have_text("1 row to repair")
+
+        page.get_by_role("heading", name="How columns map").click()
+        page.locator("#map-reset").click()
+        expect(page.locator("h1").first).to_have_text("2 rows to repair")
+        expect(page.locator("#map-reset")).to_be_disabled()
+        page.locator("#undo").click()
+        expect(page.locator("h1").first).to_have_text("1 row to repair")
+        page.get_by_role("button", name="Make new run").click()
+        expect(page.locator("#ended-title")).to_have_text("1 row ready in leads-retry1.prep")
+        assert [text for text in said if "409" not in text] == []
+    chunk = Path("leads-retry1.prep/chunks/leads-0001.csv").read_text(encoding="utf-8")
+    assert chunk == "email,firstName,numberOfEmployees\nana@example.com,Ana,12\n"

@@ -7,6 +7,7 @@ const at = id => document.getElementById(id);
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 const view = { reason: "", state: "open", text: "", place: "", sort: "", dir: "" };
 let state = null;
+let mapping = null;
 let shown = 0;
 
 class Refused extends Error {}
@@ -90,6 +91,7 @@ function columns() {
 const isUnreadable = reason => ["unreadable_row", "encoding"].includes(reason.code);
 
 function tell(told) {
+  if (JSON.stringify(told.maps) !== JSON.stringify(state?.maps)) attempt(loadMapping);
   state = told;
   const { open, repaired, rows } = told.counts;
   const out = told.counts["left out"];
@@ -166,16 +168,101 @@ function options(select, first) {
   select.replaceChildren(...(first ? [first] : []), ...made);
 }
 
+async function loadMapping() {
+  mapping = await ask("/api/mapping");
+  tellMapping();
+}
+
+function fieldChoice(column, index) {
+  const select = node("select");
+  select.setAttribute("aria-labelledby", `column-${index}`);
+  const option = name => {
+    const field = mapping.fields.find(one => one.name === name);
+    const made = node("option", "", field?.display && field.display !== name ? `${name} · ${field.display}` : name);
+    made.value = String(mapping.fields.indexOf(field));
+    return made;
+  };
+  const group = (label, names) => {
+    const made = node("optgroup");
+    made.label = label;
+    made.append(...names.map(option));
+    return made;
+  };
+  const none = node("option", "", "leave the column out");
+  none.value = "none";
+  const likely = column.likely.filter(name => name !== column.field && mapping.fields.some(one => one.name === name));
+  select.append(none, ...(column.field ? [option(column.field)] : []));
+  if (likely.length) select.append(group("Likely", likely));
+  select.append(group("All fields", mapping.fields.map(one => one.name).filter(name => name !== column.field)));
+  select.selectedIndex = column.field ? 1 : 0;
+  select.addEventListener("change", tellChosen);
+  return select;
+}
+
+// The fields that columns are to have where that is another one than in the run.
+function chosenMaps() {
+  const selects = [...at("mapping").querySelectorAll("select")];
+  return mapping.columns.filter(column => !column.isFixed).flatMap((column, index) => {
+    const select = selects[index];
+    const isSame = select.selectedIndex === (column.field ? 1 : 0);
+    if (isSame) return column.isChanged ? [[column.source, column.field ?? ""]] : [];
+    return [[column.source, select.value === "none" ? "" : mapping.fields[Number(select.value)].name]];
+  });
+}
+
+function tellChosen() {
+  const maps = chosenMaps();
+  const quote = text => (/^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const shown = maps.length ? maps : [["COLUMN", "field"]];
+  const flags = shown.map(([header, field]) => `--map ${quote(`${header}=${field}`)}`);
+  at("map-apply").disabled = JSON.stringify(maps) === JSON.stringify(orderedMaps());
+  at("map-reset").disabled = !state.maps.length;
+  at("remap").textContent = `prep clean ${mapping.sources.map(quote).join(" ")} ${flags.join(" ")} -o NEW.prep`;
+}
+
+// Those that hold now, in the order of the columns.
+const orderedMaps = () =>
+  mapping.columns.filter(column => column.isChanged).map(column => [column.source, column.field ?? ""]);
+
 function tellMapping() {
+  let free = 0;
   at("mapping").replaceChildren(
-    ...state.mapping.map(column => {
-      const row = node("tr");
-      row.append(node("td", "name", column.source || "(no name)"), node("td", "", column.field ?? "–"), node("td", "soft", column.how));
+    ...mapping.columns.map(column => {
+      const row = node("tr", column.isChanged ? "remapped" : "");
+      const name = node("td", "name", column.source || "(no name)");
+      const field = node("td");
+      if (column.isFixed) field.append(node("span", "", column.field ?? "–"));
+      else {
+        name.id = `column-${free}`;
+        field.append(fieldChoice(column, free));
+        free += 1;
+      }
+      field.append(node("small", "", column.isChanged ? "chosen on this page" : column.why));
+      row.append(name, field);
       return row;
     }),
   );
-  const quote = text => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  at("remap").textContent = `prep clean ${state.sources.map(quote).join(" ")} --map "COLUMN=field" -o NEW.prep`;
+  at("map-error").textContent = "";
+  const { elsewhere } = mapping;
+  at("elsewhere").textContent =
+    `${count(elsewhere, "row")} of this run ${elsewhere === 1 ? "is" : "are"} not on this page and ${elsewhere === 1 ? "keeps" : "keep"} ` +
+    "the mapping of the run, whether sent or not. To map all rows otherwise, make a new run of the whole file:";
+  tellChosen();
+}
+
+async function applyMaps(maps) {
+  at("map-error").textContent = "";
+  try {
+    const answer = await send("map", { maps });
+    tell(answer.state);
+    await columns();
+    await grid.refresh(1);
+    const { open, repaired } = answer.state.counts;
+    say(`Judged anew: ${open.toLocaleString("en")} to repair, ${repaired.toLocaleString("en")} without a reason. Undo takes it back.`);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    at("map-error").textContent = error.message;
+  }
 }
 
 function openBulk() {
@@ -231,8 +318,13 @@ async function finish() {
   at("goodbye").hidden = false;
 }
 
-const undo = () => change("undo", {}, () => "Taken back.");
-const redo = () => change("redo", {}, () => "Done again.");
+async function turn(name, words) {
+  const before = JSON.stringify(state.maps);
+  await change(name, {}, () => words);
+  if (JSON.stringify(state.maps) !== before) await columns();
+}
+const undo = () => turn("undo", "Taken back.");
+const redo = () => turn("redo", "Done again.");
 
 at("undo").addEventListener("click", undo);
 at("redo").addEventListener("click", redo);
@@ -241,6 +333,8 @@ at("done").addEventListener("click", finish);
 at("ended-done").addEventListener("click", finish);
 at("ended-back").addEventListener("click", () => at("ended").close());
 at("bulk").addEventListener("click", openBulk);
+at("map-apply").addEventListener("click", () => applyMaps(chosenMaps()));
+at("map-reset").addEventListener("click", () => applyMaps([]));
 at("accept").addEventListener("click", () =>
   change("accept", { view, reason: view.reason }, answer => `${count(answer.cells, "suggestion")} taken. Undo takes it back.`));
 at("changing-cancel").addEventListener("click", () => at("changing").close());
@@ -281,7 +375,6 @@ document.addEventListener("visibilitychange", () => {
 await attempt(async () => {
   tell(await ask("/api/state"));
   options(at("place"), at("place").firstElementChild);
-  tellMapping();
   await columns();
   await grid.refresh(1);
   document.body.dataset.ready = "yes";
