@@ -43,6 +43,14 @@ CALLS_CONCURRENT: Final = 10
 OWN_CALLS_PER_WINDOW: Final = 50
 """Our share of the window: half, as the same page advises."""
 
+DAILY_CALLS: Final = 50_000
+"""Calls a day that most subscriptions have, for all integrations together; Marketo tells nobody which number
+is theirs. Same page."""
+
+LOOKUP_KEYS: Final = 300
+"""Values that one look-up of leads takes.
+https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/leads"""
+
 STRING_CHARACTERS: Final = 255
 """Longest value of a string field that declares no length.
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""

@@ -2,6 +2,7 @@
 
 from prep import limits
 from prep.sandbox import Behaviour
+from prep.sandbox.routes import MAX_FILTER_VALUES
 
 
 def test_client_and_sandbox_agree_on_marketos_numbers() -> None:
@@ -14,6 +15,8 @@ def test_client_and_sandbox_agree_on_marketos_numbers() -> None:
         "calls": (limits.CALLS_PER_WINDOW, sandbox.window_calls),
         "window": (limits.CALL_WINDOW_SECONDS, sandbox.window_seconds),
         "concurrent": (limits.CALLS_CONCURRENT, sandbox.concurrent_calls),
+        "calls a day": (limits.DAILY_CALLS, sandbox.daily_calls),
+        "keys": (limits.LOOKUP_KEYS, MAX_FILTER_VALUES),
         "token": (limits.TOKEN_SECONDS, sandbox.token_seconds),
     }
     assert {name: ours for name, (ours, _) in pairs.items()} == {

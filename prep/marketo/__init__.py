@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from prep.marketo.client import Marketo
-    from prep.marketo.records import FieldRecord, JobRecord, ListRecord, PartitionRecord, UsageRecord
+    from prep.marketo.records import (
+        FieldRecord,
+        JobRecord,
+        ListRecord,
+        PartitionRecord,
+        PersonRecord,
+        UsageRecord,
+    )
 
 _HOMES: Final = {
     "FieldRecord": "prep.marketo.records",
@@ -13,11 +20,20 @@ _HOMES: Final = {
     "ListRecord": "prep.marketo.records",
     "Marketo": "prep.marketo.client",
     "PartitionRecord": "prep.marketo.records",
+    "PersonRecord": "prep.marketo.records",
     "UsageRecord": "prep.marketo.records",
 }
 """Each name and the module that it lives in."""
 
-__all__ = ["FieldRecord", "JobRecord", "ListRecord", "Marketo", "PartitionRecord", "UsageRecord"]
+__all__ = [
+    "FieldRecord",
+    "JobRecord",
+    "ListRecord",
+    "Marketo",
+    "PartitionRecord",
+    "PersonRecord",
+    "UsageRecord",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -241,6 +241,10 @@ NO_SUCH_BATCH: Final = frozenset(
 """Refusals of a status call that can mean that Marketo does not know the batch id, or no longer.
 What it really answers is not documented."""
 
+NOT_ANSWERABLE: Final = "marketo_1003"
+"""What a look-up is refused with that more than 1,000 leads match, or that holds a value Marketo cannot take.
+https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/leads"""
+
 NOT_OFFERED: Final = frozenset({"marketo_603", "marketo_610", "marketo_616", "marketo_703"})
 """Refusals of a call that tell of nothing but this call: the role may not make it, or there is none."""
 

@@ -3,8 +3,10 @@
 Each reader takes one decoded JSON value and returns None when it is not what was asked for.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from prep.model import JobStatus
 
@@ -132,6 +134,19 @@ class UsageRecord:
 
     date: str
     calls: int
+
+
+@dataclass(frozen=True)
+class PersonRecord:
+    """One lead of the instance.
+
+    Attributes:
+        person_id: Marketo's id.
+        values: Field → value as the text that an import would write; blank fields are left out. Never shown.
+    """
+
+    person_id: int
+    values: Mapping[str, str] = field(repr=False)
 
 
 def job_record(value: object) -> JobRecord | None:
@@ -276,6 +291,33 @@ def usage_record(value: object) -> UsageRecord | None:
     row = mapping(value)
     date, calls = _words(row.get("date")), whole(row.get("total"))
     return None if date is None or calls is None else UsageRecord(date, calls)
+
+
+def person_record(value: object, fields: Iterable[str]) -> PersonRecord | None:
+    """Read one row of a look-up, as far as these fields go; a field that is not told is blank."""
+    row = mapping(value)
+    person_id = whole(row.get("id"))
+    if person_id is None:
+        return None
+    values = {name: _cell(row.get(name)) for name in fields}
+    return PersonRecord(person_id, {name: text for name, text in values.items() if text})
+
+
+def _cell(value: object) -> str:
+    """A value as the text of a cell: numbers in full, never as 1e+16."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{Decimal(repr(value)):f}"
+        case str():
+            return value
+        case int():
+            return str(value)
+        case _:
+            return json.dumps(value, ensure_ascii=False)
 
 
 def batch_id(value: object) -> int | None:

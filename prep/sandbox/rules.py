@@ -5,7 +5,8 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -240,6 +241,9 @@ class _Judgement:
         if field.data_type == "boolean":
             words = _boolean_words(self._behaviour)
             return [words.get(cell.lower(), cell) for cell in cells]
+        if keep := _KEPT.get(field.data_type):
+            kept = {cell: keep(cell) for cell in distinct - mistyped}
+            return [kept.get(cell, cell) for cell in cells]
         return cells
 
     def _fitted(self, field: Field, cells: Sequence[str], long: set[str]) -> Sequence[str]:
@@ -328,3 +332,28 @@ _TYPE_RULES: Final[dict[str, Callable[[str], bool]]] = {
     "email": is_email,
     "float": _is_number,
 }
+
+
+def _whole(cell: str) -> str:
+    return str(int(cell))
+
+
+def _decimal(cell: str) -> str:
+    return f"{Decimal(repr(float(cell))).normalize():f}"
+
+
+def _moment(cell: str) -> str:
+    """A date-time as it is read back: in UTC, without fractions of a second; one without a zone counts as UTC."""
+    moment = datetime.fromisoformat(cell)
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_KEPT: Final[dict[str, Callable[[str], str]]] = {
+    "currency": _decimal,
+    "datetime": _moment,
+    "float": _decimal,
+    "integer": _whole,
+    "percent": _whole,
+    "score": _whole,
+}
+"""How values of a type are kept, whatever their spelling."""

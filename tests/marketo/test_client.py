@@ -8,7 +8,15 @@ from urllib.parse import parse_qs
 import pytest
 
 from prep.errors import OutcomeUnknownError, PrepError, TerminalError, TransientError
-from prep.marketo import FieldRecord, JobRecord, ListRecord, Marketo, PartitionRecord, UsageRecord
+from prep.marketo import (
+    FieldRecord,
+    JobRecord,
+    ListRecord,
+    Marketo,
+    PartitionRecord,
+    PersonRecord,
+    UsageRecord,
+)
 from prep.model import Exchange, Format, JobStatus
 
 from .conftest import HTML, QUEUED, RESET, SECRET, TOKEN, Answer, Clock, Script, envelope, errors
@@ -403,6 +411,34 @@ def test_lists_are_paged(client: Marketo, script: Script) -> None:
         ListRecord(2, "Expo", None, None),
     )
     assert [request.query for request in script.api_calls] == ["name=Expo", "name=Expo&nextPageToken=a%3D%3D"]
+
+
+def test_people_are_looked_up_page_by_page_with_the_keys_in_the_body(client: Marketo, script: Script) -> None:
+    found = {"id": 7, "email": "ada@example.com", "leadScore": 3, "rate": 1e16, "optIn": False, "city": ""}
+    script.answers = [envelope(found, nextPageToken="b=="), envelope({"id": 8}, {"email": "no id"})]
+    fields = ["email", "leadScore", "rate", "optIn", "city", "company"]
+
+    people = client.people("email", ["ada@example.com", "bo+x@example.org"], fields)
+
+    assert people == (
+        PersonRecord(
+            7, {"email": "ada@example.com", "leadScore": "3", "rate": "10000000000000000", "optIn": "false"}
+        ),
+        PersonRecord(8, {}),
+    )
+    assert "ada@example.com" not in repr(people)
+    assert [(r.method, r.path, r.query) for r in script.api_calls] == [
+        ("POST", "/rest/v1/leads.json", "_method=GET")
+    ] * 2
+    asked = {
+        "filterType": ["email"],
+        "filterValues": ["ada@example.com,bo+x@example.org"],
+        "fields": [",".join(fields)],
+    }
+    assert [parse_qs(r.body.decode()) for r in script.api_calls] == [
+        asked,
+        asked | {"nextPageToken": ["b=="]},
+    ]
 
 
 def test_partitions_and_usage(client: Marketo, script: Script) -> None:
