@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prep.intake import Query
     from prep.marketo import Marketo
     from prep.model import Convention, Exchange, Fate, Job, Reason
-    from prep.pipeline import clean, prepare, purge, read, reconcile, retry, settle, submit
+    from prep.pipeline import clean, prepare, preview, purge, read, reconcile, retry, settle, submit
     from prep.preflight import Finding
     from prep.runs import Run
     from prep.sandbox import Sandbox
@@ -63,6 +63,7 @@ _HOMES: Final = {
     "clean": "prep.pipeline",
     "load_schema": "prep.schema",
     "prepare": "prep.pipeline",
+    "preview": "prep.pipeline",
     "purge": "prep.pipeline",
     "read": "prep.pipeline",
     "reconcile": "prep.pipeline",
@@ -103,6 +104,7 @@ __all__ = [
     "clean",
     "load_schema",
     "prepare",
+    "preview",
     "purge",
     "read",
     "reconcile",

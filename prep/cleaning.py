@@ -37,7 +37,7 @@ Progress = Callable[[Advance], None]
 """Called whenever a stage has come further."""
 
 REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
-_DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
+DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
 _GROUP: Final = "_group"
 _MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
 
@@ -407,7 +407,7 @@ def _write_rows(
     chunks: list[Chunk] = []
     written = 0
     with durable.replacing(folder.work / folder.duplicates.name) as file:
-        columns = [*plan.fields, *_DUPLICATES_TAIL]
+        columns = [*plan.fields, *DUPLICATES_TAIL]
         table = Table(file, columns, delimiter=people_delimiter(plan.sources[0].reading))
 
         def ready() -> Generator[pl.DataFrame]:

@@ -49,10 +49,20 @@ class RunFolder:
         self.page = self.path / "report.html"
         self.masked_page = self.path / "report-masked.html"
         self.review = self.path / "review.sqlite"
-        self.sandbox = self.path / "sandbox.sqlite"
+        self.preview = self.path / "preview.csv"
+        self.answers = self.path / "preview.sqlite"
+        self.restore = self.path / "restore"
+        self.preview_work = self.path / ".preview"
         self.spool = self.path / "source"
         self.work = self.path / ".work"
         self._is_ours = True
+
+    @property
+    def sandbox(self) -> Path:
+        """State of the local stand-in; the way back of a run leads to the stand-in of that run."""
+        parent = self.path.absolute().parent
+        is_way_back = self.path.absolute().name == self.restore.name and (parent / "manifest.json").exists()
+        return RunFolder(parent).sandbox if is_way_back else self.path / "sandbox.sqlite"
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -230,7 +240,13 @@ class RunFolder:
     def forget(self) -> None:
         """Delete everything that holds a person's data; counts, row numbers and batch ids stay."""
         self.write_manifest(replace(self.manifest(), is_purged=True))
-        for path in (self.chunks, self.received, self.spool):
+        if (self.restore / "manifest.json").exists() and (
+            way_back := RunFolder(self.restore)
+        ).manifest().has_ledger:
+            way_back.forget()
+        else:
+            shutil.rmtree(self.restore, ignore_errors=True)
+        for path in (self.chunks, self.received, self.spool, self.preview_work):
             shutil.rmtree(path, ignore_errors=True)
         for path in (
             self.rejected,
@@ -241,9 +257,10 @@ class RunFolder:
             self.warnings,
             self.review,
             self.review.with_name(f"{self.review.name}-journal"),
-            self.sandbox,
-            self.sandbox.with_name(f"{self.sandbox.name}-wal"),
-            self.sandbox.with_name(f"{self.sandbox.name}-shm"),
+            self.preview,
+            self.answers,
+            self.answers.with_name(f"{self.answers.name}-journal"),
+            *(self.path / f"sandbox.sqlite{tail}" for tail in ("", "-wal", "-shm")),
         ):
             path.unlink(missing_ok=True)
         self.write_rows(self.read_rows().with_columns(key=None, message=None))

@@ -113,6 +113,8 @@ class Manifest:
         is_purged: Whether the rows' data was deleted.
         conventions: How columns of dates and numbers are read, where their cells had to tell.
         preflight: What deserved a look before the first byte was sent: `code`, `field`, `rows`, `message`.
+        preview: What the import was going to change when it was looked up (`report.json` has the same).
+        is_restore: The rows are what people had before the parent run: they belong to its instance alone.
     """
 
     run_id: str
@@ -129,6 +131,8 @@ class Manifest:
     is_purged: bool = False
     conventions: tuple[Convention, ...] = ()
     preflight: tuple[Mapping[str, Any], ...] = ()
+    preview: Mapping[str, Any] | None = None
+    is_restore: bool = False
 
     @property
     def results(self) -> Cleaned:
@@ -175,6 +179,8 @@ class Manifest:
             is_purged=raw.get("is_purged", False),
             conventions=tuple(Convention(**column) for column in raw.get("conventions", ())),
             preflight=tuple(raw.get("preflight", ())),
+            preview=raw.get("preview"),
+            is_restore=raw.get("is_restore", False),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

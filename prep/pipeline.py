@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
@@ -21,8 +21,9 @@ from prep.limits import JOBS_QUEUED
 from prep.model import Advance, Exchange, Fate, Job
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
-from prep.preflight import SANDBOX, Finding, refuse_other_host
+from prep.preflight import SANDBOX, Finding, find_destination, refuse_other_host
 from prep.preparation import Plan, make_plan
+from prep.previewing import PREVIEW_CALLS, Budget, Estimate, Work, make_preview, refuse_unless_new
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, plan_again, remap, spool
 from prep.runs import Run, open_folder
@@ -40,6 +41,7 @@ __all__ = [
     "check",
     "clean",
     "prepare",
+    "preview",
     "purge",
     "read",
     "reconcile",
@@ -284,6 +286,53 @@ def submit(
     return Run(folder)
 
 
+def preview(
+    run: Run | str | Path,
+    client: "Marketo",
+    destination: Destination | None = None,
+    *,
+    sample: int | None = None,
+    max_calls: int = PREVIEW_CALLS,
+    on_ready: Callable[[Estimate, Sequence[Finding]], None] = lambda _, __: None,
+    progress: Progress = _silent,
+) -> Run:
+    """Look up what an import would change, before it, and make the way back; nothing is changed.
+
+    Every row that is ready is looked up by its key. `preview.csv` lists what would change,
+    `report["preview"]` counts it, and `restore/` is a run folder that `submit` sends to put people back.
+    Answers are kept as they come: whoever is interrupted carries on. A finished preview is made anew.
+
+    Args:
+        run: What `clean` returned, or its folder; nothing of it may have been sent.
+        client: The instance to ask.
+        destination: Where the rows will be sent, as for `submit`; only the instance counts.
+        sample: Ask about so many rows, at equal distances; then there is no way back.
+        max_calls: API calls that may be made.
+        on_ready: Told of the price, and of what deserves a look, right before anybody is looked up;
+            whatever it raises stops that.
+        progress: Told about rows as they are looked up and compared.
+
+    Raises:
+        SettingsError: It takes more calls than it may make.
+        SchemaError: Marketo would refuse the upload: it lacks a field, or does not let imports write it.
+        FolderError: Something of the run was sent, it was altered, or another process works on it.
+        MarketoError: Marketo refuses or cannot be reached.
+    """
+    folder = open_folder(run)
+    with folder.lock():
+        manifest = folder.manifest()
+        refuse_unless_new(folder, manifest)
+        aim = find_destination(manifest.destination, client, destination, is_bound=manifest.is_restore)
+        budget = Budget(max_calls)
+        with noting(client, budget.note):
+            work = Work(folder, manifest, client, aim.target, sample, on_ready, progress)
+            found = make_preview(work, budget)
+        folder.write_manifest(found)
+        write_report(folder, build_report(folder))
+        folder.answers.unlink()
+    return Run(folder)
+
+
 def retry(
     run: Run | str | Path,
     out: str | Path | None = None,
@@ -400,26 +449,34 @@ def settle(
 def purge(run: Run | str | Path) -> Run:
     """Delete the personal data of a finished run; its counts, ids and the report stay.
 
-    Upload files, tables, received files, the local sandbox's leads, and the keys and messages in
-    `rows.parquet` go. The sources themselves are not touched.
+    Upload files, tables, received files, preview and way back, the local sandbox's leads, and the keys and
+    messages in `rows.parquet` go. The sources themselves are not touched.
 
     Raises:
-        FolderError: Rows of the run are still to be sent, under way or unknown.
+        FolderError: Rows of the run, or of its way back once that was begun, are still to be sent, under way
+            or unknown.
     """
     folder = open_folder(run)
     with folder.lock(), folder.review_lock() if folder.review.exists() else nullcontext():
         report = build_report(folder)
-        open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
-        if open_fates:
-            raise FolderError(
-                f"{folder.path}: still has rows that are {', '.join(open_fates)}",
-                code="not_finished",
-                hint=f"prep status {folder.path} tells more. To give the run up, delete the folder.",
-                source=str(folder.path),
-            )
+        _refuse_open(folder, report)
+        way_back = RunFolder(folder.restore)
+        if way_back.manifest_file.exists() and has_begun(way_back):
+            _refuse_open(way_back, build_report(way_back))
         folder.forget()
         write_report(folder, report)
     return Run(folder)
+
+
+def _refuse_open(folder: RunFolder, report: Mapping[str, Any]) -> None:
+    open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
+    if open_fates:
+        raise FolderError(
+            f"{folder.path}: still has rows that are {', '.join(open_fates)}",
+            code="not_finished",
+            hint=f"prep status {folder.path} tells more. To give the run up, delete the folder.",
+            source=str(folder.path),
+        )
 
 
 def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:

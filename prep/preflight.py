@@ -193,11 +193,12 @@ def _unless_denied(what: str, check: Callable[[], None], why: str = NOT_CHECKED)
     except TerminalError as error:
         if not is_denied(error):
             raise
-        return [_not_checked(what, why)]
+        return [not_checked(what, why)]
     return []
 
 
-def _not_checked(what: str, why: str = NOT_CHECKED) -> Finding:
+def not_checked(what: str, why: str = NOT_CHECKED) -> Finding:
+    """What is to be said of something that Marketo lets nobody look at."""
     return Finding("not_checked", None, None, f"{what} {why}")
 
 
@@ -220,7 +221,16 @@ def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", targe
         if not is_denied(error):
             raise
         why = _NOT_CHECKED["custom object"] if manifest.into.is_custom else NOT_CHECKED
-        return [_not_checked("the fields of the upload:", why)]
+        return [not_checked("the fields of the upload:", why)]
+    return compare_fields(folder, manifest, instance)
+
+
+def compare_fields(folder: RunFolder, manifest: Manifest, instance: Instance) -> list[Finding]:
+    """Hold the fields of an upload against those that Marketo told of.
+
+    Raises:
+        SchemaError: As `check_fields`.
+    """
     lookup_field = manifest.settings["lookup_field"]
     if faults := list(find_faults(instance, manifest.results.fields, lookup_field)):
         raise SchemaError(

@@ -24,10 +24,11 @@ def prepare_sending(
     folder: RunFolder, manifest: Manifest, client: "Marketo", wanted: Destination | None
 ) -> Manifest:
     """What the folder is to know before the first byte is sent; later on that stays as it is."""
-    is_bound = has_begun(folder)
+    has_sent = has_begun(folder)
+    is_bound = has_sent or manifest.is_restore
     destination = find_destination(manifest.destination, client, wanted, is_bound=is_bound)
     ready = replace(manifest, goal="run", destination=destination)
-    if is_bound or not manifest.results.chunks:
+    if has_sent or not manifest.results.chunks:
         return ready
     destination.refuse_misfit(manifest.into)
     destination, findings = check_destination(client, destination)

@@ -105,6 +105,8 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "object": manifest.settings["object"],
         "program_id": manifest.destination.program_id if manifest.destination else None,
         "program_status": manifest.destination.program_status if manifest.destination else None,
+        "preview": manifest.preview and dict(manifest.preview),
+        "is_restore": manifest.is_restore,
     }
 
 

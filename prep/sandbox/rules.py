@@ -343,7 +343,7 @@ def _decimal(cell: str) -> str:
 
 
 def _moment(cell: str) -> str:
-    """A date-time as it is read back: in UTC, without fractions of a second; one without a zone counts as UTC."""
+    """A date-time as it is read back: in UTC, without fractions of a second; without a zone it is UTC."""
     moment = datetime.fromisoformat(cell)
     return (moment.astimezone(UTC) if moment.tzinfo else moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
