@@ -9,6 +9,18 @@ import polars as pl
 from prep.blanks import CLEARING
 
 
+class Outcome(StrEnum):
+    """What an import does with a row, as far as looking its key up can tell."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SEVERAL = "several"
+    UNCLEAR = "unclear"
+    NOT_FOUND = "not_found"
+    NOT_ASKED = "not_asked"
+
+
 class Change(StrEnum):
     """What an import does to one field of one lead."""
 
@@ -17,18 +29,6 @@ class Change(StrEnum):
     CLEARED = "cleared"
     BLANK = "blank"
 
-    @property
-    def meaning(self) -> str:
-        """What the word says."""
-        return _MEANINGS[self]
-
-
-_MEANINGS: Final = {
-    Change.CHANGED: "another value takes the place of the one that is there",
-    Change.FILLED: "a value comes where there was none",
-    Change.CLEARED: "the upload orders to clear a value (--clear)",
-    Change.BLANK: "a blank is sent where there is a value; it may clear it, nobody documents that",
-}
 
 _DAY: Final = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T00:00:00(?:\.0+)?(?:Z|[+-]00:?00)?)?$"
 _SHORT_OFFSET: Final = r"([+-][0-9]{2})([0-9]{2})$"

@@ -47,6 +47,9 @@ DAILY_CALLS: Final = 50_000
 """Calls a day that most subscriptions have, for all integrations together; Marketo tells nobody which number
 is theirs. Same page."""
 
+PREVIEW_CALLS: Final = 5_000
+"""Calls that a preview makes at most, unless told otherwise: a tenth of the usual quota of a day."""
+
 LOOKUP_KEYS: Final = 300
 """Values that one look-up of leads takes.
 https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/leads"""

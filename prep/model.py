@@ -330,10 +330,11 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Advance:
-    """How far a stage of cleaning is.
+    """How far a stage of cleaning or of a preview is.
 
     Attributes:
-        stage: `read` (finding out how the sources are written), `validate` or `write`.
+        stage: `read` (finding out how the sources are written), `validate`, `write`; of a preview `look up`,
+            `compare`.
         rows: Rows that it has dealt with.
         share: How much of it is done, from 0 to 1: of the rows, or of the sources' bytes as long as nobody
             knows how many rows these hold; None where that is not known either.

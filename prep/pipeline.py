@@ -17,13 +17,13 @@ from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import run_jobs
-from prep.limits import JOBS_QUEUED
+from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.model import Advance, Exchange, Fate, Job
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.preflight import SANDBOX, Finding, find_destination, refuse_other_host
 from prep.preparation import Plan, make_plan
-from prep.previewing import PREVIEW_CALLS, Budget, Estimate, Work, make_preview, refuse_unless_new
+from prep.previewing import Budget, Estimate, Work, make_preview, refuse_unless_new
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, plan_again, remap, spool
 from prep.runs import Run, open_folder

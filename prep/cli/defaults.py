@@ -102,6 +102,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
     "consent": _text("consent"),
     "consent_countries": _Setting("consent_countries", 'a list of codes, such as ["DE", "AT"]', _is_texts),
     "mapping": _text("mapping_file"),
+    "max_calls": _whole("max_calls"),
     "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
     "allow_rejects": _Setting("allow_rejects", "true or false", _is_flag),
     "mask": _Setting("mask", "true or false", _is_flag),

@@ -43,6 +43,7 @@ class Situation:
         has_begun: This command changed something at Marketo, or may have.
         resumes: `prep resume` carries on from where the error came.
         keep: Takes the JSON answer in, as `report.json`.
+        again: What carries on, if it is not `resume`: the command without its folder.
     """
 
     arguments: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class Situation:
     has_begun: bool = False
     resumes: bool = False
     keep: Callable[[dict[str, Any]], None] | None = None
+    again: str = "resume"
 
     @property
     def wants_json(self) -> bool:
@@ -64,7 +66,7 @@ class Situation:
         """The command that carries on; empty without a run folder."""
         if self.folder is None or not (self.folder / "manifest.json").is_file():
             return ""
-        return f"prep resume {quoted(self.folder)}"
+        return f"prep {self.again} {quoted(self.folder)}"
 
 
 class Declined(click.Abort):

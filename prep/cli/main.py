@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "run": "clean, submit, wait, reconcile: the whole job",
     "check": "what would be rejected, merged, mapped; leaves nothing behind",
     "clean": "make upload files; stops before the network",
+    "preview": "what sending would change in Marketo, and a way back",
     "submit": "send a cleaned run, wait and reconcile; safe to repeat",
     "status": "the jobs of runs and their states",
     "resume": "carry on from wherever a run stopped",

@@ -12,7 +12,7 @@ from prep.cli.ending import BadValue
 from prep.cli.terminal import quoted
 from prep.config import CleanOptions, CleanSettings
 from prep.errors import SettingsError, SourceError
-from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS
+from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS, PREVIEW_CALLS
 from prep.model import Keep, KeepPolicy, MergeRule
 from prep.objects import LEADS, parse_object
 from prep.tolerance import Limit
@@ -452,6 +452,15 @@ allow_rejects = _option(
     "--allow-rejects",
     is_flag=True,
     help="Exit code 0 although rows were rejected, warned or failed, if any row was accepted.",
+)
+
+max_calls = _option(
+    "--max-calls",
+    type=click.IntRange(1),
+    default=PREVIEW_CALLS,
+    show_default=True,
+    metavar="N",
+    help="API calls that may be made; with more to make, nobody is looked up.",
 )
 
 mask = _option("--mask", is_flag=True, help="Hide names of files, columns, lists and hosts, for forwarding.")

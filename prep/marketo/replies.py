@@ -100,7 +100,7 @@ def refused(call: Call, row: Code, now: float) -> Problem:
         reset = codes.quota_reset(datetime.fromtimestamp(now, UTC))
         local, universal = f"{reset:%Y-%m-%d %H:%M %Z}", f"{reset.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         message += f"; it starts anew at {local} ({universal})"
-        hint = "Carry on with `prep resume` after that."
+        hint = "prep resume DIR carries on after that."
     return Problem(action, _error(action, message, row.name, hint), row.pause_seconds)
 
 

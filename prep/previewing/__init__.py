@@ -5,13 +5,12 @@ puts rows and people side by side, `restoring.py` makes the run folder that puts
 the course of it all.
 """
 
-from prep.previewing.asking import PREVIEW_CALLS, Budget
+from prep.previewing.asking import Budget
 from prep.previewing.making import MOST_LINES, Work, make_preview, refuse_unless_new
 from prep.previewing.questions import Estimate
 
 __all__ = [
     "MOST_LINES",
-    "PREVIEW_CALLS",
     "Budget",
     "Estimate",
     "Work",

@@ -13,9 +13,6 @@ from prep.previewing.questions import Questions
 if TYPE_CHECKING:
     from prep.marketo import Marketo
 
-PREVIEW_CALLS: Final = 5_000
-"""Calls that a preview makes at most, unless told otherwise: a tenth of the usual quota of a day."""
-
 _MOST_REFUSALS: Final = 3
 """Keys that Marketo refuses one by one, before it answered anything: then it is not the keys."""
 

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, Final
 
 import polars as pl
 import polars.selectors as cs
 
 from prep.blanks import CLEARING
-from prep.comparison import Change, find_change
+from prep.comparison import Change, Outcome, find_change
 from prep.previewing.answers import Answer
 from prep.previewing.questions import ID, IS_ASKED, KEY, LOOSE, ROW, SOURCE, Part, Questions, loosened
 from prep.profile import shape
@@ -27,18 +26,6 @@ _EXACT: Final = "_exact"
 _SHAPED_CELLS: Final = 1_000
 """Cells of each field and kind of change that shapes are made of."""
 _SHAPES: Final = 3
-
-
-class Outcome(StrEnum):
-    """What would become of a row."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    SEVERAL = "several"
-    UNCLEAR = "unclear"
-    NOT_FOUND = "not_found"
-    NOT_ASKED = "not_asked"
 
 
 LOOKED_AT: Final = (Outcome.SEVERAL, Outcome.UNCLEAR, Outcome.NOT_FOUND, Outcome.NOT_ASKED)
@@ -112,8 +99,8 @@ def compare(part: Part, answer: Answer, questions: Questions) -> pl.DataFrame:
     Somebody whose key differs in case or in blanks around it only leaves it unclear whom Marketo takes.
 
     Returns:
-        `_source`, `_row`, `_outcome`, `_people` (how many), `_person` (the id), the cells of the upload, what people have
-        (`before.FIELD`) and the word of a `Change` for each field (`changes.FIELD`).
+        `_source`, `_row`, `_outcome`, `_people` (how many), `_person` (the id), the cells of the upload, what
+        people have (`before.FIELD`) and the word of a `Change` for each field (`changes.FIELD`).
     """
     people = _people(answer, questions)
     key = pl.col(KEY).str.to_lowercase() if questions.lookup_field == "email" else pl.col(KEY)

@@ -12,18 +12,20 @@ import polars as pl
 
 from prep import durable
 from prep.advice import known_schema
-from prep.cleaning import people_delimiter
+from prep.cleaning import Progress, people_delimiter
+from prep.comparison import Outcome
 from prep.errors import FolderError, SettingsError, TerminalError
 from prep.folder import RunFolder
 from prep.instance import Instance, ask_instance
 from prep.manifest import Manifest
+from prep.model import Advance
+from prep.objects import LEADS
 from prep.people import Table
 from prep.preflight import Finding, compare_fields, is_denied, not_checked
 from prep.previewing.answers import Answers
 from prep.previewing.asking import Budget, Lookups
 from prep.previewing.comparing import (
     DIFFERENCE_COLUMNS,
-    Outcome,
     Tally,
     compare,
     count_lost_words,
@@ -38,7 +40,6 @@ from prep.report import has_begun
 if TYPE_CHECKING:
     from prep.marketo import Marketo
 
-Progress = Callable[[str, int, int | None], None]
 OnReady = Callable[[Estimate, list[Finding]], None]
 
 MOST_LINES: Final = 100_000
@@ -49,13 +50,20 @@ def refuse_unless_new(folder: RunFolder, manifest: Manifest) -> None:
     """Refuse a run of which something was sent: what was there before can no longer be seen.
 
     Raises:
-        FolderError: Something was sent, or there is nothing to send, or the way back was used.
+        FolderError: Something was sent, or nothing is to be sent, or no leads, or the way back was used.
     """
     if has_begun(folder):
         raise FolderError(
             f"{folder.path}: something of this run was sent, so what people had before can no longer be seen",
             code="already_sent",
             hint="A preview comes before prep submit.",
+            source=str(folder.path),
+        )
+    if manifest.into != LEADS:
+        raise FolderError(
+            f"{folder.path}: only leads can be previewed, and this run is of {manifest.into}",
+            code="not_leads",
+            hint=f"prep submit {folder.path} sends it.",
             source=str(folder.path),
         )
     if not manifest.results.chunks:
@@ -165,8 +173,8 @@ def _refuse_excess(lookups: int, budget: Budget) -> None:
         raise SettingsError(
             f"{lookups:,} look-ups are to be made, and --max-calls allows {budget.most:,} API calls",
             code="max_calls",
-            hint=f"Allow them with --max-calls {budget.calls + lookups}, or ask about some rows with --sample "
-            "1000, which gives an estimate and no way back.",
+            hint=f"Allow them with --max-calls {budget.calls + lookups}, or ask about some rows with "
+            "--sample 1000, which gives an estimate and no way back.",
         )
 
 
@@ -178,7 +186,7 @@ def _ask(work: Work, questions: Questions, answers: Answers, budget: Budget) -> 
         if number not in known:
             lookups.ask(number, keys_of(batch))
         done += sum(part.rows.height for part in batch)
-        work.progress("look up", done, questions.rows_asked)
+        work.progress(Advance("look up", done, done / questions.rows_asked))
 
 
 def _compare(work: Work, questions: Questions, answers: Answers, asked: Asked) -> dict[str, Any]:
@@ -210,7 +218,7 @@ def _compare(work: Work, questions: Questions, answers: Answers, asked: Asked) -
                     for name, cells in count_lost_words(lines, questions).items():
                         lost[name] += cells
                 done += part.rows.height
-            work.progress("compare", done, questions.rows_asked)
+            work.progress(Advance("compare", done, done / questions.rows_asked))
         restore = way_back.write(asked, folder.restore) if questions.sample is None else None
     if questions.sample is not None:
         shutil.rmtree(folder.restore, ignore_errors=True)

@@ -46,7 +46,7 @@ class Asked:
 
 
 class WayBack:
-    """Gathers what people have, and writes it as uploads; memory keeps an id and a bit for each field of each.
+    """Gathers what people have, and writes it as uploads; memory keeps an id and a bit for each field.
 
     Args:
         work: An empty folder.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prep.folder import RunFolder
+from prep.report.changes import describe_preview
 from prep.report.masking import MASKED_FOLDER, mask_report
 from prep.report.numbers import build_report, exit_code, find_state, has_begun, read_jobs
 from prep.report.page import render_page
@@ -14,6 +15,7 @@ __all__ = [
     "build_report",
     "describe_check",
     "describe_mapping",
+    "describe_preview",
     "describe_source",
     "exit_code",
     "find_state",

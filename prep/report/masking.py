@@ -22,8 +22,8 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         The same with files called `source 1` and so on, columns that are not named as the schema names them
         `column 1` and so on, and without sheets, copies, hash sums, notes on sources, host, list, partition,
-        status, settings that were typed freely, the name of a schema of one's own, and words of Marketo about
-        a job.
+        status, settings that were typed freely, the name of a schema of one's own, words of Marketo about a
+        job, and samples of what a preview found.
     """
     sources = {source["path"]: f"source {number}" for number, source in enumerate(report["sources"], 1)}
     headers = [column for column in report["mapping"] if column["how"] != "set"]
@@ -63,6 +63,10 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "settings": {name: _mask_setting(name, value) for name, value in report["settings"].items()},
     }
+    if report["preview"]:
+        host = report["preview"]["target"]
+        hidden: dict[str, Any] = {"target": host if host == _SANDBOX else "Marketo", "samples": []}
+        masked["preview"] = {**report["preview"], **hidden}
     if "error" in masked:
         masked["error"] = {"code": report["error"]["code"], "message": report["error"]["code"], "hint": ""}
     return {**masked, "masked": True}

@@ -153,6 +153,12 @@ def is_email(value: str) -> bool:
     return _EMAIL.fullmatch(value) is not None
 
 
+def kept(field: Field, value: str) -> str:
+    """Return a value of a field as it is kept, whatever its spelling; what is none of its type stays."""
+    keep = _KEPT.get(field.data_type)
+    return keep(value) if keep and _type_rule(field, Behaviour())(value) else value
+
+
 def is_integer(value: str, bits: int) -> bool:
     """Return whether a text is a signed whole number of at most so many bits."""
     limit = 2 ** (bits - 1)
@@ -241,9 +247,9 @@ class _Judgement:
         if field.data_type == "boolean":
             words = _boolean_words(self._behaviour)
             return [words.get(cell.lower(), cell) for cell in cells]
-        if keep := _KEPT.get(field.data_type):
-            kept = {cell: keep(cell) for cell in distinct - mistyped}
-            return [kept.get(cell, cell) for cell in cells]
+        if field.data_type in _KEPT:
+            spellings = {cell: kept(field, cell) for cell in distinct - mistyped}
+            return [spellings.get(cell, cell) for cell in cells]
         return cells
 
     def _fitted(self, field: Field, cells: Sequence[str], long: set[str]) -> Sequence[str]:

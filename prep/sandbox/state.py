@@ -20,6 +20,7 @@ from prep.sandbox.jobs import CUSTOM, Jobs
 from prep.sandbox.leads import Lead, Leads, Outcome, Values
 from prep.sandbox.objects import PROGRAMS, CustomObject
 from prep.sandbox.records import Record, Records
+from prep.sandbox.rules import kept
 
 US_CENTRAL: Final = "America/Chicago"
 """The daily quota starts again at midnight there;
@@ -165,7 +166,8 @@ class State:
             raise ValueError(f"no such field: {', '.join(unknown)}")
         with self.database.lock:
             now = self.clock.now()
-            lead = Lead(self.all_leads.next_id(), dict(values), now, now)
+            known = {name: value and kept(self.fields[name], value) for name, value in values.items()}
+            lead = Lead(self.all_leads.next_id(), known, now, now)
             self.all_leads.write([lead])
             return lead.id
 

@@ -1,0 +1,145 @@
+"""What an import would change, in words: the answer of `prep preview`."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from prep.comparison import Change, Outcome
+
+OUTCOMES: Final = {
+    Outcome.CREATED: "nobody has this {lookup_field}: somebody new comes into being",
+    Outcome.UPDATED: "one person has this {lookup_field}, and would change",
+    Outcome.UNCHANGED: "one person has this {lookup_field}, and would stay as it is",
+    Outcome.SEVERAL: "several people have this {lookup_field}; nobody documents which of them changes",
+    Outcome.UNCLEAR: "somebody's {lookup_field} is the same but for capitals or blanks; it may change",
+    Outcome.NOT_FOUND: "nobody has this id: the row will fail, since imports by id create nobody",
+    Outcome.NOT_ASKED: "not looked up: the {lookup_field} holds a comma, or Marketo refused it",
+}
+CHANGES: Final = {
+    Change.CHANGED: "changed",
+    Change.FILLED: "filled",
+    Change.CLEARED: "cleared",
+    Change.BLANK: "blank over value",
+}
+_NOT_IN_SAMPLE: Final = "not looked up: outside of the sample, or a {lookup_field} that cannot be asked for"
+_SAMPLES: Final = 10
+
+
+def describe_preview(report: Mapping[str, Any], folder: str) -> list[str]:
+    """What would become of how many rows and fields, and the way back.
+
+    Args:
+        report: The content of `report.json` of a run that was previewed.
+        folder: The run folder, as the user named it.
+    """
+    preview = report["preview"]
+    return [
+        f"{folder}: what sending it to {name_target(preview)} would change, as of {span(preview)}",
+        *_estimated(preview),
+        *_outcomes(report),
+        *_fields(preview),
+        *_samples(preview, folder),
+        *_way_back(report, folder),
+    ]
+
+
+def name_target(preview: Mapping[str, Any]) -> str:
+    """Whom was asked."""
+    return "the local sandbox" if preview["target"] == "sandbox" else str(preview["target"])
+
+
+def span(preview: Mapping[str, Any]) -> str:
+    """When the answers came: one minute, or from when to when."""
+    begin, end = (
+        f"{datetime.fromisoformat(preview[moment]):%Y-%m-%d %H:%M}"
+        for moment in ("asked_from", "asked_until")
+    )
+    return f"{end} UTC" if begin == end else f"{begin} to {end} UTC"
+
+
+def outcome_meaning(outcome: Outcome, report: Mapping[str, Any]) -> str:
+    """What became of rows with this outcome, in a few words."""
+    is_sample = outcome is Outcome.NOT_ASKED and report["preview"]["sample"] is not None
+    return (_NOT_IN_SAMPLE if is_sample else OUTCOMES[outcome]).format(lookup_field=report["lookup_field"])
+
+
+def _estimated(preview: Mapping[str, Any]) -> Iterator[str]:
+    if preview["sample"] is not None:
+        yield f"An estimate: {preview['sample']:,} of {preview['rows']:,} rows were looked up"
+
+
+def _outcomes(report: Mapping[str, Any]) -> Iterator[str]:
+    preview = report["preview"]
+    yield f"{preview['rows']:,} rows in upload files"
+    for outcome in Outcome:
+        if count := preview["counts"][outcome]:
+            yield f"  {count:>9,}  {outcome:<10}  {outcome_meaning(outcome, report)}"
+
+
+def _fields(preview: Mapping[str, Any]) -> Iterator[str]:
+    fields = preview["fields"]
+    yield ""
+    if not fields:
+        yield "No field of anybody would change"
+        return
+    yield "Fields of the people who would change"
+    width = max(len("field"), *(len(field["field"]) for field in fields))
+    yield f"  {'field':<{width}}" + "".join(f"  {title:>16}" for title in CHANGES.values())
+    for field in fields:
+        counts = "".join(f"  {field[change]:>16,}" for change in CHANGES)
+        yield f"  {field['field']:<{width}}{counts}" + ("  protected" if field["is_protected"] else "")
+    if any(field[Change.BLANK] for field in fields):
+        yield "  Whether a blank clears a value is documented nowhere: --blanks omit sends none"
+    if touched := [field["field"] for field in fields if field["is_protected"]]:
+        yield f"  Protected fields decide who may be written to: {', '.join(touched)}"
+
+
+def _samples(preview: Mapping[str, Any], folder: str) -> Iterator[str]:
+    samples = preview["samples"]
+    if not samples:
+        return
+    yield ""
+    yield "Shapes of such values, before and after"
+    for sample in samples[:_SAMPLES]:
+        before, after = (sample[moment] or "(blank)" for moment in ("before", "after"))
+        yield f"  {sample['field']}: {before} → {after}"
+    if len(samples) > _SAMPLES:
+        yield f"  … and {len(samples) - _SAMPLES} more, in report.json"
+    found, lines = (preview["differences"][name] for name in ("found", "lines"))
+    all_of = "every one" if lines >= found else f"the first {lines:,} of {found:,}"
+    yield f"  {folder}/preview.csv has {all_of} with its values"
+
+
+def _way_back(report: Mapping[str, Any], folder: str) -> Iterator[str]:
+    preview = report["preview"]
+    yield ""
+    if preview["sample"] is not None:
+        yield "No way back was made: a sample does not know everybody who would change"
+        return
+    restore = preview["restore"]
+    if restore is None:
+        yield "No way back is needed: nobody who is there would change"
+    else:
+        people, files = (counted(restore[name], *words) for name, *words in _COUNTED)
+        yield f"The way back: {folder}/restore has {people} in {files}, as of now"
+        yield f"  prep submit {folder}/restore  puts them back after the import"
+    yield from limits(preview)
+
+
+_COUNTED: Final = (("people", "person", "people"), ("files", "file", "files"))
+
+
+def limits(preview: Mapping[str, Any]) -> Iterator[str]:
+    """What the way back cannot do."""
+    if created := preview["counts"][Outcome.CREATED]:
+        yield f"  {counted(created, 'new person stays', 'new people stay')}: no import can delete anybody"
+    for lost in preview["not_restorable"]:
+        values = counted(lost["cells"], "value", "values")
+        yield f"  {values} of {lost['field']} cannot be put back: the text NULL"
+    for name in preview["unreadable"]:
+        yield f"  {name} cannot be read back, so it is neither compared nor put back"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {one if count == 1 else many}"
