@@ -26,7 +26,7 @@ def test_these_names_are_public_and_no_others() -> None:
         "BalanceError CleanSettings Convention Destination Exchange Fate Field Finding FolderError "
         "HeaderError InputError Job Marketo MarketoError OutcomeUnknownError PrepError Prepared "
         "Query Reason Run Sandbox Schema SchemaError SettingsError SourceError TerminalError "
-        "TransientError clean load_schema prepare purge read reconcile retry settle submit"
+        "TransientError clean load_schema prepare preview purge read reconcile retry settle submit"
     )
 
 
