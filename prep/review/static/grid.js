@@ -66,7 +66,7 @@ export class Grid {
         field: "row", title: "Row", frozen: window.innerWidth > 640, width: 118, formatter: this.formats.get("row"),
         titleFormatter: () => document.createTextNode("Row"), headerSortTristate: true,
       },
-      ...(has.message ? [{ ...told, field: "message", title: "Marketo said", formatter: this.formats.get("message") }] : []),
+      ...(has.message ? [{ ...told, maxInitialWidth: 200, field: "message", title: "Marketo said", formatter: this.formats.get("message") }] : []),
       ...shown,
       ...(has.raw ? [{ ...told, field: "raw", title: "Text of the record", formatter: this.formats.get("raw") }] : []),
     ]);
