@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prep.in_memory import Prepared
     from prep.intake import Query
     from prep.marketo import Marketo
-    from prep.model import Convention, Exchange, Fate, Job, Reason
+    from prep.model import Advance, Convention, Exchange, Fate, Job, Reason
     from prep.pipeline import clean, prepare, preview, purge, read, reconcile, retry, settle, submit
     from prep.preflight import Finding
     from prep.runs import Run
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from prep.schema import Field, Schema, load_schema
 
 _HOMES: Final = {
+    "Advance": "prep.model",
     "BalanceError": "prep.errors",
     "CleanSettings": "prep.config",
     "Convention": "prep.model",
@@ -74,6 +75,7 @@ _HOMES: Final = {
 """Each public name and the module that it lives in."""
 
 __all__ = [
+    "Advance",
     "BalanceError",
     "CleanSettings",
     "Convention",

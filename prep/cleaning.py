@@ -23,6 +23,7 @@ from prep.duplicates import ORDINAL
 from prep.errors import FolderError, InputError, SourceError
 from prep.fate_table import add_up
 from prep.folder import RunFolder
+from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.model import Advance, Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
@@ -32,9 +33,6 @@ from prep.settling import settle
 from prep.sources.files import digest
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
-
-Progress = Callable[[Advance], None]
-"""Called whenever a stage has come further."""
 
 REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
 DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")

@@ -330,19 +330,21 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Advance:
-    """How far a stage of cleaning or of a preview is.
+    """How far a stage is.
 
     Attributes:
-        stage: `read` (finding out how the sources are written), `validate`, `write`; of a preview `look up`,
-            `compare`.
+        stage: `read` (finding out how the sources are written), `validate`, `write`, `import`; of a preview
+            `look up`, `compare`.
         rows: Rows that it has dealt with.
         share: How much of it is done, from 0 to 1: of the rows, or of the sources' bytes as long as nobody
             knows how many rows these hold; None where that is not known either.
+        jobs: While importing, all jobs in the order in which their files are sent.
     """
 
     stage: str
     rows: int = 0
     share: float | None = None
+    jobs: "tuple[Job, ...]" = ()
 
 
 class EmailCase(StrEnum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import polars as pl
 
-from prep.cleaning import Progress, clean_into
+from prep.cleaning import clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
 from prep.corrections import read_maps
 from prep.errors import FolderError
@@ -18,6 +18,7 @@ from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
 from prep.jobs import run_jobs
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
+from prep.listening import Progress, importing, shielded, silent
 from prep.model import Advance, Exchange, Fate, Job
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
@@ -50,10 +51,6 @@ __all__ = [
     "settle",
     "submit",
 ]
-
-
-def _silent(_: Advance) -> None:
-    """Tell nobody."""
 
 
 def read(source: str | Path) -> pl.DataFrame:
@@ -93,7 +90,7 @@ def clean(
     schema: Schema | str | Path | None = None,
     destination: Destination | None = None,
     keep_source: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
     """Turn lead files into a run folder with upload files; memory holds keys, not files.
@@ -121,9 +118,10 @@ def clean(
     folder = RunFolder(out if out is not None else default_folder(given[0]))
     folder.create()
     with folder.lock():
-        progress(Advance("read"))
+        tell = shielded(progress)
+        tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
-        return _clean(folder, plan, destination, progress)
+        return _clean(folder, plan, destination, tell)
 
 
 def check(
@@ -131,7 +129,7 @@ def check(
     scratch: Path,
     *,
     schema: Schema | str | Path | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
     """Clean into a folder that is thrown away afterwards: as `clean`, but without the report's files.
@@ -151,9 +149,10 @@ def check(
     folder = RunFolder(scratch)
     folder.create()
     with folder.lock():
-        progress(Advance("read"))
+        tell = shielded(progress)
+        tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=False)
-        clean_into(folder, plan, None, progress)
+        clean_into(folder, plan, None, tell)
     return Run(folder)
 
 
@@ -213,7 +212,7 @@ def submit(
     queue_slots: int = JOBS_QUEUED,
     poll_seconds: tuple[float, float] | None = None,
     on_ready: Callable[[Sequence[Finding]], None] = lambda _: None,
-    progress: Callable[[tuple[Job, ...]], None] = lambda _: None,
+    progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
@@ -236,7 +235,7 @@ def submit(
         poll_seconds: Shortest and longest pause between two looks at the queue; by default 5 and 30, as
             Marketo asks for, and less with a sandbox.
         on_ready: Told what deserves a look, right before anything is sent; whatever it raises stops that.
-        progress: Told of all jobs whenever one of them moved, or Marketo processed more of its rows.
+        progress: Told how far the import is whenever a job moved, or Marketo processed more of its rows.
         clock: Monotonic seconds.
         sleep: Waits for a number of seconds.
 
@@ -252,6 +251,8 @@ def submit(
     with folder.lock():
         manifest = folder.manifest()
         chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+        rows = {chunk.file: chunk.rows for chunk in manifest.results.chunks}
+        tell = shielded(progress)
         check_sources(folder, manifest)
         asked: list[Exchange] = []
         with noting(client, asked.append):
@@ -273,7 +274,7 @@ def submit(
                     client,
                     lambda file: folder.read_chunk(chunks[file]),
                     on_finished=finish,
-                    on_progress=progress,
+                    on_progress=lambda jobs: tell(importing(jobs, rows)),
                     queue_slots=queue_slots,
                     wait=wait,
                     timeout_seconds=timeout_seconds,
@@ -294,7 +295,7 @@ def preview(
     sample: int | None = None,
     max_calls: int = PREVIEW_CALLS,
     on_ready: Callable[[Estimate, Sequence[Finding]], None] = lambda _, __: None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Run:
     """Look up what an import would change, before it, and make the way back; nothing is changed.
 
@@ -325,7 +326,7 @@ def preview(
         aim = find_destination(manifest.destination, client, destination, is_bound=manifest.is_restore)
         budget = Budget(max_calls)
         with noting(client, budget.note):
-            work = Work(folder, manifest, client, aim.target, sample, on_ready, progress)
+            work = Work(folder, manifest, client, aim.target, sample, on_ready, shielded(progress))
             found = make_preview(work, budget)
         folder.write_manifest(found)
         write_report(folder, build_report(folder))
@@ -339,7 +340,7 @@ def retry(
     *,
     everything: bool = False,
     maps: Mapping[str, str] | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Run:
     """Make a new run of the rows that failed, and of the rejected rows that were corrected since.
 
@@ -382,7 +383,8 @@ def retry(
         with folder.discarded_unless_begun():
             paths = [spool(folder, name, table) for name, table in tables.items()]
             plan = plan_again(manifest, open_all(paths))
-        return _clean(folder, plan, manifest.destination, progress, parent_run_id=manifest.run_id)
+        tell = shielded(progress)
+        return _clean(folder, plan, manifest.destination, tell, parent_run_id=manifest.run_id)
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
@@ -479,7 +481,7 @@ def _refuse_open(folder: RunFolder, report: Mapping[str, Any]) -> None:
         )
 
 
-def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
+def resume_cleaning(path: str | Path, *, progress: Progress = silent) -> Run:
     """Finish a run folder whose cleaning was interrupted; one that is clean is only opened.
 
     Raises:
@@ -492,8 +494,9 @@ def resume_cleaning(path: str | Path, *, progress: Progress = _silent) -> Run:
             with run.folder.lock():
                 write_report(run.folder, build_report(run.folder))
         return run
-    progress(Advance("read"))
+    tell = shielded(progress)
+    tell(Advance("read"))
     with run.folder.lock():
         sources = [reopen(run.folder, record) for record in manifest.sources]
         plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))
-        return _clean(run.folder, plan, manifest.destination, progress)
+        return _clean(run.folder, plan, manifest.destination, tell)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from prep.cli.terminal import is_terminal, printable
+from prep.listening import rows_done
 from prep.model import Advance, Job, JobState
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _FIRST_SECOND: Final = 1.0
 
 _BEING_SENT: Final = frozenset({JobState.PLANNED, JobState.INTENDED})
 _WITH_MARKETO: Final = frozenset({JobState.QUEUED, JobState.IMPORTING})
-_JOINED: Final = frozenset({JobState.COMPLETE, JobState.FAILED, JobState.RECONCILED, JobState.UNKNOWN})
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Board:
         sent = sum(chunks[job.chunk]["bytes"] for job in jobs if job.state not in _BEING_SENT)
         whole = sum(chunk["bytes"] for chunk in chunks.values())
         rows = sum(chunk["rows"] for chunk in chunks.values())
-        done = sum(_rows_done(job, chunks[job.chunk]["rows"]) for job in jobs)
+        done = sum(rows_done(job, chunks[job.chunk]["rows"]) for job in jobs)
         self._show("upload", sent / whole, f"{_megabytes(sent)} of {_megabytes(whole)} MB")
         self._show("import", done / rows, f"{done:,} of {_counted(rows, 'row')}")
         self._jobs = tuple(_describe_jobs(jobs, chunks))
@@ -150,13 +150,6 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _rows_done(job: Job, rows: int) -> int:
-    """How many rows of a job Marketo is done with; it counts refused ones apart."""
-    if job.state in _JOINED:
-        return rows
-    return min((job.processed or 0) + (job.failed or 0), rows) if job.state is JobState.IMPORTING else 0
-
-
 def _describe_jobs(jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """The jobs that Marketo has, the next in its queue first: what it does with each."""
     at_work = sorted(
@@ -166,7 +159,7 @@ def _describe_jobs(jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]])
     for before, job in enumerate(at_work[:_JOBS_SHOWN]):
         name, rows = job.chunk.rpartition("/")[2], chunks[job.chunk]["rows"]
         if job.state is JobState.IMPORTING:
-            yield f"{name}: Marketo is at work, {_rows_done(job, rows):,} of {_counted(rows, 'row')}"
+            yield f"{name}: Marketo is at work, {rows_done(job, rows):,} of {_counted(rows, 'row')}"
         else:
             yield f"{name}: in Marketo's queue, {_counted(before, 'job')} of this run before it"
     if len(at_work) > _JOBS_SHOWN:

@@ -267,7 +267,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
                 queue_slots=chosen["queue_slots"],
                 poll_seconds=(first_poll, max(first_poll, POLL_SECONDS[1])),
                 on_ready=ready,
-                progress=lambda jobs: board.sending(jobs, chunks),
+                progress=lambda advance: board.sending(advance.jobs, chunks),
             )
         except Declined:
             raise

@@ -12,11 +12,12 @@ import polars as pl
 
 from prep import durable
 from prep.advice import known_schema
-from prep.cleaning import Progress, people_delimiter
+from prep.cleaning import people_delimiter
 from prep.comparison import Outcome
 from prep.errors import FolderError, SettingsError, TerminalError
 from prep.folder import RunFolder
 from prep.instance import Instance, ask_instance
+from prep.listening import Progress
 from prep.manifest import Manifest
 from prep.model import Advance
 from prep.objects import LEADS

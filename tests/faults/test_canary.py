@@ -161,7 +161,7 @@ def test_a_defect_in_the_middle_of_a_call_shows_nothing(folder: Path) -> None:
     with Sandbox(client_secret=SECRET, time_scale=0) as sandbox:
         client = Marketo(sandbox.url, "id", SECRET)
         with pytest.raises(RuntimeError) as caught:
-            submit(Run(RunFolder(folder)), client, progress=fail)
+            submit(Run(RunFolder(folder)), client, sleep=fail)
     plain = "".join(traceback.format_exception(caught.value))
     detailed = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
 

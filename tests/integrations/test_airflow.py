@@ -290,5 +290,6 @@ def test_what_is_stored_of_a_trigger_makes_it_again_and_holds_no_secret() -> Non
         "marketo_conn_id": "marketo_default",
         "batch_ids": [1001, 1002],
         "poll_seconds": [0.1, 1],
+        "import_object": "leads",
     }
     assert import_string(path)(**arguments).serialize() == (path, arguments)

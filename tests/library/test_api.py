@@ -142,6 +142,49 @@ def use_everything(sandbox: prep.Sandbox) -> None:
         prep.purge(prep.submit(lost, client))
 
 
+def test_progress_is_told_of_every_stage_in_rows_shares_and_jobs(sandbox: prep.Sandbox) -> None:
+    told: list[prep.Advance] = []
+    run = prep.clean("leads.csv", "out", progress=told.append)
+    assert [(advance.stage, advance.rows) for advance in told] == [("read", 0), ("validate", 4), ("write", 2)]
+    assert told[-1].share == 1
+    told.clear()
+    prep.submit(run, connect(sandbox), progress=told.append)
+    assert {advance.stage for advance in told} == {"import"}
+    assert [told[0].rows, told[-1].rows, told[-1].share] == [0, 2, 1]
+    assert [job.state.value for job in told[-1].jobs] == ["reconciled"]
+    assert prep.retry(run, everything=True, progress=told.append).counts["read"] == 1
+    assert told[-1].stage == "validate", "the row was rejected again"
+
+
+def test_a_listener_that_fails_harms_nothing_and_is_told_no_more(sandbox: prep.Sandbox) -> None:
+    calls = []
+
+    def fail(advance: prep.Advance) -> None:
+        calls.append(advance.stage)
+        raise ZeroDivisionError
+
+    told = "progress raised ZeroDivisionError and is told no more; the run goes on"
+    with pytest.warns(RuntimeWarning, match=told) as cleaning:
+        run = prep.clean("leads.csv", "out", progress=fail)
+    with pytest.warns(RuntimeWarning, match=told) as sending:
+        outcome = prep.submit(run, connect(sandbox), progress=fail)
+    assert (calls, len(cleaning), len(sending)) == (["read", "import"], 1, 1)
+    assert outcome.counts["imported"] == 2
+
+
+def test_an_interruption_from_a_listener_passes_and_the_same_call_carries_on(sandbox: prep.Sandbox) -> None:
+    def stop(_: prep.Advance) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prep.clean("leads.csv", "out", progress=stop)
+    run = prep.clean("leads.csv", "out")
+    with pytest.raises(KeyboardInterrupt):
+        prep.submit(run, connect(sandbox), progress=stop)
+    assert prep.submit(run, connect(sandbox)).counts["imported"] == 2
+    assert len(sandbox.jobs()) == 1
+
+
 def test_several_runs_at_once_each_in_a_thread_of_its_own(here: Path, sandbox: prep.Sandbox) -> None:
     def work(number: int) -> prep.Run:
         source = here / f"{number}.csv"

@@ -173,7 +173,12 @@ class _SendingOperator(_RunOperator):
             )
         if self.wait and self.deferrable and run.report["state"] in {"submitting", "waiting"}:
             self.defer(
-                trigger=MarketoJobsTrigger(self.marketo_conn_id, _waiting(run), self.poll_seconds),
+                trigger=MarketoJobsTrigger(
+                    self.marketo_conn_id,
+                    _waiting(run),
+                    self.poll_seconds,
+                    run.folder.manifest().settings["object"],
+                ),
                 method_name="execute_complete",
                 timeout=None if self.timeout_seconds is None else timedelta(seconds=self.timeout_seconds),
             )

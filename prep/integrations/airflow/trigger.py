@@ -10,6 +10,7 @@ from prep.errors import MarketoError
 from prep.integrations.airflow.hook import MarketoHook
 from prep.limits import JOBS_RUNNING
 from prep.model import JobStatus
+from prep.objects import LEADS, parse_object
 
 _FINISHED: Final = frozenset({JobStatus.COMPLETE, JobStatus.FAILED})
 _PAUSE_GROWTH: Final = 1.25
@@ -26,15 +27,21 @@ class MarketoJobsTrigger(BaseTrigger):
         batch_ids: The jobs, oldest first. Marketo works on two at a time, so only two are asked about. With
             none the trigger fires after one pause: the queue was full of others' jobs.
         poll_seconds: Shortest and longest pause between two looks; by default 5 and 30, less with a sandbox.
+        import_object: What the rows become, as `--object` says it.
     """
 
     def __init__(
-        self, marketo_conn_id: str, batch_ids: list[int], poll_seconds: tuple[float, float] | None = None
+        self,
+        marketo_conn_id: str,
+        batch_ids: list[int],
+        poll_seconds: tuple[float, float] | None = None,
+        import_object: str = str(LEADS),
     ) -> None:
         super().__init__()
         self.marketo_conn_id = marketo_conn_id
         self.batch_ids = list(batch_ids)
         self.poll_seconds = poll_seconds
+        self.import_object = import_object
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """What it takes to make the trigger again elsewhere; no secret is in it."""
@@ -44,6 +51,7 @@ class MarketoJobsTrigger(BaseTrigger):
                 "marketo_conn_id": self.marketo_conn_id,
                 "batch_ids": self.batch_ids,
                 "poll_seconds": list(self.poll_seconds) if self.poll_seconds else None,
+                "import_object": self.import_object,
             },
         )
 
@@ -58,14 +66,14 @@ class MarketoJobsTrigger(BaseTrigger):
         yield TriggerEvent({"jobs": states, "error": error})
 
     async def _wait(self, states: dict[str, str]) -> None:
-        waiting = list(self.batch_ids)
+        waiting, of = list(self.batch_ids), parse_object(self.import_object)
         with await MarketoHook(self.marketo_conn_id).aget_conn() as client:
             shortest, longest = self.poll_seconds or client.poll_seconds
             pause = shortest
             await asyncio.sleep(pause)
             while waiting:
                 for batch_id in waiting[:JOBS_RUNNING]:
-                    record = await asyncio.to_thread(client.job, batch_id)
+                    record = await asyncio.to_thread(client.job, batch_id, of)
                     states[str(batch_id)] = str(record.status)
                 still = [batch_id for batch_id in waiting if states.get(str(batch_id)) not in _FINISHED]
                 pause = min(pause * _PAUSE_GROWTH, longest) if still == waiting else shortest
