@@ -307,7 +307,7 @@ def preview(
         run: What `clean` returned, or its folder; nothing of it may have been sent.
         client: The instance to ask.
         destination: Where the rows will be sent, as for `submit`; only the instance counts.
-        sample: Ask about so many rows, at equal distances; then there is no way back.
+        sample: Ask about so many rows, spread over all of them; then there is no way back.
         max_calls: API calls that may be made.
         on_ready: Told of the price, and of what deserves a look, right before anybody is looked up;
             whatever it raises stops that.

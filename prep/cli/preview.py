@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--sample",
     type=click.IntRange(1),
     metavar="ROWS",
-    help="Look up so many rows only, at equal distances: an estimate, and no way back.",
+    help="Look up so many rows only, spread over all: an estimate, and no way back.",
 )
 @options.max_calls
 @click.option("--yes", is_flag=True, help="Do not ask before people are looked up.")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from math import gcd
 from typing import Final
 
 import polars as pl
@@ -23,7 +24,7 @@ SOURCE: Final = "_source"
 ROW: Final = "_row"
 ID: Final = "id"
 
-_NUMBER: Final = "_number"
+_GOLDEN_SECTION: Final = 0.618034
 _TOLD_OTHERWISE: Final = "string"
 
 
@@ -174,7 +175,7 @@ def keys_of(batch: tuple[Part, ...]) -> list[str]:
 
 
 def _read_parts(folder: RunFolder, manifest: Manifest, questions: Questions) -> Iterator[Part]:
-    before = 0
+    before, places = 0, _choose(questions)
     for chunk in manifest.results.chunks:
         cells = _read_cells(folder, manifest, chunk)
         key = pl.col(questions.lookup_field)
@@ -192,7 +193,7 @@ def _read_parts(folder: RunFolder, manifest: Manifest, questions: Questions) -> 
             ],
             how="horizontal",
         )
-        yield Part(_sampled(numbered, questions, before), tuple(cells.columns))
+        yield Part(_sampled(numbered, places, before), tuple(cells.columns))
         before += chunk.rows
 
 
@@ -206,15 +207,25 @@ def loosened(key: pl.Expr) -> pl.Expr:
     return key.str.strip_chars().str.to_lowercase()
 
 
-def _sampled(rows: pl.DataFrame, questions: Questions, before: int) -> pl.DataFrame:
-    """The rows of a file that are asked about: all, or some at equal distances."""
-    if questions.sample is None:
+def _sampled(rows: pl.DataFrame, places: pl.Series | None, before: int) -> pl.DataFrame:
+    """The rows of a file that are asked about; `before` stand in the files before it."""
+    if places is None:
         return rows
-    number = pl.col(_NUMBER).cast(pl.UInt64)
-    share = ((number + 1) * questions.sample // questions.rows) > (
-        number * questions.sample // questions.rows
-    )
-    return rows.with_row_index(_NUMBER, offset=before).filter(share).drop(_NUMBER)
+    here = places.filter((places >= before) & (places < before + rows.height)) - before
+    return rows[here]
+
+
+def _choose(questions: Questions) -> pl.Series | None:
+    """Which rows are asked about, counted from 0, ascending; None for all.
+
+    They lie as far apart as steps of the golden section do, so that no rhythm of the file favours some.
+    """
+    if questions.sample is None:
+        return None
+    step = max(1, int(questions.rows * _GOLDEN_SECTION))
+    while gcd(step, questions.rows) != 1:
+        step += 1
+    return (pl.int_range(questions.sample, eager=True) * step % questions.rows).sort()
 
 
 def _read_cells(folder: RunFolder, manifest: Manifest, chunk: Chunk) -> pl.DataFrame:
