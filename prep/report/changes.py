@@ -1,6 +1,7 @@
 """What an import would change, in words: the answer of `prep preview`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +24,50 @@ CHANGES: Final = {
 }
 _NOT_IN_SAMPLE: Final = "not looked up: outside of the sample, or a {lookup_field} that cannot be asked for"
 _SAMPLES: Final = 10
+
+
+@dataclass(frozen=True)
+class PreviewView:
+    """What a preview found, as the page shows it.
+
+    Attributes:
+        when: Whom was asked, and when.
+        outcomes: Rows by what becomes of them: the word, how many, and what it means.
+        fields: Each field that changes, with how many cells in which way; the words are keys of `titles`.
+        titles: Kinds of changes in words.
+        samples: Shapes of values before and after.
+        words: Sentences on blanks, protected fields, and the way back.
+    """
+
+    when: str
+    outcomes: tuple[tuple[str, int, str], ...]
+    fields: Sequence[Mapping[str, Any]]
+    titles: Mapping[str, str]
+    samples: Sequence[Mapping[str, Any]]
+    words: tuple[str, ...]
+
+
+def view_preview(report: Mapping[str, Any], folder: str) -> PreviewView | None:
+    """The preview of a run for its page; None where nobody looked."""
+    preview = report.get("preview")
+    if preview is None:
+        return None
+    return PreviewView(
+        when=f"{name_target(preview)}, {span(preview)}",
+        outcomes=tuple(
+            (outcome.replace("_", " "), count, outcome_meaning(outcome, report))
+            for outcome in Outcome
+            if (count := preview["counts"][outcome])
+        ),
+        fields=preview["fields"],
+        titles={str(change): title for change, title in CHANGES.items()},
+        samples=preview["samples"][:_SAMPLES],
+        words=tuple(
+            line.strip()
+            for line in (*_estimated(preview), *_cautions(preview), *_way_back(report, folder))
+            if line
+        ),
+    )
 
 
 def describe_preview(report: Mapping[str, Any], folder: str) -> list[str]:
@@ -73,7 +118,7 @@ def _outcomes(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{preview['rows']:,} rows in upload files"
     for outcome in Outcome:
         if count := preview["counts"][outcome]:
-            yield f"  {count:>9,}  {outcome:<10}  {outcome_meaning(outcome, report)}"
+            yield f"  {count:>9,}  {outcome.replace('_', ' '):<10}  {outcome_meaning(outcome, report)}"
 
 
 def _fields(preview: Mapping[str, Any]) -> Iterator[str]:
@@ -88,6 +133,11 @@ def _fields(preview: Mapping[str, Any]) -> Iterator[str]:
     for field in fields:
         counts = "".join(f"  {field[change]:>16,}" for change in CHANGES)
         yield f"  {field['field']:<{width}}{counts}" + ("  protected" if field["is_protected"] else "")
+    yield from _cautions(preview)
+
+
+def _cautions(preview: Mapping[str, Any]) -> Iterator[str]:
+    fields = preview["fields"]
     if any(field[Change.BLANK] for field in fields):
         yield "  Whether a blank clears a value is documented nowhere: --blanks omit sends none"
     if touched := [field["field"] for field in fields if field["is_protected"]]:

@@ -29,6 +29,7 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
     """
     counts, typed = report["counts"], _typed(folder)
     yield from _commands_of_sending(report, typed)
+    yield from _commands_of_preview(report, folder)
     is_settled = report["state"] in {"clean", "reconciled"}
     if is_settled and (counts[Fate.REJECTED] or counts[Fate.FAILED]):
         yield Step(f"prep review {typed}", "shows rejected and failed rows on a local page, to repair them")
@@ -70,6 +71,15 @@ def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step
         yield Step(
             f"prep {command}",
             f"sends {_counted(counts[Fate.READY], 'row')} in {_counted(len(report['chunks']), 'file')}",
+        )
+
+
+def _commands_of_preview(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
+    restore = (report.get("preview") or {}).get("restore")
+    if restore and report["state"] != "clean":
+        people = _counted(restore["people"], "person").replace("persons", "people")
+        yield Step(
+            f"prep submit {_typed(f'{folder}/restore')}", f"the way back: {people} as they were before"
         )
 
 

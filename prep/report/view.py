@@ -8,6 +8,7 @@ from typing import Any, Final
 from prep.config import CleanSettings
 from prep.model import Fate, Reason
 from prep.report import words
+from prep.report.changes import PreviewView, view_preview
 from prep.report.flow import NARROW, WIDE, Flow, draw_flow
 from prep.report.steps import ALL_ROWS, Step, next_commands, tables_to_read
 from prep.report.timeline import Course, Timeline, draw_timeline
@@ -150,6 +151,7 @@ class View:
     sum: str
     accounted: int
     read: int
+    preview: PreviewView | None
     commands: tuple[Step, ...]
     tables: tuple[Step, ...]
     reasons: tuple[Bar, ...]
@@ -206,6 +208,7 @@ def make_view(report: Mapping[str, Any], *, folder: str) -> View:
         sum=" + ".join(f"{counts[fate]:,}" for fate in Fate if counts[fate]) or "0",
         accounted=accounted,
         read=counts["read"],
+        preview=view_preview(report, folder),
         commands=tuple(next_commands(report, folder)),
         tables=(*tables_to_read(counts, place), ALL_ROWS),
         reasons=_bars(report["reasons"], "code", "rows", _reason_words),
