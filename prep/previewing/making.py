@@ -172,7 +172,7 @@ def _ask_fields(work: Work) -> tuple[Instance | None, list[Finding]]:
 def _refuse_excess(lookups: int, budget: Budget) -> None:
     if budget.calls + lookups > budget.most:
         raise SettingsError(
-            f"{lookups:,} look-ups are to be made, and --max-calls allows {budget.most:,} API calls",
+            f"look-ups still to be made: {lookups:,}; API calls that --max-calls allows: {budget.most:,}",
             code="max_calls",
             hint=f"Allow them with --max-calls {budget.calls + lookups}, or ask about some rows with "
             "--sample 1000, which gives an estimate and no way back.",

@@ -109,7 +109,7 @@ def test_a_preview_that_needs_too_many_calls_asks_nobody(tmp_path: Path, filled:
     run = cleaned(tmp_path, ROWS)
     with pytest.raises(SettingsError) as caught:
         prep.preview(run, client_of(filled), max_calls=9)
-    assert caught.value.message == "7 look-ups are to be made, and --max-calls allows 9 API calls"
+    assert caught.value.message == "look-ups still to be made: 7; API calls that --max-calls allows: 9"
     assert caught.value.hint == (
         "Allow them with --max-calls 10, or ask about some rows with --sample 1000, which gives an estimate "
         "and no way back."
