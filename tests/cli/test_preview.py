@@ -97,8 +97,8 @@ def test_the_price_is_said_first(run: str, prep: Prep, marketo: Sandbox) -> None
     host = marketo.url.removeprefix("http://")
     assert ended.code == 0
     assert ended.err == (
-        f"Looking up 2 rows in {host}: about 1 API call, at least 0 s; 0.0 % of the 50,000 that are left today "
-        "if the quota is the usual 50,000\n"
+        f"Looking up 2 rows in {host}: about 1 API call, at least 0 s; 0.0 % of the 50,000 that are left "
+        "today if the quota is the usual 50,000\n"
     )
     assert "An estimate: 2 of 4 rows were looked up" in ended.out
     assert "No way back was made: a sample does not know everybody who would change" in ended.out
