@@ -52,7 +52,7 @@ class MarketoHook(BaseHook):
                 usage = client.usage()
                 return True, f"{client.host}: credentials accepted, {usage.calls:,} API calls used today"
         except PrepError as error:
-            return False, " ".join(filter(None, (f"{error.message}.", error.hint)))
+            return False, f"{error.message} ({error.code})"
 
 
 def connect(connection: Any) -> Marketo:
