@@ -39,6 +39,7 @@ class _Bytes(io.BytesIO):
     """Stands for an opened file."""
 
     sha256 = "digest"
+    share = 1.0
 
 
 class _Content:
