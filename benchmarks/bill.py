@@ -52,7 +52,7 @@ _REST: Final = "everything else"
 def main() -> int:
     """Clean the file under the eyes of a clerk and print the bill."""
     options = files_parser("python -m benchmarks.bill", __doc__).parse_args()
-    leads = make_leads(options)
+    leads = make_leads(options.rows, options.seed, options.data)
     os.environ["POLARS_MAX_THREADS"] = "1"
     futures.ThreadPoolExecutor = _AtOnce  # type: ignore[misc, assignment]
     clerk = _Clerk()

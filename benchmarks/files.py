@@ -33,13 +33,13 @@ def _cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leadprep-benchmarks"
 
 
-def make_leads(options: argparse.Namespace) -> Path:
-    """The file that the options name, made in a process of its own: the one that measures must stay small."""
-    options.data.mkdir(parents=True, exist_ok=True)
+def make_leads(rows: int, seed: int, folder: Path) -> Path:
+    """The file of this many rows, made in a process of its own: the one that measures must stay small."""
+    folder.mkdir(parents=True, exist_ok=True)
     generator = hashlib.sha256(Path(__file__).with_name("data.py").read_bytes()).hexdigest()[:8]
-    path: Path = options.data / f"leads-{options.rows}-{options.seed}-{generator}.csv"
+    path = folder / f"leads-{rows}-{seed}-{generator}.csv"
     if not path.exists():
         sys.stderr.write(f"making {path}\n")
         making = [sys.executable, "-m", "benchmarks.data", str(path)]
-        subprocess.run([*making, "--rows", str(options.rows), "--seed", str(options.seed)], check=True)
+        subprocess.run([*making, "--rows", str(rows), "--seed", str(seed)], check=True)
     return path
