@@ -110,6 +110,7 @@ CUSTOM_OBJECTS: Final = (
             Field("make", "Make", "string", 255),
             Field("model", "Model", "string", 255),
             Field("year", "Year", "integer"),
+            Field("price", "Price", "currency"),
             Field("boughtOn", "Bought On", "date"),
         ),
         ("vin",),

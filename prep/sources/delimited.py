@@ -21,10 +21,15 @@ from prep.sources.records import Dialect, Layout, with_line_feeds
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 """Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
 _BLOCKS_IN_BATCH: Final = 8
-_THREADS: Final = min(pl.thread_pool_size(), 4)
+_MOST_THREADS: Final = 4
 
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+def _threads() -> int:
+    """How many blocks are parsed at a time. Asking polars starts its threads, so importing this must not."""
+    return min(pl.thread_pool_size(), _MOST_THREADS)
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class DelimitedReader:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
             with ahead(_pieces(text_file, block_bytes)) as pieces:
-                for piece, parsed in side_by_side(self._parse, pieces, _THREADS):
+                for piece, parsed in side_by_side(self._parse, pieces, _threads()):
                     text = pending + piece.lines if pending else piece.lines
                     known = None if pending else parsed
                     if text or piece.final:

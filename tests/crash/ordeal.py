@@ -14,7 +14,9 @@ from prep.pipeline import Run, settle
 from prep.report import read_jobs
 from prep.sandbox import Sandbox
 from tests.crash.journal import (
+    LEADS,
     ROWS_OF_A_CHUNK,
+    Subject,
     Verdict,
     batches_of,
     clean_leads,
@@ -75,10 +77,10 @@ def workshop() -> Iterator[Path]:
         yield Path(name)
 
 
-def make_template(folder: Path) -> Path:
-    """Clean twelve chunks, of which every fourth has rows that fail and rows that are warned."""
-    source = write_leads(folder / "leads.csv", CHUNKS, troubled=lambda chunk: chunk % 4 == 0)
-    run = clean_leads(source, folder / "template")
+def make_template(folder: Path, subject: Subject = LEADS) -> Path:
+    """Clean twelve chunks, every fourth with rows that fail and, if that can be, with warnings."""
+    source = write_leads(folder / "rows.csv", CHUNKS, troubled=lambda chunk: chunk % 4 == 0, subject=subject)
+    run = clean_leads(source, folder / "template", subject=subject)
     assert len(run.report["chunks"]) == CHUNKS
     return run.path
 

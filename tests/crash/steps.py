@@ -112,5 +112,7 @@ class Steps:
 
 def _name(call: Any) -> str:
     last = str(call.path).rpartition("/")[2]
-    kind = {"leads.json": "upload", "token": "token"}.get(last, last.removesuffix(".json"))
+    kind = {"leads.json": "upload", "import.json": "upload", "token": "token"}.get(
+        last, last.removesuffix(".json")
+    )
     return "status" if kind.isdecimal() else kind

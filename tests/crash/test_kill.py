@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.journal import MEMBERS, SERVICES
 from tests.crash.ordeal import Death, Story, endure, make_template, workshop
 from tests.crash.victims import ANY_MOMENT
 
@@ -65,3 +66,17 @@ def test_a_chunk_is_unknown_if_prep_dies_between_intent_and_batch_id(
 
     assert moment in story.kills[0]
     assert (story.declared, story.landed) == (declared, landed)
+
+
+@pytest.fixture(scope="module", params=[MEMBERS, SERVICES], ids=lambda subject: subject.name)
+def other_template(request: pytest.FixtureRequest) -> Iterator[Path]:
+    with workshop() as folder:
+        yield make_template(folder, request.param)
+
+
+@pytest.mark.parametrize("moment", ["upload: half of a block left", "upload: the reply was read"])
+def test_members_and_records_are_as_safe_as_leads(other_template: Path, moment: str) -> None:
+    story = _endure(other_template, Death(moment), Death(60), with_batch_ids=True)
+
+    assert story.declared >= 1
+    assert story.kills

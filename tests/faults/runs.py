@@ -16,7 +16,16 @@ from prep.model import Job, JobState
 from prep.pipeline import Run, settle, submit
 from prep.report import read_jobs
 from prep.sandbox import Behaviour, Fault, Sandbox
-from tests.crash.journal import Verdict, batches_of, clean_leads, judge, prepare_instance, write_leads
+from tests.crash.journal import (
+    LEADS,
+    Subject,
+    Verdict,
+    batches_of,
+    clean_leads,
+    judge,
+    prepare_instance,
+    write_leads,
+)
 
 FORMATS = ("csv", "tsv", "ssv")
 
@@ -94,18 +103,22 @@ def sending(
     faults: Sequence[Fault] = (),
     behaviour: Behaviour | None = None,
     job_seconds: float = 4,
+    subject: Subject = LEADS,
 ) -> Iterator[Attempt]:
     """A copy of a cleaned run, and a sandbox in which time passes only in pauses."""
     shutil.copytree(template, folder)
     try:
         with Sandbox(time_scale=0, job_seconds=job_seconds, faults=faults, behaviour=behaviour) as sandbox:
-            prepare_instance(sandbox)
+            prepare_instance(sandbox, subject, chunks=2)
             yield Attempt(Run(RunFolder(folder)), sandbox)
     finally:
         shutil.rmtree(folder)
 
 
-def make_templates(folder: Path) -> dict[str, Path]:
+def make_templates(folder: Path, subject: Subject = LEADS) -> dict[str, Path]:
     """Clean two chunks in each format; only the first has rows that fail or are warned."""
-    source = write_leads(folder / "leads.csv", 2, troubled=lambda chunk: chunk == 0)
-    return {kind: clean_leads(source, folder / kind, file_format=kind).path for kind in FORMATS}
+    folder.mkdir(exist_ok=True)
+    source = write_leads(folder / "rows.csv", 2, troubled=lambda chunk: chunk == 0, subject=subject)
+    return {
+        kind: clean_leads(source, folder / kind, file_format=kind, subject=subject).path for kind in FORMATS
+    }
