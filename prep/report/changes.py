@@ -64,7 +64,12 @@ def view_preview(report: Mapping[str, Any], folder: str) -> PreviewView | None:
         samples=preview["samples"][:_SAMPLES],
         words=tuple(
             line.strip()
-            for line in (*_estimated(preview), *_cautions(preview), *_way_back(report, folder))
+            for line in (
+                *_estimated(preview),
+                *_cautions(preview),
+                *(_table(preview, folder) if preview["fields"] else ()),
+                *_way_back(report, folder),
+            )
             if line
         ),
     )
@@ -155,9 +160,13 @@ def _samples(preview: Mapping[str, Any], folder: str) -> Iterator[str]:
         yield f"  {sample['field']}: {before} → {after}"
     if len(samples) > _SAMPLES:
         yield f"  … and {len(samples) - _SAMPLES} more, in report.json"
+    yield from _table(preview, folder)
+
+
+def _table(preview: Mapping[str, Any], folder: str) -> Iterator[str]:
     found, lines = (preview["differences"][name] for name in ("found", "lines"))
-    all_of = "every one" if lines >= found else f"the first {lines:,} of {found:,}"
-    yield f"  {folder}/preview.csv has {all_of} with its values"
+    some = "every difference" if lines >= found else f"the first {lines:,} of {found:,} differences"
+    yield f"  {folder}/preview.csv has {some} with its values"
 
 
 def _way_back(report: Mapping[str, Any], folder: str) -> Iterator[str]:

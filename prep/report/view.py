@@ -468,7 +468,8 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield f"Time to {stage}", f"{seconds} s"
     yield "Run", report["run_id"]
     if report["parent_run_id"]:
-        yield "Tries again rows of", report["parent_run_id"]
+        what = "Puts back what changes" if report.get("is_restore") else "Tries again rows of"
+        yield what, report["parent_run_id"]
     yield "Schema fingerprint", report["schema"]["fingerprint"]
 
 

@@ -55,7 +55,7 @@ Shapes of such values, before and after
   firstName: aaa → (blank)
   company: aaaaaa aaaaaa → aaaaaa aaaaaa aaa
   unsubscribed: (blank) → aaaaa
-  leads.prep/preview.csv has every one with its values
+  leads.prep/preview.csv has every difference with its values
 
 The way back: leads.prep/restore has 4 people in 3 files, as of now
   prep submit leads.prep/restore  puts them back after the import
