@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prep.model import Advance, Convention, Exchange, Fate, Job, Reason
     from prep.pipeline import clean, prepare, preview, purge, read, reconcile, retry, settle, submit
     from prep.preflight import Finding
+    from prep.previewing.questions import Estimate
     from prep.runs import Run
     from prep.sandbox import Sandbox
     from prep.schema import Field, Schema, load_schema
@@ -38,6 +39,7 @@ _HOMES: Final = {
     "CleanSettings": "prep.config",
     "Convention": "prep.model",
     "Destination": "prep.config",
+    "Estimate": "prep.previewing.questions",
     "Exchange": "prep.model",
     "Fate": "prep.model",
     "Field": "prep.schema",
@@ -80,6 +82,7 @@ __all__ = [
     "CleanSettings",
     "Convention",
     "Destination",
+    "Estimate",
     "Exchange",
     "Fate",
     "Field",

@@ -131,6 +131,21 @@ def test_a_used_up_quota_is_told_with_the_command_that_carries_on(
         assert prep("preview", run, "--sample", "3", "-q").code == 0
 
 
+def test_whoever_interrupts_it_is_told_how_to_carry_on(
+    run: str, prep: Prep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("prep.previewing.asking.Lookups.ask", interrupt)
+        assert prep("preview", run, "--sandbox").error == (
+            130,
+            "Interrupted. prep preview leads.prep carries on.\n",
+        )
+    assert prep("preview", run, "--sandbox", "-q").code == 0
+
+
 def test_a_run_that_was_sent_is_refused(run: str, prep: Prep) -> None:
     prep("submit", run, "--sandbox", "-q")
     assert prep("preview", run, "--sandbox").error == (

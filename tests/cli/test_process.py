@@ -211,6 +211,26 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
     assert "[y/N]" not in terminal.shown
 
 
+def test_the_question_before_anybody_is_looked_up(prep: Prep, here: Path, marketo: Sandbox) -> None:
+    written(here / "l.csv", CLEAN)
+    prep("clean", "l.csv")
+    host = marketo.url.removeprefix("http://")
+
+    with on_terminal("preview", "l.prep") as terminal:
+        terminal.read_until(f"Look up 2 rows in {host}? [y/N]: ")
+        terminal.type("n\n")
+        assert terminal.end() == 130
+    assert f"Looking up 2 rows in {host}: about 1 API call, at least 0 s; 0.0 %" in terminal.shown
+    assert "Nobody was looked up; prep submit l.prep sends without a preview." in terminal.shown
+    assert "/rest/v1/leads.json" not in {request.path for request in marketo.requests()}
+    assert not (here / "l.prep/preview.csv").exists()
+
+    with on_terminal("preview", "l.prep", "--yes") as terminal:
+        assert terminal.end() == 0
+    assert "[y/N]" not in terminal.shown
+    assert "2  created" in terminal.shown
+
+
 def test_the_question_before_a_run_is_purged(prep: Prep, here: Path) -> None:
     written(here / "l.csv", CLEAN)
     prep("run", "l.csv", "--sandbox")
