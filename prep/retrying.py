@@ -188,11 +188,11 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
         return manifest
     settings = CleanSettings.from_json(manifest.settings)
     settings = replace(settings, maps={**settings.maps, **maps})
-    headings = [
-        TableSource(record.path, record.reading, record.columns, pieces=lambda: iter(()))
-        for record in manifest.sources
-    ]
-    plan = map_sources(headings, load_schema(manifest.schema["origin"]), settings)
+    headings = {
+        record.columns: TableSource(record.path, record.reading, record.columns, pieces=lambda: iter(()))
+        for record in reversed(manifest.sources)
+    }  # of sources with the same columns the first one speaks for all
+    plan = map_sources([*reversed(headings.values())], load_schema(manifest.schema["origin"]), settings)
     refuse_problems(plan.problems)
     mapped = {(column.header, column.field) for column in plan.columns if column.is_used}
     return replace(

@@ -123,6 +123,16 @@ def test_every_chunk_is_imported_once_and_handed_on(run: Run) -> None:
     assert run.calls["failures"] == run.calls["warnings"] == 1, "files are fetched where rows are counted"
 
 
+def test_rows_that_marketo_is_done_with_are_told_while_it_is_at_work(tmp_path: Path) -> None:
+    with _running(tmp_path, job_seconds=60) as run:
+        run.plan("\n".join(["email", *(f"lead{number}@example.com" for number in range(99)), ""]).encode())
+        told: list[tuple[str, int | None]] = []
+        assert run.go(on_progress=lambda jobs: told.append((str(jobs[0].state), jobs[0].processed)))
+    at_work = [processed or 0 for state, processed in told if state == "importing"]
+    assert at_work == sorted(at_work)
+    assert len(set(at_work)) > 1
+
+
 @pytest.mark.parametrize("job_seconds", [20, 60, 300])
 def test_forty_chunks_take_hardly_longer_than_marketo_itself(tmp_path: Path, job_seconds: int) -> None:
     with _running(tmp_path, job_seconds=job_seconds) as run:

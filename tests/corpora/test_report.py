@@ -1,34 +1,15 @@
 """Naughty strings as header, cell and name of a file: on the page they are text."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import prep
 from prep.report.page import render_page
-from tests.report.samples import dom, sample_report
+from tests.payloads import naughty
+from tests.report.samples import dom, report_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-def _strings(corpora: Path) -> list[str]:
-    naughty = json.loads((corpora / "blns" / "blns.json").read_text(encoding="utf-8"))
-    files = sorted(path for path in (corpora / "csv-injection" / "Intruder").rglob("*") if path.is_file())
-    lists = [file.read_text(encoding="utf-8", errors="replace").splitlines() for file in files]
-    return [text for text in [*naughty, *(line for lines in lists for line in lines)] if text.strip()]
-
-
-def _report_of(strings: list[str]) -> dict[str, Any]:
-    """A report in which each string stands wherever a source can put one."""
-    report = sample_report()
-    (source,), (reason, *_) = report["sources"], report["reasons"]
-    return report | {
-        "sources": [{**source, "path": text, "sheet": text, "notes": [text]} for text in strings],
-        "mapping": [{"source": text, "field": "email", "how": "map"} for text in strings],
-        "reasons": [{**reason, "shapes": [text]} for text in strings],
-        "settings": {"set": {str(place): text for place, text in enumerate(strings)}},
-    }
 
 
 def _made_of(browser: "Browser", html: str, file: Path) -> tuple[list[Any], list[str]]:
@@ -46,12 +27,12 @@ def _made_of(browser: "Browser", html: str, file: Path) -> tuple[list[Any], list
 
 
 def test_naughty_strings_stay_text(corpora: Path, browser: "Browser", tmp_path: Path) -> None:
-    strings = _strings(corpora)
+    strings = naughty(corpora)
     assert len(strings) > 500
-    plain = render_page(_report_of([f"text {place}" for place in range(len(strings))]), folder="plain")
-    naughty = render_page(_report_of(strings), folder="plain")
+    plain = render_page(report_of([f"text {place}" for place in range(len(strings))]), folder="plain")
+    hostile = render_page(report_of(strings), folder="plain")
     expected, _ = _made_of(browser, plain, tmp_path / "plain.html")
-    found, said = _made_of(browser, naughty, tmp_path / "naughty.html")
+    found, said = _made_of(browser, hostile, tmp_path / "naughty.html")
     assert found == expected
     assert said == []
 
@@ -59,7 +40,7 @@ def test_naughty_strings_stay_text(corpora: Path, browser: "Browser", tmp_path: 
 def test_a_run_over_naughty_cells_headers_and_file_names(
     corpora: Path, browser: "Browser", tmp_path: Path
 ) -> None:
-    strings = [text for text in _strings(corpora) if "\x00" not in text]
+    strings = [text for text in naughty(corpora) if "\x00" not in text]
     cells = [text.replace('"', '""') for text in strings]
     headers = ",".join(f'"{text}"' for text in dict.fromkeys(cells[:60]))
     name = "<img src=x onerror=alert(1)>' \" {{7*7}}.csv"

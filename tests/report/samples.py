@@ -108,6 +108,18 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
     }
 
 
+def report_of(texts: list[str]) -> dict[str, Any]:
+    """A report in which each text stands wherever a source can put one."""
+    report = sample_report()
+    (source,), (reason, *_) = report["sources"], report["reasons"]
+    return report | {
+        "sources": [{**source, "path": text, "sheet": text, "notes": [text]} for text in texts],
+        "mapping": [{"source": text, "field": "email", "how": "map"} for text in texts],
+        "reasons": [{**reason, "shapes": [text]} for text in texts],
+        "settings": {"set": {str(place): text for place, text in enumerate(texts)}},
+    }
+
+
 def in_state(state: str, **counts: int) -> dict[str, Any]:
     fates = dict.fromkeys(map(str, Fate), 0) | counts
     return sample_report(state=state, counts={"read": sum(fates.values()), **fates}, error=None, assumed=0)

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from prep.report.page import render_page
-from tests.report.samples import STATES, dom, sample_report
+from tests.payloads import XSS
+from tests.report.samples import STATES, dom, report_of, sample_report
 from tests.report.test_page import HOSTILE
 
 LONG = "Partner list, trade fair (final version 3)" + "x" * 300
@@ -104,6 +105,15 @@ def test_hostile_text_makes_no_element_and_no_attribute(browser: Browser, tmp_pa
     with _shown(browser, render_page(sample_report(), folder="plain"), tmp_path) as (page, _):
         benign = dom(page)
     with _shown(browser, render_page(sample_report(text), folder=text), tmp_path) as (page, said):
+        assert dom(page) == benign
+        assert said == []
+
+
+def test_payloads_make_no_element_and_no_attribute(browser: Browser, tmp_path: Path) -> None:
+    plain = [f"text {number}" for number in range(len(XSS))]
+    with _shown(browser, render_page(report_of(plain), folder="plain"), tmp_path) as (page, _):
+        benign = dom(page)
+    with _shown(browser, render_page(report_of(XSS), folder="plain"), tmp_path) as (page, said):
         assert dom(page) == benign
         assert said == []
 

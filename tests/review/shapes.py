@@ -1,5 +1,6 @@
 """Pages of runs in a browser, and what they are made of."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,12 @@ _GENERATED = (
     *("aria-label=Show Page", "title=Show Page", "data-page="),
 )
 """Attributes that differ from page to page."""
+
+_LONGEST_NAME = 255
+_PATIENCE_MS = 30_000
+_LIKE_A_FIELD = "Job Titlee"
+_FREE = 2
+"""A column that a text names and no field has."""
 
 
 @contextmanager
@@ -48,7 +55,7 @@ def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tupl
     """
     quoted = [f'"{text.replace(chr(34), chr(34) * 2)}"' for text in texts]
     headers = [f"H{number} {text[1:-1]}" for number, text in enumerate(quoted[:20])]
-    headers += ["Job Titlee"]  # is like a field
+    headers += [_LIKE_A_FIELD]
     lines = [",".join(["email", "Do Not Call", *(f'"{header}"' for header in headers)])]
     lines += [
         '"ana@gmial,com",ture',
@@ -87,17 +94,47 @@ def made_of(browser: Browser, texts: Sequence[str], name: str) -> tuple[set[tupl
         return found | _shapes_of_mapping(page), [text for text in said if "409" not in text]
 
 
+def made_of_names(
+    browser: Browser, headers: Sequence[str], names: Sequence[str], folder: str
+) -> tuple[set[tuple[str, ...]], list[str]]:
+    """Every kind of element of the page of a run whose headers, and whose sources' names, are texts.
+
+    Names that no file can have, or that are like another one, are left out.
+
+    Returns:
+        As `made_of`.
+    """
+    Path(folder).mkdir()
+    quoted = [f'"{text.replace(chr(34), chr(34) * 2)}"' for text in dict.fromkeys([*headers, _LIKE_A_FIELD])]
+    widest = Path(folder) / "widest.csv"
+    widest.write_text(f"email,{','.join(quoted)}\nnobody{',x' * len(quoted)}\n", encoding="utf-8")
+    paths = [widest]
+    for text in names:
+        path = Path(folder) / f"{text.replace('/', chr(0x2215))}.csv"
+        if len(os.fsencode(path.name)) <= _LONGEST_NAME and not path.exists():
+            path.write_text(f"email\nperson{len(paths)}@example.com\n", encoding="utf-8")
+            paths.append(path)
+    run = prep.clean(paths, f"{folder}.prep", unknown="drop", header_line=1, encoding="utf-8", delimiter=",")
+    with opened(browser, run.path) as (page, said):
+        page.locator("#state").select_option("")
+        expect(page.locator("#rows-title")).to_have_text("1 row shown")
+        shown = page.locator("#remap").text_content() or ""
+        assert all(path.name[:12] in shown for path in paths if "'" not in path.name)
+        return _shapes(page) | _shapes_of_mapping(page), [text for text in said if "409" not in text]
+
+
 def _shapes_of_mapping(page: Page) -> set[tuple[str, ...]]:
     """What is shown when a column that is called by a text becomes a field, one that is taken and one not."""
     page.locator("#mapping-title").click()
-    choice = page.get_by_label("H0", exact=False).locator("visible=true").last
+    choice = page.locator("#mapping select").nth(_FREE)
+    choice.focus()
     choice.select_option(label="email · Email Address")
     page.locator("#map-apply").click()
-    expect(page.locator("#map-error")).to_contain_text("maps to 'email'")
+    expect(page.locator("#map-error")).to_contain_text("maps to 'email'", timeout=_PATIENCE_MS)
     found = _shapes(page)
     choice.select_option(label="title · Job Title")
     page.locator("#map-apply").click()
-    expect(page.locator("#map-reset")).to_be_enabled()
+    expect(page.locator("#map-reset")).to_be_enabled(timeout=_PATIENCE_MS)
     return found | _shapes(page)
 
 

@@ -8,10 +8,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import prep
 from prep.pipeline import Run
+from tests.payloads import XSS
 from tests.report.test_browser import FAINT
 from tests.report.test_page import HOSTILE
 
-from .shapes import made_of, opened
+from .shapes import made_of, made_of_names, opened
 
 EMAIL, FIRST, CALL = "c0", "c1", "c2"
 
@@ -125,9 +126,18 @@ def test_the_page_fits_and_can_be_read(browser: Browser, run: Run, scheme: str) 
 
 
 def test_hostile_text_makes_no_element_and_no_attribute(browser: Browser, run: Run) -> None:
-    texts = [text for text in HOSTILE if text.isprintable()]
+    texts = [text for text in [*HOSTILE, *XSS] if text.isprintable()]
     benign, _ = made_of(browser, [f"text {number}" for number in range(len(texts))], "plain")
     found, said = made_of(browser, texts, "hostile<b onload='alert(1)'>&amp;")
+    assert found - benign == set()
+    assert said == []
+
+
+def test_hostile_headers_and_file_names_make_no_element_and_no_attribute(browser: Browser, run: Run) -> None:
+    texts = [text for text in [*HOSTILE, *XSS] if text.isprintable()]
+    plain = [f"text {number}" for number in range(len(texts))]
+    benign, _ = made_of_names(browser, plain, plain, "plain")
+    found, said = made_of_names(browser, texts, texts, "hostile")
     assert found - benign == set()
     assert said == []
 
@@ -151,6 +161,7 @@ def test_a_column_is_given_to_another_field(
         expect(page.locator("#map-apply")).to_be_disabled()
         expect(page.locator("#elsewhere")).to_contain_text("1 row of this run is not on this page and keeps")
 
+        page.get_by_label("Q7", exact=True).focus()
         page.get_by_label("Q7", exact=True).select_option("numberOfEmployees · Num Employees")
         page.locator("#map-apply").click()
         expect(page.locator("#map-error")).to_have_text(

@@ -1,6 +1,9 @@
 """The run folder that cleaning makes, byte for byte, and when it is made anew."""
 
+import gzip
 import json
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +12,7 @@ import pytest
 from prep import cleaning
 from prep.config import CleanOptions, Destination
 from prep.errors import FolderError, HeaderError, SourceError
+from prep.model import Advance
 from prep.pipeline import Run, clean, prepare, resume_cleaning
 from prep.sources.files import digest
 
@@ -285,3 +289,56 @@ def test_an_interrupted_clean_can_be_resumed_from_its_folder(
     assert resumed.rows.equals(whole.rows)
     for name in ("chunks/leads-0001.csv", "rejected.csv", "duplicates.csv"):
         assert read_bytes(resumed, name) == read_bytes(whole, name)
+
+
+def _table(rows: int) -> str:
+    return "email\n" + "".join(f"person{number}@example.com\n" for number in range(rows))
+
+
+def _gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(_table(3).encode()))
+
+
+def _zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", _table(3))
+
+
+def _workbook(path: Path) -> None:
+    pl.DataFrame({"email": [f"person{number}@example.com" for number in range(3)]}).write_excel(path)
+
+
+WRITERS: dict[str, tuple[Callable[[Path], object], float | None]] = {
+    "l.csv": (lambda path: path.write_text(_table(3)), 1.0),
+    "l.csv.gz": (_gzip, 1.0),
+    "l.zip": (_zip, None),  # nobody has counted what is in it
+    "l.ndjson": (lambda path: path.write_text('{"email": "ana@example.com"}\n' * 3), 1.0),
+    "l.xlsx": (_workbook, 1.0),
+    "l.parquet": (lambda path: pl.DataFrame({"email": ["a@example.com"] * 3}).write_parquet(path), None),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_progress_tells_rows_and_the_share_of_the_bytes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write, share = WRITERS[name]
+    write(Path(name))
+    told: list[Advance] = []
+    run = clean(name, "out.prep", progress=told.append)
+    ready = run.counts["ready"]
+    assert told == [Advance("read"), Advance("validate", 3, share), Advance("write", ready, 1.0)]
+
+
+def test_several_sources_count_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("email\n" + "a@example.com\n" * 10)
+    Path("b.csv").write_text("email\n" + "b@example.com\n" * 31)
+    whole = Path("a.csv").stat().st_size + Path("b.csv").stat().st_size
+    told: list[Advance] = []
+    clean(["a.csv", "b.csv"], progress=told.append)
+    assert [(one.rows, one.share) for one in told if one.stage == "validate"] == [
+        (10, Path("a.csv").stat().st_size / whole),
+        (41, 1.0),
+    ]

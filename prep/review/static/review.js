@@ -193,7 +193,12 @@ function fieldChoice(column, index) {
   const likely = column.likely.filter(name => name !== column.field && mapping.fields.some(one => one.name === name));
   select.append(none, ...(column.field ? [option(column.field)] : []));
   if (likely.length) select.append(group("Likely", likely));
-  select.append(group("All fields", mapping.fields.map(one => one.name).filter(name => name !== column.field)));
+  const fill = () => {  // a column has as many choices as there are fields: made when they are wanted
+    if (select.dataset.full) return;
+    select.dataset.full = "yes";
+    select.append(group("All fields", mapping.fields.map(one => one.name).filter(name => name !== column.field)));
+  };
+  for (const event of ["pointerdown", "focus"]) select.addEventListener(event, fill);
   select.selectedIndex = column.field ? 1 : 0;
   select.addEventListener("change", tellChosen);
   return select;
