@@ -77,7 +77,7 @@ class Board:
         whole = sum(chunk["bytes"] for chunk in chunks.values())
         rows = sum(chunk["rows"] for chunk in chunks.values())
         done = sum(rows_done(job, chunks[job.chunk]["rows"]) for job in jobs)
-        self._show("upload", sent / whole, f"{_megabytes(sent)} of {_megabytes(whole)} MB")
+        self._show("upload", sent / whole, _bytes(sent, whole))
         self._show("import", done / rows, f"{done:,} of {_counted(rows, 'row')}")
         self._jobs = tuple(_describe_jobs(jobs, chunks))
 
@@ -97,7 +97,7 @@ class Board:
             line.truncate(options.max_width, overflow="ellipsis")
             yield line
         for job in self._jobs:
-            line = Text(f"{'':<{_NAME_WIDTH}}{printable(job)}", style="dim", no_wrap=True)
+            line = Text(f"  {printable(job)}", style="dim", no_wrap=True)
             line.truncate(options.max_width, overflow="ellipsis")
             yield line
 
@@ -142,8 +142,9 @@ def _left(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"
 
 
-def _megabytes(count: int) -> str:
-    return f"{count / 1_000_000:,.1f}"
+def _bytes(done: int, whole: int) -> str:
+    unit, size = ("MB", 1_000_000) if whole >= 1_000_000 else ("kB", 1_000)  # noqa: PLR2004
+    return f"{done / size:,.1f} of {whole / size:,.1f} {unit}"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -151,7 +152,10 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _describe_jobs(jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The jobs that Marketo has, the next in its queue first: what it does with each."""
+    """The jobs that Marketo has, the next in its queue first: what it does with each.
+
+    Who else imports into the instance stands in the same queue, and Marketo has no call that tells of it.
+    """
     at_work = sorted(
         (job for job in jobs if job.state in _WITH_MARKETO),
         key=lambda job: (job.state is JobState.QUEUED, job.queued_at or 0),
@@ -159,9 +163,11 @@ def _describe_jobs(jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]])
     for before, job in enumerate(at_work[:_JOBS_SHOWN]):
         name, rows = job.chunk.rpartition("/")[2], chunks[job.chunk]["rows"]
         if job.state is JobState.IMPORTING:
-            yield f"{name}: Marketo is at work, {rows_done(job, rows):,} of {_counted(rows, 'row')}"
+            yield f"{name}: {rows_done(job, rows):,} of {_counted(rows, 'row')}"
+        elif before:
+            yield f"{name}: queued behind {_counted(before, 'job')} of this run"
         else:
-            yield f"{name}: in Marketo's queue, {_counted(before, 'job')} of this run before it"
+            yield f"{name}: queued"
     if len(at_work) > _JOBS_SHOWN:
         yield f"and {len(at_work) - _JOBS_SHOWN} more in the queue"
     waiting = sum(job.state in _BEING_SENT for job in jobs)

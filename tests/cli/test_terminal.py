@@ -83,13 +83,14 @@ def test_jobs_show_what_marketo_does_with_each(clock: Clock) -> None:
     assert lines(board, 80) == [
         f"upload    {30 * '━'}  14.0 of 16.0 MB  87 %  0:09 left",
         f"import    {30 * '━'}  2,500 of 8,000 rows  31 %  2:12 left",
-        "          l-2.csv: Marketo is at work, 500 of 1,000 rows",
-        "          l-3.csv: in Marketo's queue, 1 job of this run before it",
-        "          l-4.csv: in Marketo's queue, 2 jobs of this run before it",
-        "          l-5.csv: in Marketo's queue, 3 jobs of this run before it",
-        "          and 1 more in the queue",
-        "          1 file still to be sent",
+        "  l-2.csv: 500 of 1,000 rows",
+        "  l-3.csv: queued behind 1 job of this run",
+        "  l-4.csv: queued behind 2 jobs of this run",
+        "  l-5.csv: queued behind 3 jobs of this run",
+        "  and 1 more in the queue",
+        "  1 file still to be sent",
     ]
+    assert lines(board, 50)[2:] == lines(board, 80)[2:]
     assert max(map(len, lines(board, 50))) <= 50
 
 
