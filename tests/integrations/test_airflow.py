@@ -185,6 +185,7 @@ class Case:
         (Case("quota", ("success", 2, 0), uploads=1), {"job_seconds": 0, "faults": ["daily-quota:1"]}),
         (Case("denied", ("failed", 1, None)), {"client_secret": "another"}),
     ],
+    ids=lambda value: value.name if isinstance(value, Case) else "",
 )
 def test_how_a_task_ends(here: Path, sandbox: Sandbox, case: Case) -> None:
     written(here / "all.txt", "example.com\nexample.org\n")
@@ -267,10 +268,11 @@ def test_a_connection_that_was_given_as_an_address_leads_to_the_same_place(sandb
 
 def test_the_provider_is_found_with_the_form_of_its_connection() -> None:
     from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
     manager = ProvidersManager()
     assert manager.providers["leadprep"].data["name"] == "Marketo bulk import (prep)"
-    hook = manager.hooks["marketo"]
+    hook = ProvidersManagerTaskRuntime().hooks["marketo"]
     assert hook is not None
     assert hook.hook_class_name == "prep.integrations.airflow.hook.MarketoHook"
     behaviour = manager.field_behaviours["marketo"]
