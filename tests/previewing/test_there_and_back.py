@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import prep
-from prep.sandbox import Sandbox
+from prep.sandbox import Fault, FaultKind, Sandbox
+from prep.sandbox.faults import Place
 
 from .conftest import POLL, Start, cleaned, client_of, kept
 
@@ -209,6 +210,21 @@ def test_a_way_back_has_a_way_back(tmp_path: Path, sandbox: Sandbox) -> None:
     prep.submit(run.path / "restore", client, poll_seconds=POLL)
     prep.submit(run.path / "restore/restore", client, poll_seconds=POLL)
     assert kept(sandbox) == imported
+
+
+def test_a_role_that_may_not_ask_for_fields_previews_by_the_schema(tmp_path: Path, start: Start) -> None:
+    sandbox = start(faults=[Fault(kind=FaultKind.ACCESS_DENIED, place=Place.OTHER, times=2)])
+    run = cleaned(tmp_path, ROWS)
+    client, before = client_of(sandbox), kept(sandbox)
+    told: list[Any] = []
+    prep.preview(run, client, on_ready=lambda *found: told.extend(found))
+    estimate, (finding,) = told
+    assert isinstance(estimate, prep.Estimate)
+    assert estimate.sentence == "about 1 API call, at least 0 s"
+    assert finding.code == "not_checked"
+    prep.submit(run, client, poll_seconds=POLL)
+    prep.submit(run.path / "restore", client, poll_seconds=POLL)
+    assert kept(sandbox, list(before)) == before
 
 
 TEXTS = st.sampled_from(["", "Ada", "ada", "O'Neil", 'a "b", c', "a; b\nc", "=1+1", "ñandú 東", "null", "0"])
