@@ -7,8 +7,12 @@ def leads_in_marketo(marketo: MarketoResource) -> dagster.MaterializeResult:
 """
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Unpack
+
+if find_spec("dagster") is None:
+    raise ModuleNotFoundError("Dagster is not installed: pip install 'leadprep[dagster]'", name="dagster")
 
 import dagster
 from pydantic import Field

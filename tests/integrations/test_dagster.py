@@ -134,11 +134,11 @@ def test_an_asset_made_again_in_its_folder_sends_nothing_twice(here: Path, sandb
     from prep.integrations.dagster import MarketoResource, import_check
 
     (here / "leads.csv").write_text(CLEAN)
+    list_id = sandbox.add_list("Fair")
 
     @dagster.asset
     def leads(marketo: MarketoResource) -> int:
-        run = marketo.import_leads("leads.csv", "out", list_id=sandbox.add_list("Fair") and 1001)
-        return run.counts["imported"]
+        return marketo.import_leads("leads.csv", "out", list_id=list_id).counts["imported"]
 
     resource = MarketoResource(endpoint=sandbox.url, client_id="id", client_secret="secret")
     for _ in range(2):
@@ -147,6 +147,7 @@ def test_an_asset_made_again_in_its_folder_sends_nothing_twice(here: Path, sandb
         (found,) = evaluations(result).values()
         assert (found.passed, found.description) == (True, "2 rows read: 2 imported")
     assert len(sandbox.jobs()) == 1
+    assert len(sandbox.members(list_id)) == 2
 
 
 def test_a_run_whose_outcome_is_unknown_is_an_error(here: Path) -> None:

@@ -1,5 +1,6 @@
 """The library as a program uses it: frames in, frames out, silent, without state, from several threads."""
 
+import importlib
 import logging
 import os
 import signal
@@ -218,6 +219,14 @@ def test_of_two_threads_on_one_folder_the_second_is_refused() -> None:
         refused.set()
         assert first.result().counts["read"] == 4
     assert caught.value.code == "folder_in_use"
+
+
+@pytest.mark.parametrize("name", ["airflow", "dagster"])
+def test_an_extra_that_is_missing_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"prep.integrations.{name}", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=rf"pip install 'leadprep\[{name}\]'"):
+        importlib.import_module(f"prep.integrations.{name}")
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
