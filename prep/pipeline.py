@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import polars as pl
 
@@ -19,18 +19,26 @@ from prep.intake import Given, Sources, default_folder, listed, open_all, reopen
 from prep.jobs import run_jobs
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
-from prep.model import Advance, Exchange, Fate, Job
+from prep.model import Advance, Exchange
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
-from prep.preflight import SANDBOX, Finding, find_destination, refuse_other_host
+from prep.preflight import Finding, find_destination, refuse_other_host
 from prep.preparation import Plan, make_plan
 from prep.previewing import Budget, Estimate, Work, make_preview, refuse_unless_new
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, plan_again, remap, spool
-from prep.runs import Run, open_folder
+from prep.runs import Run, open_folder, refuse_open
 from prep.schema import Schema, import_judge_ahead
-from prep.sending import noting, prepare_sending, recording, take_answers, write_down
-from prep.settlement import find_doubts, keep_files, open_ledger
+from prep.sending import (
+    find_revocable,
+    finisher,
+    noting,
+    prepare_sending,
+    recording,
+    take_answers,
+    write_down,
+)
+from prep.settlement import open_ledger
 from prep.sources import Source, open_source
 
 if TYPE_CHECKING:
@@ -179,23 +187,12 @@ def _clean(
     *,
     parent_run_id: str | None = None,
 ) -> Run:
-    known = _revocable(folder, destination)
+    known = find_revocable(folder, destination)
     clean_into(folder, plan, known or destination, progress, parent_run_id=parent_run_id)
     if known:
         folder.write_manifest(replace(folder.manifest(), destination=destination))
     write_report(folder, build_report(folder))
     return Run(folder)
-
-
-def _revocable(folder: RunFolder, wanted: Destination | None) -> Destination | None:
-    """The destination of a folder of which nothing was sent, and which differs in the host alone."""
-    if wanted is None or not folder.manifest_file.exists():
-        return None
-    known = folder.manifest().destination
-    if known is None or known.target == wanted.target or SANDBOX in {known.target, wanted.target}:
-        return None
-    is_rest_same = replace(known, target=wanted.target).is_same(wanted)
-    return known if is_rest_same and not has_begun(folder) else None
 
 
 def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, settings: CleanSettings) -> Plan:
@@ -263,17 +260,12 @@ def submit(
             for exchange in asked:
                 ledger.note(exchange)
 
-            def finish(job: Job, failures: bytes, warnings: bytes) -> None:
-                keep_files(folder, job, failures, warnings)
-                if doubts := find_doubts(folder, manifest, chunks[job.chunk], job, (failures, warnings)):
-                    ledger.unknown(job.chunk, doubts)
-
             try:
                 run_jobs(
                     ledger,
                     client,
                     lambda file: folder.read_chunk(chunks[file]),
-                    on_finished=finish,
+                    on_finished=finisher(folder, manifest, ledger),
                     on_progress=lambda jobs: tell(importing(jobs, rows)),
                     queue_slots=queue_slots,
                     wait=wait,
@@ -461,24 +453,13 @@ def purge(run: Run | str | Path) -> Run:
     folder = open_folder(run)
     with folder.lock(), folder.review_lock() if folder.review.exists() else nullcontext():
         report = build_report(folder)
-        _refuse_open(folder, report)
+        refuse_open(folder, report)
         way_back = RunFolder(folder.restore)
         if way_back.manifest_file.exists() and has_begun(way_back):
-            _refuse_open(way_back, build_report(way_back))
+            refuse_open(way_back, build_report(way_back))
         folder.forget()
         write_report(folder, report)
     return Run(folder)
-
-
-def _refuse_open(folder: RunFolder, report: Mapping[str, Any]) -> None:
-    open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
-    if open_fates:
-        raise FolderError(
-            f"{folder.path}: still has rows that are {', '.join(open_fates)}",
-            code="not_finished",
-            hint=f"prep status {folder.path} tells more. To give the run up, delete the folder.",
-            source=str(folder.path),
-        )
 
 
 def resume_cleaning(path: str | Path, *, progress: Progress = silent) -> Run:

@@ -1,5 +1,6 @@
 """A run as callers hold it: its folder, and what that says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +10,7 @@ import polars as pl
 from prep.errors import FolderError
 from prep.fate_table import add_up
 from prep.folder import RunFolder
+from prep.model import Fate
 from prep.report import build_report
 
 
@@ -72,3 +74,19 @@ def open_folder(run: Run | str | Path) -> RunFolder:
             source=str(folder.path),
         )
     return folder
+
+
+def refuse_open(folder: RunFolder, report: Mapping[str, Any]) -> None:
+    """Refuse a run that has rows whose fate is still to come.
+
+    Raises:
+        FolderError: There are some.
+    """
+    open_fates = [fate for fate in (Fate.READY, Fate.SENT, Fate.UNKNOWN) if report["counts"][fate]]
+    if open_fates:
+        raise FolderError(
+            f"{folder.path}: still has rows that are {', '.join(open_fates)}",
+            code="not_finished",
+            hint=f"prep status {folder.path} tells more. To give the run up, delete the folder.",
+            source=str(folder.path),
+        )

@@ -12,7 +12,7 @@ from prep.ledger import Ledger
 from prep.manifest import Manifest
 from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
-from prep.preflight import check_destination, check_fields, find_destination
+from prep.preflight import SANDBOX, check_destination, check_fields, find_destination
 from prep.report import build_report, has_begun, write_report
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 
@@ -59,6 +59,18 @@ def recording(folder: RunFolder, manifest: Manifest, client: "Marketo") -> Itera
         yield ledger
 
 
+def finisher(folder: RunFolder, manifest: Manifest, ledger: Ledger) -> Callable[[Job, bytes, bytes], None]:
+    """What is done with a finished job: its files are kept, and it is unknown if they leave doubts."""
+    chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+
+    def finish(job: Job, failures: bytes, warnings: bytes) -> None:
+        keep_files(folder, job, failures, warnings)
+        if doubts := find_doubts(folder, manifest, chunks[job.chunk], job, (failures, warnings)):
+            ledger.unknown(job.chunk, doubts)
+
+    return finish
+
+
 def write_down(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
     """Write down all that is known, the report even where a table for people cannot be made."""
     try:
@@ -94,3 +106,14 @@ def _answer(
     if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
         return job, fetch_files(client, job, of)
     return None
+
+
+def find_revocable(folder: RunFolder, wanted: Destination | None) -> Destination | None:
+    """The destination of a folder of which nothing was sent, and which differs in the host alone."""
+    if wanted is None or not folder.manifest_file.exists():
+        return None
+    known = folder.manifest().destination
+    if known is None or known.target == wanted.target or SANDBOX in {known.target, wanted.target}:
+        return None
+    is_rest_same = replace(known, target=wanted.target).is_same(wanted)
+    return known if is_rest_same and not has_begun(folder) else None
