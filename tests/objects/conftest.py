@@ -21,7 +21,7 @@ new.guest@example.net,Nora,North,,R-6
 CARS = """VIN,Driver,Make,Year,Price,Bought On
 WBA4R7C55HK895912,ada.winter@example.com,BMW,2017,20900,2026-01-05
 wba4r7c55hk895912,bruno.salas@example.org,BMW,2017,,2026-01-05
-WBA4R7C55HK895912,ada.winter@example.com,BMW,2018,21500.50,2026-02-05
+WBA4R7C55HK895912,ada.winter@example.com,BMW,2018,21500.75,2026-02-05
 ,chidi.obi@example.net,Seat,2020,,
 VSSZZZ6JZ9R000001,nobody@example.com,Seat,2009,,
 VSSZZZ6JZ9R000002,,Seat,2009-ish,,

@@ -102,7 +102,7 @@ def test_records_of_a_custom_object(prep: Prep, marketo: Sandbox, cars: Path) ->
     ]
     assert kept == [
         {"vin": "wba4r7c55hk895912", "email": "bruno.salas@example.org", "year": "2017", "price": None},
-        {"vin": "WBA4R7C55HK895912", "email": "ada.winter@example.com", "year": "2018", "price": "21500.50"},
+        {"vin": "WBA4R7C55HK895912", "email": "ada.winter@example.com", "year": "2018", "price": "21500.75"},
         {"vin": "VSSZZZ6JZ9R000003", "email": "_odd@example.org", "year": "2021", "price": None},
     ]
     (job,) = marketo.jobs()
