@@ -37,7 +37,7 @@ from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 REJECTED_TAIL: Final = (*IDENTITY, REASONS, RAW)
 DUPLICATES_TAIL: Final = (*IDENTITY, "_kept_source", "_kept_row", "_kept_fate")
 _GROUP: Final = "_group"
-_MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
+MERGED_COLUMNS: Final = ("field", "value", "_source", "_row", "_kept_source", "_kept_row")
 
 
 def clean_into(
@@ -424,7 +424,7 @@ def _write_rows(
 def _write_merged(folder: RunFolder, plan: Plan, values: pl.DataFrame) -> None:
     delimiter = people_delimiter(plan.sources[0].reading)
     with durable.replacing(folder.work / folder.merged.name) as file:
-        Table(file, _MERGED_COLUMNS, delimiter=delimiter).append(values)
+        Table(file, MERGED_COLUMNS, delimiter=delimiter).append(values)
 
 
 def _write_fates(folder: RunFolder, batches: Iterator[pl.DataFrame], read: int) -> None:

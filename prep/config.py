@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypedDict, TypeVar
 
 from prep.errors import FolderError, SettingsError
@@ -402,7 +403,22 @@ class Credentials:
     allow_host: str | None = None
 
 
-_MARKETO_KEYS: Final = (
+VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "MARKETO_ENDPOINT": "address of the instance, such as `https://123-ABC-456.mktorest.com`",
+        "MARKETO_CLIENT_ID": "client id of the service in LaunchPoint",
+        "MARKETO_CLIENT_SECRET": "its secret",
+        "MARKETO_ENDPOINT_FILE": "path of a file that holds the endpoint and nothing else",
+        "MARKETO_CLIENT_ID_FILE": "the same for the client id",
+        "MARKETO_CLIENT_SECRET_FILE": "the same for the secret",
+        "PREP_DB_URL": "database for `--query`, with a password if it needs one",
+        "PREP_DEBUG": "set to anything: a defect shows its traceback, which may hold values of the file",
+        "NO_COLOR": "set to anything: no colours on a terminal (https://no-color.org)",
+    }
+)
+"""Environment variables that are no option; every option that can be one is `PREP_` and its name."""
+
+MARKETO_KEYS: Final = (
     "endpoint",
     "endpoint_file",
     "client_id",
@@ -431,7 +447,7 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
         raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
     marketo = raw.get("marketo", {})
     if not isinstance(marketo, dict):
-        raise _bad_file(path, "marketo is not a table", f"Write [marketo] with {', '.join(_MARKETO_KEYS)}.")
+        raise _bad_file(path, "marketo is not a table", f"Write [marketo] with {', '.join(MARKETO_KEYS)}.")
     if "client_secret" in raw or "client_secret" in marketo:
         raise SettingsError(
             f"{path}: holds a client_secret",
@@ -440,9 +456,9 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
             source=str(path),
         )
     for key, value in marketo.items():
-        if key not in _MARKETO_KEYS:
+        if key not in MARKETO_KEYS:
             raise _bad_file(
-                path, f"{key!r} is not a setting of [marketo]", f"It takes {', '.join(_MARKETO_KEYS)}."
+                path, f"{key!r} is not a setting of [marketo]", f"It takes {', '.join(MARKETO_KEYS)}."
             )
         if not isinstance(value, str):
             raise _bad_file(path, f"marketo.{key} is not a text", "Put it into quotes.")

@@ -16,6 +16,7 @@ from importlib import import_module, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -53,6 +54,20 @@ TRUNCATED_TYPES: Final = ("string", "text")
 NORMALISERS: Final = ("collapse_spaces", "lower", "title", "upper")
 """Further spellings that a field may ask for by name; `prep.values` applies them."""
 
+TOP_KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "name": "what the schema is called; the file's name without this line",
+        "extends": "a packaged schema, or the path of a file, whose fields and rules count here too",
+        "instance": "the instance that told of these fields; `prep schema pull` writes it",
+        "object": "the custom object that has these fields",
+        "absent": "fields of the extended schema that there are not",
+        "lookup_fields": "fields that identify a row; custom ones of a type that can be are added",
+        "fields": "the fields, a table for each",
+        "rules": "rules over several fields, in order",
+    }
+)
+"""Keys of a schema file → what they say."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -60,7 +75,7 @@ class Field:
 
     Attributes:
         name: REST name, the one that upload files carry.
-        type: Marketo's type, a key of `TYPE_CHECKS`.
+        type: Marketo's type, such as `email`.
         soap: SOAP name, as old exports use it.
         display: Name in Marketo's user interface.
         length: Longest value, in characters; in bytes for type `text`. None is the type's own limit.
@@ -68,8 +83,8 @@ class Field:
         required: A row without a value is rejected.
         protected: It decides whether a person may be written to; only sent on somebody's word.
         aliases: Further spellings of the column's name.
-        normalisers: Names from `NORMALISERS`, applied in this order after the type's own.
-        checks: Names from `NAMED_CHECKS`.
+        normalisers: Further spellings by name, applied in this order after the type's own.
+        checks: Further checks by name.
         allowed: The only values that the field takes; empty for any.
         pattern: Regular expression that the whole value must match; empty for any.
         truncate: A longer value is cut, not rejected.
@@ -390,9 +405,7 @@ def _load(name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
 
 def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str, ...]) -> Schema:
     top = Table(label, "", _parse(label, text))
-    top.refuse_other_keys(
-        ("name", "extends", "instance", "object", "absent", "lookup_fields", "fields", "rules")
-    )
+    top.refuse_other_keys(TOP_KEYS)
     parent = top.text("extends", "")
     if parent and not _is_path(parent) and parent not in schema_names():
         known_names = ", ".join(schema_names())

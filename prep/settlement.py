@@ -29,7 +29,7 @@ ASSUMED: Final = "assumed landed"
 _PLACE: Final = "_place"
 _NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
 _OUTCOME_COLUMNS: Final = {"batch_id": pl.Int64, "message": pl.String, "matched_by": pl.String}
-_OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice")
+OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice")
 
 
 def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
@@ -203,7 +203,7 @@ def _write_outcomes(
         else _sent_cells(folder, manifest, told, rows["chunk"])
     )
     with durable.replacing(path) as file:
-        table = Table(file, [*columns, *_OUTCOME_TAIL], delimiter=delimiter)
+        table = Table(file, [*columns, *OUTCOME_TAIL], delimiter=delimiter)
         for frame in frames:
             table.append(frame)
         if table.rows != told.height:
@@ -249,7 +249,7 @@ def _source_cells(
             for batch in source.read(record.lookup_position):
                 found = identify(source, batch).cells.select(*cells, "_source", "_row")
                 yield found.join(wanted, on=["_source", "_row"], maintain_order="left").select(
-                    *(str(index) for index in range(len(cells))), *_OUTCOME_TAIL
+                    *(str(index) for index in range(len(cells))), *OUTCOME_TAIL
                 )
 
     return [name for name, _ in headers], frames()
@@ -276,7 +276,7 @@ def _sent_cells(
             yield (
                 sent.with_columns(rows["source"].alias("_source"), rows["row"].alias("_row"), *left_out)
                 .join(told, on=["_source", "_row"], maintain_order="left")
-                .select(*fields, *_OUTCOME_TAIL)
+                .select(*fields, *OUTCOME_TAIL)
             )
 
     return fields, frames()

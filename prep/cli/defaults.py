@@ -61,7 +61,7 @@ def _number(parameter: str) -> _Setting:
     return _Setting(parameter, "a number", _is_number)
 
 
-_SETTINGS: Final[Mapping[str, _Setting]] = {
+SETTINGS: Final[Mapping[str, _Setting]] = {
     "object": _text("object_name"),
     "schema": _text("schema"),
     "lookup_field": _text("lookup_field"),
@@ -127,21 +127,21 @@ def read_defaults() -> dict[str, Any]:
 
 def _setting(key: str, value: Any) -> _Setting:
     """The setting of this name, if the value fits."""
-    if key not in _SETTINGS:
+    if key not in SETTINGS:
         raise SettingsError(
             f"{SETTINGS_FILE}: {key!r} is not a setting",
             code="bad_settings_file",
-            hint=f"Settings: {', '.join([*_SETTINGS, '[marketo]'])}.",
+            hint=f"Settings: {', '.join([*SETTINGS, '[marketo]'])}.",
             source=str(SETTINGS_FILE),
         )
-    if not _SETTINGS[key].fits(value):
+    if not SETTINGS[key].fits(value):
         raise SettingsError(
             f"{SETTINGS_FILE}: {key} is {value!r}",
             code="bad_settings_file",
-            hint=f"It takes {_SETTINGS[key].takes}.",
+            hint=f"It takes {SETTINGS[key].takes}.",
             source=str(SETTINGS_FILE),
         )
-    return _SETTINGS[key]
+    return SETTINGS[key]
 
 
 def _as_on_command_line(value: Any) -> Any:
