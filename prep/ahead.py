@@ -85,14 +85,17 @@ def side_by_side(
     """Yield what becomes of each item, in order; several are worked on at the same time.
 
     At most `threads` results wait beside those that are being made. An error comes where its result would
-    have come. Whoever closes the generator waits for the work that was begun.
+    have come. Whoever ends early waits for the work that was begun, but not where the generator is thrown
+    away: see `ahead`.
 
     Args:
         work: What is done with an item.
         items: Taken one after the other, in the caller's thread.
         threads: How many items are worked on at a time.
     """
-    with futures.ThreadPoolExecutor(threads, thread_name_prefix="prep-side") as workers:
+    workers = futures.ThreadPoolExecutor(threads, thread_name_prefix="prep-side")
+    waits = True
+    try:
         begun: deque[futures.Future[_Result]] = deque()
         for item in items:
             begun.append(workers.submit(work, item))
@@ -100,3 +103,8 @@ def side_by_side(
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()
+    except GeneratorExit:
+        waits = False
+        raise
+    finally:
+        workers.shutdown(wait=waits, cancel_futures=True)

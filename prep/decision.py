@@ -61,7 +61,9 @@ def _group(plan: Plan, first: FirstPass, decision: Decision) -> blanks.Groups:
 
 
 def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
-    losers = find_losers(_repeated_keys(plan, first.index, spill))
+    repeated = _repeated_keys(plan, first.index, spill)
+    buckets = _buckets(first.index[HASH].gather(repeated[ORDINAL]))
+    losers = pl.concat([find_losers(repeated[rows]) for rows in buckets]).sort(ORDINAL)
     kept = _by_ordinal(first.index.height, losers[ORDINAL], losers[KEPT])
     nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
     if plan.settings.keep.policy is not KeepPolicy.MERGE or losers.is_empty():
@@ -78,13 +80,25 @@ def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFram
 
     The hash of a key finds them, and perhaps a few others; only their keys are read back.
     """
-    repeated = index[HASH].is_duplicated()
+    repeated = pl.repeat(False, index.height, dtype=pl.Boolean, eager=True)
+    for rows in _buckets(index[HASH]):
+        repeated = repeated.scatter(rows.filter(index[HASH].gather(rows).is_duplicated()), True)
     keys = [
         batch.select(ORDINAL, plan.keys(batch)).filter(repeated.slice(_first(batch), batch.height))
         for batch in spill.columns([ORDINAL, *plan.key_fields])
     ]
     ordinals = pl.concat(keys)
     return ordinals.with_columns(index[RANK].gather(ordinals[ORDINAL]))
+
+
+def _buckets(hashes: pl.Series) -> Iterator[pl.Series]:
+    """Positions by ordinal, equal hashes together, a million or so at a time: finding equals needs memory."""
+    count = -(-len(hashes) // _BUCKET_ROWS) or 1
+    for bucket in range(count):
+        yield (hashes % count == bucket).arg_true()
+
+
+_BUCKET_ROWS: Final = 1_000_000
 
 
 def _by_ordinal(rows: int, ordinals: pl.Series, values: pl.Series) -> pl.Series:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
 
 import polars as pl
@@ -20,7 +19,6 @@ from prep.sources.records import Dialect, Layout, with_line_feeds
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 """Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
-_BLOCKS_IN_BATCH: Final = 8
 _MOST_THREADS: Final = 4
 
 _HEAD_BYTES = 4 * 1024 * 1024
@@ -84,9 +82,8 @@ class DelimitedReader:
         self.source = source
         self.rows = 0
         self.lines = len(source.skipped)
-        self.sha256 = self._digest = ""
+        self.sha256 = ""
         self.share: float | None = None
-        self._share: float | None = None
         header = source.columns if source.reading.header_line and any(source.columns) else ()
         self._layout = Layout(source.dialect, len(source.columns), header, lookup_position, source.surplus)
         self._batches = self._read(max(block_bytes, 1))
@@ -96,18 +93,14 @@ class DelimitedReader:
 
     def _read(self, block_bytes: int) -> Iterator[Batch]:
         skipped = self.source.skipped
-        with ahead(_groups(self._blocks(block_bytes), _BLOCKS_IN_BATCH)) as groups:
-            for blocks in groups:
-                self.rows, self.lines = blocks[-1].end
-                self.share = self._share
-                batch = _joined([block.batch for block in blocks])
-                if skipped or not _is_empty(batch):
-                    yield replace(batch, skipped=skipped + batch.skipped)
-                    skipped = ()
-        self.sha256 = self._digest
+        for block in self._blocks(block_bytes):
+            self.rows, self.lines = block.end
+            if skipped or not _is_empty(block.batch):
+                yield replace(block.batch, skipped=skipped + block.batch.skipped)
+                skipped = ()
 
-    def _blocks(self, block_bytes: int) -> Generator[Block]:
-        """Read block by block, in a thread of its own: what is public must not change here."""
+    def _blocks(self, block_bytes: int) -> Iterator[Block]:
+        """Read block by block: pieces come from one thread, several others parse them."""
         place = Place(0, len(self.source.skipped))
         pending = b""
         with opened(self.source.path, digesting=True) as file:
@@ -120,12 +113,12 @@ class DelimitedReader:
                     if text or piece.final:
                         block = read_block(text, self._layout, place, final=piece.final, parsed=known)
                         place, pending = block.end, block.unread
-                        self._share = file.share
+                        self.share = file.share
                         yield block
                     self._refuse_endless(len(pending) + piece.rest_bytes, place.lines)
             while file.read(_HEAD_BYTES):
                 pass
-            self._digest = file.sha256
+            self.sha256 = file.sha256
 
     def _parse(self, piece: "_Piece") -> "tuple[_Piece, Parsed | None]":
         """Parse a piece before it is known whether a record begins with it, as is usual."""
@@ -260,19 +253,6 @@ def _fill(file: BinaryIO, view: memoryview) -> int:
         while count := file.readinto(view[filled:]):  # type: ignore[attr-defined]  # every stream here has it
             filled += count
     return filled
-
-
-def _groups(blocks: Iterator[Block], size: int) -> Generator[list[Block]]:
-    while group := list(islice(blocks, size)):
-        yield group
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    skipped = tuple(entry for batch in batches for entry in batch.skipped)
-    cells, rejected = ([getattr(batch, name) for batch in batches] for name in ("cells", "rejected"))
-    return Batch(pl.concat(cells), pl.concat(rejected), skipped)
 
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep import multipart
+from prep import decision, multipart, preparation
 from prep.chunks import largest_line_bytes, line_bytes, split
 from prep.duplicates import KEY, ORDINAL, find_losers, lookup_keys, rank
 from prep.model import Fate, Format, Keep, KeepPolicy
@@ -196,7 +196,11 @@ def test_prepare_and_clean_agree_whatever_the_batches(
         prepared = prepare(paths, keep=policy, merge=rules)
         whole = clean(paths, folder / "a.prep", keep=policy, merge=rules)
         in_pieces = partialmethod(DelimitedSource.read, block_bytes=SMALL_BLOCKS)
-        with mock.patch.object(DelimitedSource, "read", in_pieces):
+        with (
+            mock.patch.object(DelimitedSource, "read", in_pieces),
+            mock.patch.object(preparation, "_BATCH_CELLS", 12),
+            mock.patch.object(decision, "_BUCKET_ROWS", 3),
+        ):
             pieces = clean(paths, folder / "b.prep", keep=policy, merge=rules)
         assert prepared.counts == whole.counts == pieces.counts
         assert chunks_of(whole) == chunks_of(pieces)

@@ -274,7 +274,6 @@ def test_an_opened_source_in_full(path: Path) -> None:
 def test_the_tables_have_the_same_types_whatever_is_in_them(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "_BLOCKS_IN_BATCH", 1)
     path.write_bytes(b'a,b\n1,2\n"3",4\n5\n')
     batches = list(open_delimited(str(path), COMMAS).read(block_bytes=1))
     assert len(batches) == 3
