@@ -211,8 +211,8 @@ task.execute({"ti": SimpleNamespace(xcom_push=print)})
 def test_a_killed_task_carries_on_in_its_folder(here: Path, sandbox: Sandbox) -> None:
     source, folder = written(here / "leads.csv", CLEAN), here / "run"
     with subprocess.Popen([sys.executable, "-c", KILLED, source, folder]) as worker:
-        while not sandbox.jobs() and worker.poll() is None:
-            time.sleep(0.05)
+        while worker.poll() is None and not any("/batch/" in request.path for request in sandbox.requests()):
+            time.sleep(0.05)  # until it waits for the job: the answer to the upload is written down by then
         worker.kill()
     sandbox.advance(120)
     done = one_task(
