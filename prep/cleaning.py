@@ -27,7 +27,8 @@ from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.model import Advance, Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
-from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Plan, Spill, UndecidedError, first_pass
+from prep.plan import Plan
+from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Spill, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.settling import settle
 from prep.sources.files import digest

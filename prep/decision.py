@@ -13,7 +13,8 @@ from prep import blanks
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, merge
 from prep.errors import BalanceError
 from prep.model import Chunk, Fate, KeepPolicy
-from prep.preparation import HASH, IDENTITY, RECORD, ROW, SOURCE, FirstPass, Plan, Spill
+from prep.plan import Plan
+from prep.preparation import HASH, IDENTITY, RECORD, ROW, SOURCE, FirstPass, Spill
 from prep.validation import REASONS
 
 
@@ -111,8 +112,8 @@ class Divided:
     """A batch of valid rows after the decision, in source order.
 
     Attributes:
-        ready: The rows that are left, merged where that was decided, as they are sent: `INDEX` and the judged
-            fields.
+        ready: The rows that are left, merged where that was decided, as they are sent: `_ordinal`,
+            `_position`, `_record`, `_source`, `_row`, `_line` and the judged fields.
         duplicates: The rows that lost: the plan's fields, `_source`, `_row`, `_line`, `_kept_source`,
             `_kept_row`.
     """

@@ -11,15 +11,8 @@ from prep.decision import Divided, decide, discarded, second_pass
 from prep.errors import SourceError
 from prep.fate_table import add_up
 from prep.model import Convention, Fate
-from prep.preparation import (
-    IDENTITY,
-    FirstPass,
-    MemorySpill,
-    Plan,
-    UndecidedError,
-    first_pass,
-    occurrences,
-)
+from prep.plan import Plan, occurrences
+from prep.preparation import IDENTITY, FirstPass, MemorySpill, UndecidedError, first_pass
 from prep.settling import settle
 from prep.sources import Source
 

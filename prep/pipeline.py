@@ -22,8 +22,8 @@ from prep.listening import Progress, importing, shielded, silent
 from prep.model import Advance, Exchange
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
+from prep.plan import Plan, make_plan
 from prep.preflight import Finding, find_destination, refuse_other_host
-from prep.preparation import Plan, make_plan
 from prep.previewing import Budget, Estimate, Work, make_preview, refuse_unless_new
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.retrying import find_tables, next_folder, plan_again, remap, spool

@@ -21,7 +21,8 @@ from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.objects import Target
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 from prep.people import Table, defuse
-from prep.preparation import IDENTITY, columns_of_all, occurrences
+from prep.plan import columns_of_all, occurrences
+from prep.preparation import IDENTITY
 from prep.returned import identify, own_places
 
 ASSUMED: Final = "assumed landed"

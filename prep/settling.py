@@ -7,7 +7,8 @@ from typing import Final
 
 from prep.errors import SourceError
 from prep.model import Convention
-from prep.preparation import ROW, SOURCE, Plan, as_fields
+from prep.plan import Plan
+from prep.preparation import ROW, SOURCE, as_fields
 from prep.returned import identify
 from prep.values import Noted, normalise
 from prep.values.evidence import DATES, Evidence, Proof, find_evidence, prove

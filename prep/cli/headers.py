@@ -52,7 +52,7 @@ def command(**chosen: Any) -> None:
     from prep.intake import listed, take_in
     from prep.object_keys import choose_schema
     from prep.objects import parse_object
-    from prep.preparation import map_sources
+    from prep.plan import map_sources
     from prep.report import describe_mapping, describe_source
 
     given = options.given(chosen)

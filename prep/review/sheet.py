@@ -12,7 +12,7 @@ from prep.errors import FolderError
 from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import Fate
-from prep.preparation import columns_of_all, occurrences
+from prep.plan import columns_of_all, occurrences
 from prep.retrying import IDENTITY, Returned, correct, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
