@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.reference.make import all_commands
+from docs.transcripts import pages
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cli.main import group
 from prep.config import CleanOptions
@@ -23,7 +25,7 @@ from prep.values import Note
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
     PROJECT / "README.md",
-    *sorted((PROJECT / "docs").glob("*.md")),
+    *sorted(path for path in (PROJECT / "docs").rglob("*.md") if path not in pages()),
     PROJECT / "sample_data/README.md",
 ]
 TESTED_ELSEWHERE = {
@@ -109,10 +111,35 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert sorted(set(table)) == sorted(group.list_commands(None))  # type: ignore[arg-type]  # unused there
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *pages()], ids=lambda document: document.name)
 def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not _leads_somewhere(document, link)] == []
+
+
+def _leads_somewhere(document: Path, link: str) -> bool:
+    """Whether the file is there, and in it a heading of that name."""
+    name, _, anchor = link.partition("#")
+    target = document.parent / name if name else document
+    if not target.exists() or not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+    return anchor in {
+        re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *pages()], ids=lambda document: document.name)
+def test_commands_in_running_text_have_these_options(document: Path) -> None:
+    """A call between backticks names a command that there is, with options that it has."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    known = {name.removeprefix("prep "): command for name, command in all_commands()}
+    for call in re.findall(r"`prep ([a-z][^`]*)`", text):
+        words = re.split(r"[ |…,]+", call)
+        name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+        assert name in known, call
+        flags = {flag for option in known[name].params for flag in (*option.opts, *option.secondary_opts)}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= {*flags, "--help"}, call
 
 
 def test_the_page_on_schemas_names_every_key_and_word() -> None:
