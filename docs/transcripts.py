@@ -3,7 +3,7 @@
 Each page is one walk: its console blocks are typed one after another into one shell, in a folder with the
 sample files.
 
-    .venv/bin/python -m docs.transcripts           walks all pages in a fresh environment, and writes down what
+    .venv/bin/python -m docs.transcripts           walks all pages in a fresh environment, and writes what
                                                    is printed
     .venv/bin/python -m docs.transcripts NAME …    only these, such as unknown.md
 """
