@@ -6,6 +6,8 @@ sample files.
     .venv/bin/python -m docs.transcripts           walks all pages in a fresh environment, and writes what
                                                    is printed
     .venv/bin/python -m docs.transcripts NAME …    only these, such as unknown.md
+
+README.es.md gets the code of README.md with every call.
 """
 
 import os
@@ -25,6 +27,7 @@ SET_UP: Final = ".venv"
 """Commands with this word make the environment; what they print is left out, and a test leaves them out."""
 
 _BLOCK: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _STEP: Final = re.compile(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _MARK: Final = "\x1e"
 
@@ -52,6 +55,12 @@ def rewritten(text: str, answers: Iterable[str]) -> str:
         return f"$ {found[1]}{printed}\n" if printed else f"$ {found[1]}"
 
     return _BLOCK.sub(lambda block: f"```console\n{_STEP.sub(step, block[1])}```", text)
+
+
+def with_code_of(translation: str, original: str) -> str:
+    """A translation with the blocks of code of the page that it translates, in their order."""
+    blocks = iter(_CODE.findall(original))
+    return _CODE.sub(lambda found: next(blocks, found[0]), translation)
 
 
 def in_a_shell(typed: Sequence[str], folder: Path, environment: Mapping[str, str]) -> list[str]:
@@ -106,6 +115,11 @@ def _walk_in_a_fresh_environment(chosen: Sequence[Path], say: Callable[[str], ob
 def main() -> None:
     """Walk through the pages that are named, or all; the tutorial comes first, it makes the environment."""
     named = sys.argv[1:]
+    spanish, english = PROJECT / "README.es.md", PROJECT / "README.md"
+    texts = (path.read_text(encoding="utf-8") for path in (spanish, english))
+    spanish.write_text(with_code_of(*texts), encoding="utf-8")
+    if named == [spanish.name]:
+        return
     chosen = [page for page in pages() if not named or page.name in (*named, "tutorial.md")]
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     _walk_in_a_fresh_environment(chosen, sys.stdout.write)

@@ -111,7 +111,9 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert sorted(set(table)) == sorted(group.list_commands(None))  # type: ignore[arg-type]  # unused there
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, *pages()], ids=lambda document: document.name)
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, *pages(), PROJECT / "README.es.md"], ids=lambda document: document.name
+)
 def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not _leads_somewhere(document, link)] == []
@@ -129,7 +131,9 @@ def _leads_somewhere(document: Path, link: str) -> bool:
     }
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, *pages()], ids=lambda document: document.name)
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, *pages(), PROJECT / "README.es.md"], ids=lambda document: document.name
+)
 def test_commands_in_running_text_have_these_options(document: Path) -> None:
     """A call between backticks names a command that there is, with options that it has."""
     text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
