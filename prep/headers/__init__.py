@@ -4,7 +4,6 @@ from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, H
 from prep.headers.judging import refuse_problems
 from prep.headers.mapping import (
     check_settings,
-    known_columns,
     map_headers,
     refuse_idle_maps,
     split_maps,
@@ -23,7 +22,6 @@ __all__ = [
     "add_mapping",
     "check_settings",
     "dump_mapping",
-    "known_columns",
     "load_mapping",
     "map_headers",
     "refuse_idle_maps",

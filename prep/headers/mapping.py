@@ -1,7 +1,7 @@
 """From the names of columns to fields."""
 
 import re
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -28,9 +28,6 @@ _FORM_MARK: Final = re.compile(
     re.IGNORECASE,
 )
 """What forms write beside a question to say whether it must be answered."""
-
-_LONGEST_HEADER: Final = 100
-"""Characters above which a cell is no name of a column that anybody would have an alias for."""
 
 
 def map_headers(
@@ -218,17 +215,6 @@ def _most_alike(name: str, fields: Mapping[str, str]) -> str | None:
         _word(name), list(fields), scorer=OSA.normalized_similarity, score_cutoff=_SUGGESTION_SCORE
     )
     return fields[best[0]] if best else None
-
-
-def known_columns(names: Iterable[str | None], schema: Schema) -> int:
-    """How many of these cells are names that columns have: cheap, and the better the more, to find a header.
-
-    Counted are fields, their aliases, and words that may mean a field.
-    """
-    spellings = load_spellings()
-    tables = (schema.folded_names, schema.folded_aliases, spellings.aliases, spellings.suggestions)
-    words = [_word(name) for name in names if name and len(name) <= _LONGEST_HEADER]
-    return sum(any(table.get(word) in schema.fields for table in tables) for word in words)
 
 
 def split_maps(

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,6 @@ from prep.sources.files import opened
 from prep.sources.sheets import Refusal, broken, protected, too_large
 from prep.sources.signatures import HEAD_BYTES, WORKBOOKS, kind_of
 
-HeaderScore = Callable[[Sequence[str]], int]
 """Takes the cells of a row; tells how many of them could be names of fields, 0 if it is no header."""
 
 _MEGABYTE: Final = 1_000_000
@@ -154,7 +153,6 @@ def open_workbook(
     path: str | Path,
     reading: Reading = FIND_OUT,
     *,
-    looks_like_header: HeaderScore | None = None,
     name: str | None = None,
 ) -> WorkbookSource:
     """Choose a sheet and its header, and take over its rows.
@@ -165,7 +163,6 @@ def open_workbook(
     Args:
         path: An xlsx, xlsm, xlsb, xls or ods file, or a web page with tables, whatever its name.
         reading: What is known; `sheet`, `header_line` and, of a web page, `encoding` count.
-        looks_like_header: How much a row looks like a header of leads; `mentions_mail` where it is missing.
         name: What messages call the file, if not by its path.
 
     Raises:
@@ -177,7 +174,7 @@ def open_workbook(
     spool = _Spool()
     with _child(str(path), shown, spool) as child:
         answer = child.ask({"only": reading.sheet, "encoding": reading.encoding})
-        heads = _judge(answer["sheets"], looks_like_header or mentions_mail)
+        heads = _judge(answer["sheets"])
         chosen = _choose(heads, reading.sheet, shown)
         others = _others(heads, chosen) if reading.sheet is None else []
         notes = _about_choice(chosen, reading)
@@ -204,7 +201,7 @@ def open_workbook(
     )
 
 
-def mentions_mail(cells: Sequence[str]) -> int:
+def _mentions_mail(cells: Sequence[str]) -> int:
     """Count the different names in a row, if one of them names an e-mail address and none is one."""
     names = {cell.strip().casefold() for cell in cells if cell.strip() and len(cell) <= _NAME_CHARACTERS}
     has_mail = any(word in name.replace("-", "") for name in names for word in _MAIL_WORDS)
@@ -235,16 +232,16 @@ def _is_address(cell: str) -> bool:
     return bool(local) and "." in domain and " " not in cell.strip()
 
 
-def _judge(sheets: Sequence[Mapping[str, Any]], score: HeaderScore) -> list[_Head]:
+def _judge(sheets: Sequence[Mapping[str, Any]]) -> list[_Head]:
     heads = []
     for place, sheet in enumerate(sheets):
         rows = sheet["rows"]
-        line, points = _header(rows, score)
+        line, points = _header(rows)
         heads.append(_Head(place, sheet["name"], sheet["hidden"], rows, line, points))
     return heads
 
 
-def _header(rows: Sequence[tuple[int, list[str]]], score: HeaderScore) -> tuple[int | None, int]:
+def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int | None, int]:
     """Find the header among the first rows: the first that is not far less of one than the best."""
     if not rows:
         return None, 0
@@ -252,7 +249,7 @@ def _header(rows: Sequence[tuple[int, list[str]]], score: HeaderScore) -> tuple[
     holds_address = [any(map(_is_address, cells)) for _, cells in rows]
     begin = (place for place, has in enumerate(holds_address) if has and 2 * filled[place] >= max(filled))
     end = next(begin, len(rows))
-    scores = [score(cells) for _, cells in rows[:end]]
+    scores = [_mentions_mail(cells) for _, cells in rows[:end]]
     best = max(scores, default=0)
     if best > 0:
         place = next(place for place, points in enumerate(scores) if 2 * points > best)

@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 
 import pytest
 
-from prep.headers import Column, known_columns, map_headers
+from prep.headers import Column, map_headers
 from prep.headers.spellings import combine, load_spellings, read_language
 from prep.model import Unknown
 from prep.schema import fold, load_schema, packaged
@@ -935,18 +935,3 @@ class TestPackagedWords:
     def test_forty_fields_have_words(self) -> None:
         spellings = load_spellings()
         assert len({*spellings.aliases.values(), *spellings.suggestions.values()}) >= 40
-
-
-@pytest.mark.parametrize(
-    ("cells", "known"),
-    [
-        (["Vorname", "Name", "E-Mail", "Lieblingsfarbe"], 3),
-        (["Nombre", "correo", None, ""], 2),
-        (["Ana", "Ruiz", "ana@example.com", "+34 910 000 000"], 0),
-        (["Attendee report", None, None], 0),
-        (["x" * 100_000], 0),
-        ([], 0),
-    ],
-)
-def test_known_columns_tell_a_header_from_rows(cells: list[str | None], known: int) -> None:
-    assert known_columns(cells, LEAD) == known

@@ -351,18 +351,6 @@ def test_a_hidden_sheet_is_read_when_no_other_holds_leads(tmp_path: Path) -> Non
     assert source.notes[0] == "No visible sheet holds leads: the hidden sheet 'Leads' is read."
 
 
-def test_the_caller_may_know_headers(tmp_path: Path) -> None:
-    sheets: dict[str, Cells] = {
-        "A": [["Titel", "x"], ["1", "2"]],
-        "B": [["Kontakt", "Ort"], ["a@example.com", "Ulm"]],
-    }
-    path = save(tmp_path / "a.xlsx", sheets)
-    source = open_workbook(
-        path, looks_like_header=lambda cells: sum(cell in {"Kontakt", "Ort"} for cell in cells)
-    )
-    assert (source.reading.sheet, source.columns) == ("B", ("Kontakt", "Ort"))
-
-
 def test_without_a_header(tmp_path: Path) -> None:
     path = save(tmp_path / "a.xlsx", {"Leads": [person(1), person(2)]})
     source = open_workbook(path)
