@@ -48,6 +48,7 @@ def clean_into(
     progress: Progress,
     *,
     parent_run_id: str | None = None,
+    settle: Callable[[Plan], Plan] = settle,
 ) -> None:
     """Make a folder hold what a plan yields; one that does already is left as it is.
 
@@ -57,6 +58,7 @@ def clean_into(
         destination: Where the rows are to be sent afterwards; None if they are not.
         progress: Told about rows as they are judged and written.
         parent_run_id: The run whose rows these are.
+        settle: Finds out how columns spell dates and numbers, where rows show that it must.
 
     Raises:
         SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
@@ -67,7 +69,7 @@ def clean_into(
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
         plan = replace(plan, conventions=manifest.conventions)
-        _fill_or_discard(folder, plan, manifest, progress)
+        _fill_or_discard(folder, plan, manifest, progress, settle)
 
 
 def people_delimiter(reading: Reading) -> str:
@@ -214,7 +216,9 @@ class _Stopwatch:
         self.seconds[stage] = round(time.perf_counter() - begin, 3)
 
 
-def _fill_or_discard(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
+def _fill_or_discard(
+    folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress, settle: Callable[[Plan], Plan]
+) -> None:
     """Clean into a folder; input that turns out to be unusable, or a full disk, leaves none behind."""
     try:
         folder.begin(manifest)

@@ -44,11 +44,14 @@ def settle(plan: Plan) -> Plan:
     Raises:
         SourceError: A column proves nothing, or two things.
     """
+    return settle_by(plan, survey(plan))
+
+
+def settle_by(plan: Plan, found: Mapping[Column, Evidence]) -> Plan:
+    """As `settle`, by what a survey of all rows found."""
     known = {(convention.source, convention.field) for convention in plan.conventions}
     proofs = {
-        column: prove(evidence)
-        for column, evidence in _survey(plan).items()
-        if (column[0], column[1]) not in known
+        column: prove(evidence) for column, evidence in found.items() if (column[0], column[1]) not in known
     }
     if ambiguous := {column: proof for column, proof in proofs.items() if proof.is_ambiguous}:
         raise _ambiguity(plan, ambiguous)
@@ -59,8 +62,8 @@ def settle(plan: Plan) -> Plan:
     return replace(plan, conventions=(*plan.conventions, *settled))
 
 
-def _survey(plan: Plan) -> Mapping[Column, Evidence]:
-    """All cells of all columns in question."""
+def survey(plan: Plan) -> Mapping[Column, Evidence]:
+    """Read all sources, for what the cells of each column in question tell about it."""
     found: dict[Column, defaultdict[tuple[str, str], Noted]] = {}
     fields = {name: plan.schema.fields[name] for name in plan.open_fields}
     for position, source in enumerate(plan.sources):

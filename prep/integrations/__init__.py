@@ -1,1 +1,1 @@
-"""prep inside orchestrators; each module needs its extra (`leadprep[airflow]`, `leadprep[dagster]`)."""
+"""prep inside of other engines; each module needs its extra (`airflow`, `dagster` or `spark`)."""

@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "python.md": "tests/library/test_page.py",
     "airflow.md": "tests/integrations/test_airflow.py",
     "dagster.md": "tests/integrations/test_dagster.py",
+    "spark.md": "tests/integrations/test_spark.py",
 }
 """Pages whose Python examples follow one another, or need what is not installed here."""
 
