@@ -3,22 +3,26 @@
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
 import tomllib
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import fields
+from itertools import takewhile
 from pathlib import Path
 
+import click
 import pytest
 
 from docs.reference.make import all_commands
 from docs.transcripts import pages
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
-from prep.cli.main import group
+from prep.cli.main import group, run
 from prep.config import CleanOptions
 from prep.model import KeepPolicy, MergePolicy, Reason
+from prep.sandbox import Sandbox
 from prep.schema import NORMALISERS, Field, load_schema
 from prep.values import Note
 
@@ -28,6 +32,7 @@ DOCUMENTS = [
     *sorted(path for path in (PROJECT / "docs").rglob("*.md") if path not in pages()),
     PROJECT / "sample_data/README.md",
 ]
+EVERY_PAGE = [*DOCUMENTS, *pages(), PROJECT / "README.es.md", PROJECT / "CONTRIBUTING.md"]
 TESTED_ELSEWHERE = {
     "python.md": "tests/library/test_page.py",
     "airflow.md": "tests/integrations/test_airflow.py",
@@ -112,9 +117,7 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     assert sorted(set(table)) == sorted(group.list_commands(None))  # type: ignore[arg-type]  # unused there
 
 
-@pytest.mark.parametrize(
-    "document", [*DOCUMENTS, *pages(), PROJECT / "README.es.md"], ids=lambda document: document.name
-)
+@pytest.mark.parametrize("document", EVERY_PAGE, ids=lambda document: document.name)
 def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not _leads_somewhere(document, link)] == []
@@ -132,9 +135,7 @@ def _leads_somewhere(document: Path, link: str) -> bool:
     }
 
 
-@pytest.mark.parametrize(
-    "document", [*DOCUMENTS, *pages(), PROJECT / "README.es.md"], ids=lambda document: document.name
-)
+@pytest.mark.parametrize("document", EVERY_PAGE, ids=lambda document: document.name)
 def test_commands_in_running_text_have_these_options(document: Path) -> None:
     """A call between backticks names a command that there is, with options that it has."""
     text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -145,6 +146,62 @@ def test_commands_in_running_text_have_these_options(document: Path) -> None:
         assert name in known, call
         flags = {flag for option in known[name].params for flag in (*option.opts, *option.secondary_opts)}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= {*flags, "--help"}, call
+
+
+def _calls(document: Path) -> list[list[str]]:
+    """The arguments of every call of prep in a block of a page, whatever kind of block it is."""
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = []
+    for language, block in re.findall(r"^```(.*?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        lines += re.findall(rf"^{'[$] ' if language == 'console' else ''}(prep .*)$", block, re.MULTILINE)
+    return [_words(re.split(r" {2,}", line)[0])[1:] for line in lines if "[OPTIONS]" not in line]
+
+
+def _words(line: str) -> list[str]:
+    """The words of a command, as far as the shell gives it to one program."""
+    words = shlex.shlex(line, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    return list(takewhile(lambda word: not set(word) <= set("();<>|&"), words))
+
+
+@pytest.mark.parametrize(
+    ("document", "arguments"),
+    [
+        pytest.param(document, call, id=" ".join([document.name, *call]))
+        for document in EVERY_PAGE
+        for call in _calls(document)
+    ],
+)
+def test_every_call_of_a_page_is_understood(workplace: Path, document: Path, arguments: list[str]) -> None:
+    with suppress(click.exceptions.Exit), group.make_context("prep", list(arguments)) as context:
+        _parse(context)
+
+
+def _parse(context: click.Context) -> None:
+    """Go down to the command that is called, and let it read its options."""
+    if isinstance(context.command, click.Group) and (left := [*context._protected_args, *context.args]):
+        name, command, rest = context.command.resolve_command(context, left)
+        assert command is not None
+        with command.make_context(name, rest, parent=context) as inner:
+            _parse(inner)
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.es.md"])
+def test_the_commands_for_an_instance_run(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    (block,) = (block for block in _blocks(PROJECT / page, "sh") if "MARKETO_ENDPOINT" in block)
+    for name in ("leads.csv", "guests.csv"):
+        (workplace / name).write_text("email\nana@example.com\nbo@example.org\n", encoding="utf-8")
+    with Sandbox(job_seconds=0) as sandbox:
+        sandbox.add_list("Trade fair 2026")
+        monkeypatch.setenv("MARKETO_ENDPOINT", sandbox.url)
+        monkeypatch.setenv("MARKETO_CLIENT_ID", "id")
+        monkeypatch.setenv("MARKETO_CLIENT_SECRET", "secret")
+        monkeypatch.setenv("PREP_POLL_SECONDS", "0.1")
+        calls = [shlex.split(line)[1:] for line in block.splitlines() if line.startswith("prep ")]
+        assert [run(call) for call in calls] == [0] * 4
+        assert len(sandbox.jobs()) == 2
 
 
 def test_the_page_on_schemas_names_every_key_and_word() -> None:

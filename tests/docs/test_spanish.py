@@ -44,19 +44,21 @@ def test_code_is_the_same_to_the_letter() -> None:
     assert code(ENGLISH) == code(SPANISH), "python -m docs.transcripts README.es.md"
 
 
+def links(text: str) -> Counter[str]:
+    return Counter(re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"]+)", text))
+
+
+def cells(text: str) -> list[int]:
+    """How many bars each line of a table has."""
+    return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+
 def test_each_section_has_the_same_words_of_code_links_and_lines_of_tables() -> None:
     for english, spanish in zip(sections(ENGLISH), sections(SPANISH), strict=True):
         assert Counter(re.findall(r"`[^`\n]+`", english)) == Counter(re.findall(r"`[^`\n]+`", spanish))
-        links = [
-            Counter(re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"]+)", one)) for one in (english, spanish)
-        ]
-        assert links[0] - Counter(["README.es.md"]) == links[1] - Counter(["README.md"])
-        tables = [
-            [line.count("|") for line in one.splitlines() if line[:1] == "|"] for one in (english, spanish)
-        ]
-        assert tables[0] == tables[1]
-        lists = [len(re.findall(r"^- ", one, re.MULTILINE)) for one in (english, spanish)]
-        assert lists[0] == lists[1]
+        assert links(english) - Counter(["README.es.md"]) == links(spanish) - Counter(["README.md"])
+        assert cells(english) == cells(spanish)
+        assert english.count("\n- ") == spanish.count("\n- ")
 
 
 def test_the_exit_codes_stand_in_the_same_order() -> None:
