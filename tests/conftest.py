@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Hear the signals that a shell said to ignore: the programs under test would inherit that."""
+    """Assert no durations. Hear signals that a shell said to ignore, which programs under test inherit."""
+    settings.register_profile("prep", deadline=None)
+    settings.load_profile("prep")
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)

@@ -1,0 +1,35 @@
+"""Every promise has a test that exists, and a break that was seen to be noticed and can still be made."""
+
+import ast
+import re
+from functools import cache
+
+import pytest
+
+from tests.mutations.catalogue import PAGE, ROOT, Mutation, read_mutations, read_promises
+
+PROMISES = read_promises()
+
+
+@cache
+def functions_of(file: str) -> set[str]:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_promise_has_a_test_that_exists() -> None:
+    lines = re.findall(r"^\| (?!\| promise)(?!---)(.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(PROMISES) == len(lines) == len({promise.name for promise in PROMISES})
+    named = [(promise.name, *test.split("::")) for promise in PROMISES for test in promise.tests]
+    assert [promise.name for promise in PROMISES if not promise.tests] == []
+    assert [(name, file, test) for name, file, test in named if test not in functions_of(file)] == []
+
+
+def test_every_promise_has_a_break() -> None:
+    assert {mutation.promise for mutation in read_mutations()} == {promise.name for promise in PROMISES}
+
+
+@pytest.mark.parametrize("mutation", read_mutations(), ids=lambda each: f"{each.promise}-{each.file}")
+def test_the_code_can_still_be_broken_there(mutation: Mutation) -> None:
+    assert not mutation.is_stale(), f"correct `old` in tests/mutations/mutations.toml: {mutation.old!r}"
+    assert mutation.old != mutation.new
