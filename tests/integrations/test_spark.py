@@ -31,7 +31,12 @@ def spark() -> Iterator[SparkSession]:
         session.stop()
         server.stop()
     else:
-        session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+        session = (
+            SparkSession.builder.master("local[2]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.sql.shuffle.partitions", "4")
+            .getOrCreate()
+        )
         yield session
         session.stop()
 
@@ -110,9 +115,13 @@ def test_the_page(spark: SparkSession) -> None:
     remote = "SparkSession.builder.getOrCreate()"
     assert remote in examples
     known: dict[str, Any] = {"here": spark}
+    for name in ("people.parquet", "numbered.parquet"):  # Java has a working folder of its own
+        examples = examples.replace(name, str(Path(name).absolute()))
     exec(examples.replace(remote, "here"), known)  # noqa: S102
     assert known["run"].counts["ready"] == 3
-    written = clean_spark(spark.read.parquet("numbered.parquet"), "numbered.prep", row="id")
+    written = clean_spark(
+        spark.read.parquet(str(Path("numbered.parquet").absolute())), "numbered.prep", row="id"
+    )
     assert written.counts["ready"] == 3
 
 
