@@ -21,6 +21,7 @@ from docs.transcripts import pages
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cli.main import group, run
 from prep.config import CleanOptions
+from prep.headers import load_mapping
 from prep.model import KeepPolicy, MergePolicy
 from prep.sandbox import Sandbox
 from prep.schema import NORMALISERS, Field, load_schema
@@ -233,6 +234,19 @@ def test_the_schema_that_the_page_shows_loads(tmp_path: Path) -> None:
     schema = load_schema(tmp_path / "mine.toml")
     assert "eventCode" in schema.lookup_fields
     assert schema.fields["leadStatus"].allowed == ("New", "Open", "Closed")
+
+
+def test_the_other_files_that_the_page_on_schemas_shows_load(tmp_path: Path) -> None:
+    page = (PROJECT / "docs/schemas.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    own, rules, _, mapping = (block for language, block in blocks if not language)
+    (tmp_path / "instance.toml").write_text('extends = "lead"\n[fields.eventCode]\n', encoding="utf-8")
+    (tmp_path / "own.toml").write_text(own, encoding="utf-8")
+    (tmp_path / "rules.toml").write_text(f'extends = "lead"\n{rules}', encoding="utf-8")
+    (tmp_path / "mapping.toml").write_text(mapping, encoding="utf-8")
+    assert load_schema(tmp_path / "own.toml").fields["eventCode"].required
+    assert [rule.demand.filled for rule in load_schema(tmp_path / "rules.toml").rules] == [("state",), ()]
+    assert set(load_mapping(tmp_path / "mapping.toml").values()) <= {"", *load_schema("lead").fields}
 
 
 @pytest.mark.parametrize("block", _blocks(PROJECT / "docs/reading.md", "sh"))
