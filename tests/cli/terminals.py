@@ -18,6 +18,8 @@ from .conftest import PROGRAM
 
 _PATIENCE_SECONDS = 60
 _SLEEP_LOOKS = 5
+_SIZE = ("COLUMNS", "LINES")
+"""What pytest-xdist sets for its workers; programs believe it rather than the terminal."""
 
 
 class Terminal:
@@ -27,7 +29,8 @@ class Terminal:
         self._process, self._terminal = pty.fork()
         if self._process == 0:  # the child
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-            os.execvpe(command[0], command, {**os.environ, "TERM": "xterm", **environment})
+            inherited = {name: value for name, value in os.environ.items() if name not in _SIZE}
+            os.execvpe(command[0], command, {**inherited, "TERM": "xterm", **environment})
         self.shown = ""
 
     def read_until(self, text: str) -> None:

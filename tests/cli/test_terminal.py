@@ -122,7 +122,7 @@ def test_nothing_is_wider_than_the_terminal(leads: Path, columns: int) -> None:
     for stage in ("read", "validate", "write", "upload", "import"):
         assert re.search(rf"{stage} +", ESCAPE.sub("", terminal.shown)), stage
     shown = ESCAPE.sub("", terminal.shown).replace("\r", "\n").splitlines()
-    assert max(map(cell_len, shown)) <= columns
+    assert [line for line in shown if cell_len(line) > columns] == []
     if columns < 50:  # a command stands in a line of its own, to be copied
         assert {"  prep review leads.prep", "  prep retry leads.prep"} <= {line.rstrip() for line in shown}
     assert COLOUR.search(terminal.shown)
