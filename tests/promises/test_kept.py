@@ -66,7 +66,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_defaults_are_those_that_are_promised(here: Path) -> None:
     assert run(["clean", "leads.csv", "--quiet"]) == 3
     manifest = json.loads((here / "leads.prep/manifest.json").read_text())
-    assert manifest["settings"] == DEFAULTS
+    assert manifest["settings"] == prep.clean("leads.csv", "api").report["settings"] == DEFAULTS
     assert manifest["schema"]["name"] == "lead"
 
 
@@ -101,3 +101,16 @@ def test_prepare_writes_nothing_and_needs_no_network(here: Path, monkeypatch: py
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert prep.prepare("leads.csv").counts["ready"] == 1
     assert [path.name for path in here.iterdir()] == ["leads.csv"]
+
+
+def test_a_retry_takes_exactly_one_apostrophe_off(here: Path) -> None:
+    (here / "leads.csv").write_text("email,company\nnobody,''x\nno one,'y\n", encoding="utf-8")
+    parent = prep.clean("leads.csv", "first")
+    table = parent.folder.rejected.read_text("utf-8-sig")
+    assert "nobody,'''x," in table
+    mended = table.replace("nobody", "bo@example.org").replace("no one", "cy@example.net")
+    parent.folder.rejected.write_text(mended, encoding="utf-8")
+    again = prep.retry(parent, "second")
+    chunk = (here / "second/chunks/leads-0001.csv").read_text()
+    assert chunk == "email,company\nbo@example.org,''x\ncy@example.net,'y\n"
+    assert again.counts["ready"] == 2
