@@ -123,6 +123,12 @@ def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     assert [link for link in links if not _leads_somewhere(document, link)] == []
 
 
+def test_the_index_names_every_page() -> None:
+    index = (PROJECT / "docs/README.md").read_text(encoding="utf-8")
+    pages_there = {path.relative_to(PROJECT / "docs").as_posix() for path in (PROJECT / "docs").rglob("*.md")}
+    assert pages_there - set(re.findall(r"\]\(([^)#]+)", index)) == {"README.md"}
+
+
 def _leads_somewhere(document: Path, link: str) -> bool:
     """Whether the file is there, and in it a heading of that name."""
     name, _, anchor = link.partition("#")
