@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from prep import Run
 from prep.sandbox import Sandbox
 
 from .conftest import LEADS, Prep, connect, names, written
@@ -42,6 +44,8 @@ def test_nothing_is_sent_again_by_itself(unclear: Sandbox, prep: Prep) -> None:
 def test_landed_without_a_batch_id_counts_as_imported(unclear: Sandbox, prep: Prep) -> None:
     answer = prep("resume", "leads.prep", "--assume", "landed", "leads-0001.csv", "--json").json
     assert (answer["counts"]["imported"], answer["assumed"], answer["state"]) == (2, 2, "reconciled")
+    told = Run.open("leads.prep").rows.filter(pl.col("fate") == "imported")["message"]
+    assert told.to_list() == ["assumed landed"] * 2
     assert uploads(unclear) == 1
 
 
