@@ -24,9 +24,15 @@ def texts(path: Path) -> str:
     return "\n".join(text for text in strings if isinstance(text, str))
 
 
-@pytest.mark.parametrize(
-    "path", [path for kind in ("py", "toml", "jinja") for path in sorted(FOLDER.rglob(f"*.{kind}"))], ids=str
+FILES = sorted(
+    path
+    for kind in ("py", "toml", "jinja")
+    for path in FOLDER.rglob(f"*.{kind}")
+    if path.parent.name != "__pycache__"
 )
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
 def test_every_command_that_is_named_exists(path: Path) -> None:
     context = click.Context(group)
     for found in COMMAND.finditer(texts(path)):
