@@ -82,13 +82,11 @@ def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFram
     The hash of a key finds them, and perhaps a few others; only their keys are read back.
     """
     repeated = pl.repeat(False, index.height, dtype=pl.Boolean, eager=True)
-    for rows in _buckets(index[HASH]):
-        repeated = repeated.scatter(rows.filter(index[HASH].gather(rows).is_duplicated()), True)
-    keys = [
-        batch.select(ORDINAL, plan.keys(batch)).filter(repeated.slice(_first(batch), batch.height))
-        for batch in spill.columns([ORDINAL, *plan.key_fields])
-    ]
-    ordinals = pl.concat(keys)
+    for bucket in _buckets(index[HASH]):
+        repeated = repeated.scatter(bucket.filter(index[HASH].gather(bucket).is_duplicated()), True)
+    batches = spill.columns([ORDINAL, *plan.key_fields])
+    rows = (batch.filter(repeated.slice(_first(batch), batch.height)) for batch in batches)
+    ordinals = pl.concat([batch.select(ORDINAL, plan.keys(batch)) for batch in rows])
     return ordinals.with_columns(index[RANK].gather(ordinals[ORDINAL]))
 
 
