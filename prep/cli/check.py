@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from prep.cli import options, session
+from prep.cli import arguments, options, session
 from prep.cli.look import show
 from prep.cli.progress import show_progress
 from prep.cli.terminal import say_json
@@ -36,7 +36,7 @@ def command(**chosen: Any) -> int:
     from prep import pipeline
     from prep.report import build_report, describe_check
 
-    given = options.given(chosen)
+    given = arguments.given(chosen)
     session.begin()
     limit = chosen["max_rejected"]
     with (
@@ -48,7 +48,7 @@ def command(**chosen: Any) -> int:
             Path(temporary) / "check.prep",
             schema=chosen["schema"],
             progress=board.advance,
-            **options.clean_options(chosen),
+            **arguments.clean_options(chosen),
         )
         report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
         rejected = run.folder.query_rows(lambda rows: rows.filter(pl.col("reasons").is_not_null()))

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prep.cli import options, session
+from prep.cli import arguments, options, session
 from prep.cli.progress import show_progress
 
 
@@ -32,7 +32,7 @@ def command(**chosen: Any) -> int:
     from prep.intake import default_folder
     from prep.pipeline import clean
 
-    given = options.given(chosen)
+    given = arguments.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
     with show_progress(quiet=chosen["quiet"]) as board:
         run = clean(
@@ -41,7 +41,7 @@ def command(**chosen: Any) -> int:
             schema=chosen["schema"],
             keep_source=chosen["keep_source"],
             progress=board.advance,
-            **options.clean_options(chosen),
+            **arguments.clean_options(chosen),
         )
     limit = chosen["max_rejected"]
     if limit and limit.is_exceeded(run.counts):

@@ -37,16 +37,16 @@ def _is_limit(value: Any) -> bool:
     return isinstance(value, str) or _is_whole(value)
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
-
-
 def _is_table(value: Any) -> bool:
     return isinstance(value, dict) and not any(isinstance(entry, dict | list) for entry in value.values())
 
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _flag(parameter: str) -> _Setting:
+    return _Setting(parameter, "true or false", _is_flag)
 
 
 def _text(parameter: str) -> _Setting:
@@ -80,9 +80,9 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
     "encoding": _text("encoding"),
     "delimiter": _text("delimiter"),
     "header_line": _whole("header_line"),
-    "no_header": _Setting("no_header", "true or false", _is_flag),
+    "no_header": _flag("no_header"),
     "sheet": _text("sheet"),
-    "keep_source": _Setting("keep_source", "true or false", _is_flag),
+    "keep_source": _flag("keep_source"),
     "dates": _text("dates"),
     "timezone": _text("timezone"),
     "decimal": _text("decimal"),
@@ -91,9 +91,9 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
     "region": _text("region"),
     "countries": _text("countries"),
     "states": _text("states"),
-    "truncate": _Setting("truncate", 'a list, such as ["title"]', _is_list),
-    "repair_mojibake": _Setting("repair_mojibake", "true or false", _is_flag),
-    "split_name": _Setting("split_name", "true or false", _is_flag),
+    "truncate": _Setting("truncate", 'a list of texts, such as ["title"]', _is_texts),
+    "repair_mojibake": _flag("repair_mojibake"),
+    "split_name": _flag("split_name"),
     "blanks": _text("blanks"),
     "clear": _Setting("clear", 'a list of texts, such as ["title"]', _is_texts),
     "allow_protected": _Setting("allow_protected", 'a list of texts, such as ["unsubscribed"]', _is_texts),
@@ -104,8 +104,8 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
     "mapping": _text("mapping_file"),
     "max_calls": _whole("max_calls"),
     "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
-    "allow_rejects": _Setting("allow_rejects", "true or false", _is_flag),
-    "mask": _Setting("mask", "true or false", _is_flag),
+    "allow_rejects": _flag("allow_rejects"),
+    "mask": _flag("mask"),
     "allow_host": _text("allow_host"),
     "queue_slots": _whole("queue_slots"),
     "poll_seconds": _number("poll_seconds"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prep.cli import options, session
+from prep.cli import arguments, options, session
 from prep.cli.look import show
 from prep.cli.terminal import say, say_json
 
@@ -55,9 +55,9 @@ def command(**chosen: Any) -> None:
     from prep.plan import map_sources
     from prep.report import describe_mapping, describe_source
 
-    given = options.given(chosen)
+    given = arguments.given(chosen)
     session.begin()
-    settings = make_settings(options.clean_options(chosen))
+    settings = make_settings(arguments.clean_options(chosen))
     schema = choose_schema(chosen["schema"], parse_object(settings.object))
     with tempfile.TemporaryDirectory(prefix="prep-headers-") as temporary:
         sources = take_in(listed(given), settings.reading, RunFolder(temporary))

@@ -1,24 +1,16 @@
 """Options that mean one thing everywhere, in bundles."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
-from click.core import ParameterSource
 
-from prep.cli.ending import BadValue
-from prep.cli.terminal import quoted
-from prep.config import CleanOptions, CleanSettings
-from prep.errors import SettingsError, SourceError
+from prep.cli import callbacks
+from prep.config import CleanSettings
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS, PREVIEW_CALLS
-from prep.model import Keep, KeepPolicy, MergeRule
+from prep.model import Keep
 from prep.objects import LEADS, parse_object
-from prep.tolerance import Limit
-
-if TYPE_CHECKING:
-    from prep.intake import Given
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -42,155 +34,16 @@ def _option(flag: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(flag, *names, envvar=variable, **settings)
 
 
-def _judged(parse: Callable[[Any], object]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Let a part of the settings judge a value as soon as it is read, before any file is opened."""
-
-    def callback(_: click.Context, __: click.Parameter, value: Any) -> Any:
-        if value is None:
-            return None
-        try:
-            parse(value)
-        except SettingsError as error:
-            raise BadValue(error.message, error.hint) from None
-        return value
-
-    return callback
-
-
-def _spelled(name: str) -> Callable[[str], object]:
-    def judge(value: str) -> object:
-        from prep.values.spelling import Spelling
-
-        return Spelling(**{name: value})  # type: ignore[arg-type]  # both are texts
-
-    return judge
-
-
-def _limit(_: click.Context, __: click.Parameter, text: str | None) -> Limit | None:
-    try:
-        return None if text is None else Limit.parse(text)
-    except SettingsError as error:
-        raise BadValue(error.message, error.hint) from None
-
-
-def _pairs(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    """Read `COLUMN=FIELD` (the column may hold equals signs) or `FIELD=VALUE` (the value may)."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.rpartition("=") if parameter.name == "maps" else text.partition("=")
-        flag = parameter.opts[0]
-        if not equals or not name.strip():
-            raise BadValue(
-                f"{flag} {text!r} is not of the form {parameter.metavar}", f"Such as {_PAIRS[flag]}."
-            )
-        if pairs.get(name, value.strip()) != value.strip():
-            raise BadValue(f"{flag} says two things of {name!r}", "Leave one out.")
-        pairs[name] = value.strip()
-    return pairs
-
-
-_PAIRS: Final = {
-    "--map": '--map "Work mail=email"',
-    "--set": '--set "leadSource=Trade fair"',
-    "--merge": "--merge phone=longest",
-}
-
-
-def _merge_rules(
-    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, str]:
-    """Read `FIELD=RULE`; rules of `prep.toml` hold only as long as nothing nearer says another --keep."""
-    rules = _pairs(context, parameter, texts)
-    for rule in rules.values():
-        _judged(MergeRule.parse)(context, parameter, rule)
-    is_lasting = context.get_parameter_source("merge") is ParameterSource.DEFAULT_MAP
-    is_other_said = _is_said_now("keep", context) and context.params["keep"] != KeepPolicy.MERGE
-    return {} if is_lasting and is_other_said else rules
-
-
-def _is_said_now(name: str, context: click.Context | None = None) -> bool:
-    """Whether a parameter comes from the command line or the environment, and not from `prep.toml`."""
-    source = (context or click.get_current_context()).get_parameter_source(name)
-    return source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
-
-
-def _upper(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    return None if text is None else text.strip().upper()
-
-
-def _codes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(code.strip() for text in texts for code in text.split(",") if code.strip())
-
-
-def _delimiter(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    """Take a tab by its name: few can type it."""
-    return "\t" if text is not None and text.lower() in {"tab", "\\t"} else text
-
-
-def _named(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    """Refuse a blank name: it comes from a variable that was meant to hold one."""
-    if text is not None and not text.strip():
-        raise BadValue(f"{parameter.opts[0]} is blank", "Name one, or leave the option out.")
-    return text
-
-
-def _one_list(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Let the nearer of --list and --list-id count; refuse both at once."""
-    value = _named(context, parameter, value) if isinstance(value, str) else value
-    other = "list_name" if parameter.name == "list_id" else "list_id"
-    if value is None or context.params.get(other) is None:
-        return value
-    mine, theirs = (_rank(context, str(name)) for name in (parameter.name, other))
-    if mine == theirs:
-        raise BadValue("--list and --list-id are given both", "A run has one list: leave one of them out.")
-    if mine < theirs:
-        context.params[other] = None
-        return value
-    return None
-
-
-def _rank(context: click.Context, name: str) -> int:
-    order = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
-    return order.index(context.get_parameter_source(name) or ParameterSource.DEFAULT_MAP)
-
-
-def _sources(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Refuse what can be seen to be no lead file, by its name alone."""
-    for path in paths:
-        if not os.fspath(path).isprintable() and _is_broken(os.fspath(path)):
-            raise SourceError(
-                f"{os.fsencode(path).decode('utf-8', 'replace')}: the file's name is not UTF-8",
-                code="bad_file_name",
-                hint="Rename the file.",
-            )
-        if (path / "manifest.json").is_file():
-            raise SourceError(
-                f"{path}: this is a run folder, not a lead file",
-                code="not_a_file",
-                hint=f"prep report {quoted(path)} shows it, prep resume {quoted(path)} carries on with it.",
-                source=os.fspath(path),
-            )
-    return paths
-
-
-def _is_broken(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
 inputs = _bundle(
-    click.argument("files", nargs=-1, metavar="FILE…", type=PATH, callback=_sources),
+    click.argument("files", nargs=-1, metavar="FILE…", type=PATH, callback=callbacks.sources),
     click.option(
         "--db",
         metavar="URL",
-        callback=_named,
+        callback=callbacks.named,
         help="Database for --query, such as postgresql://host/crm or sqlite:///crm.db. With a password: "
         "PREP_DB_URL.",
     ),
-    _option("--query", metavar="SQL", callback=_named, help="Take the rows that a query gives."),
+    _option("--query", metavar="SQL", callback=callbacks.named, help="Take the rows that a query gives."),
 )
 keep_source = _option("--keep-source", is_flag=True, help="Copy the lead files into the run folder.")
 folder = click.argument("folder", metavar="DIR", type=PATH)
@@ -205,13 +58,13 @@ schema = _option(
     "--schema",
     metavar="NAME|FILE",
     help="Fields and rules.  [default: lead]",
-    callback=_named,
+    callback=callbacks.named,
 )
 
 lookup_field = _option(
     "--lookup-field",
     metavar="FIELD",
-    callback=_named,
+    callback=callbacks.named,
     help="What identifies a lead; id means update only.  [default: email]",
 )
 
@@ -221,7 +74,7 @@ into = _option(
     default=str(LEADS),
     show_default=True,
     metavar="OBJECT",
-    callback=_judged(parse_object),
+    callback=callbacks.judged(parse_object),
     help="What rows become: leads, program-members or customobjects/NAME.",
 )
 
@@ -229,13 +82,13 @@ reading = _bundle(
     _option(
         "--encoding",
         metavar="NAME",
-        callback=_named,
+        callback=callbacks.named,
         help="Encoding of the lead files, such as cp1252.  [default: found out]",
     ),
     _option(
         "--delimiter",
         metavar="CHAR",
-        callback=_delimiter,
+        callback=callbacks.delimiter,
         help="What separates the cells: , ; | or tab.  [default: found out]",
     ),
     _option(
@@ -249,7 +102,9 @@ reading = _bundle(
         is_flag=True,
         help="The files have no column names; the columns are 1, 2, …: --map 1=email.",
     ),
-    _option("--sheet", metavar="NAME", callback=_named, help="Sheet of a workbook.  [default: found out]"),
+    _option(
+        "--sheet", metavar="NAME", callback=callbacks.named, help="Sheet of a workbook.  [default: found out]"
+    ),
 )
 """How lead files are read."""
 
@@ -257,7 +112,7 @@ maps = click.option(
     "--map",
     "maps",
     multiple=True,
-    callback=_pairs,
+    callback=callbacks.pairs,
     metavar="COLUMN=FIELD",
     help="Which field a column is; COLUMN= leaves it out. Repeatable.",
 )
@@ -279,7 +134,7 @@ mapping = _bundle(
         "--set",
         "constants",
         multiple=True,
-        callback=_pairs,
+        callback=callbacks.pairs,
         metavar="FIELD=VALUE",
         help="A constant for every row. Repeatable.",
     ),
@@ -315,13 +170,13 @@ cleaning = _bundle(
         default="last",
         show_default=True,
         metavar="POLICY",
-        callback=_judged(Keep.parse),
+        callback=callbacks.judged(Keep.parse),
         help="Which duplicate survives: first, last, most-complete, newest:FIELD or merge.",
     ),
     click.option(
         "--merge",
         multiple=True,
-        callback=_merge_rules,
+        callback=callbacks.merge_rules,
         metavar="FIELD=RULE",
         help="With --keep merge: which value a field keeps: last, first, longest, most-frequent, "
         "newest:FIELD or source:FILE. FIELD may be * for all others. Repeatable.",
@@ -332,7 +187,7 @@ cleaning = _bundle(
         default=MAX_BODY_BYTES,
         show_default=True,
         metavar="N",
-        callback=_judged(lambda number: CleanSettings(max_bytes=number)),
+        callback=callbacks.judged(lambda number: CleanSettings(max_bytes=number)),
         help="Bound of a whole upload body.",
     ),
     _option(
@@ -345,7 +200,7 @@ cleaning = _bundle(
     _option(
         "--timezone",
         metavar="ZONE",
-        callback=_judged(_spelled("timezone")),
+        callback=callbacks.judged(callbacks.spelled("timezone")),
         help="Zone of date-times without one, such as Europe/Madrid.",
     ),
     _option(
@@ -371,7 +226,7 @@ cleaning = _bundle(
     _option(
         "--region",
         metavar="CODE",
-        callback=_upper,
+        callback=callbacks.upper,
         help="Country of phone numbers without prefix and without a country in their row, such as ES.",
     ),
     _option(
@@ -429,13 +284,13 @@ cleaning = _bundle(
     _option(
         "--consent",
         metavar="FIELD",
-        callback=_named,
+        callback=callbacks.named,
         help="Send only rows in which this field says yes, or when.",
     ),
     click.option(
         "--consent-countries",
         multiple=True,
-        callback=_codes,
+        callback=callbacks.codes,
         metavar="CODES",
         help="Countries that --consent is for, such as DE,AT,FR.  [default: all]",
     ),
@@ -445,7 +300,7 @@ cleaning = _bundle(
 max_rejected = _option(
     "--max-rejected",
     metavar="N|P%",
-    callback=_limit,
+    callback=callbacks.limit,
     help="With more rejected rows than this nothing is sent; exit code 3.",
 )
 allow_rejects = _option(
@@ -470,7 +325,7 @@ target = _bundle(
     _option(
         "--allow-host",
         metavar="HOST",
-        callback=_named,
+        callback=callbacks.named,
         help="Talk to this host although it is not *.mktorest.com.",
     ),
 )
@@ -508,11 +363,19 @@ destination = _bundle(
         "--list-id",
         type=click.IntRange(1),
         metavar="N",
-        callback=_one_list,
+        callback=callbacks.one_list,
         help="Static list that the leads join.",
     ),
-    _option("--list", "list_name", metavar="NAME", callback=_one_list, help="The same, by the list's name."),
-    _option("--partition-name", metavar="NAME", callback=_named, help="Lead partition of new leads."),
+    _option(
+        "--list",
+        "list_name",
+        metavar="NAME",
+        callback=callbacks.one_list,
+        help="The same, by the list's name.",
+    ),
+    _option(
+        "--partition-name", metavar="NAME", callback=callbacks.named, help="Lead partition of new leads."
+    ),
     _option(
         "--program",
         "program_id",
@@ -523,7 +386,7 @@ destination = _bundle(
     _option(
         "--program-status",
         metavar="STATUS",
-        callback=_named,
+        callback=callbacks.named,
         help='The status that they get there, such as "On List".',
     ),
 )
@@ -539,95 +402,3 @@ answering = _bundle(
     json_only,
     click.option("-q", "--quiet", is_flag=True, help="Neither progress nor summary."),
 )
-
-
-def given(chosen: Mapping[str, Any]) -> "list[Given]":
-    """The sources that a command was given.
-
-    Raises:
-        click.UsageError: There is none, or half of a database.
-    """
-    from prep.intake import Query
-
-    if chosen["db"] and not chosen["query"]:
-        raise click.UsageError("--db needs --query, which says what to read.")
-    if not chosen["files"] and not chosen["query"]:
-        raise click.UsageError("Missing argument 'FILE…'.")
-    queries = [Query(chosen["query"], chosen["db"])] if chosen["query"] else []
-    return [*chosen["files"], *queries]
-
-
-def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
-    """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters."""
-    options: CleanOptions = {
-        "object": chosen["object_name"],
-        "maps": maps_said_now(chosen),
-        "mapping": _saved_mapping(chosen),
-        "split_name": chosen["split_name"],
-        "unknown": chosen["unknown"],
-        "constants": chosen["constants"],
-        "allow_protected": chosen["allow_protected"],
-        "encoding": chosen["encoding"],
-        "delimiter": chosen["delimiter"],
-        "header_line": _header_line(chosen),
-        "sheet": chosen["sheet"],
-    }
-    if chosen["lookup_field"] is not None:
-        options["lookup_field"] = chosen["lookup_field"]
-    if "keep" in chosen:
-        options |= {
-            "format": chosen["file_format"],
-            "keep": chosen["keep"],
-            "merge": chosen["merge"],
-            "max_bytes": chosen["max_bytes"],
-            "dates": chosen["dates"],
-            "timezone": chosen["timezone"],
-            "decimal": chosen["decimal"],
-            "email_case": chosen["email_case"],
-            "phones": chosen["phones"],
-            "region": chosen["region"],
-            "countries": chosen["countries"],
-            "states": chosen["states"],
-            "truncate": chosen["truncate"],
-            "repair_mojibake": chosen["repair_mojibake"],
-            "blanks": chosen["blanks"],
-            "clear": chosen["clear"],
-            "suppress": chosen["suppress"],
-            "suppress_salt_file": chosen["suppress_salt_file"],
-            "consent": chosen["consent"],
-            "consent_countries": chosen["consent_countries"],
-        }
-    return options
-
-
-def maps_said_now(chosen: Mapping[str, Any]) -> dict[str, str]:
-    """What --map says on the command line; the table of `prep.toml` counts apart, see `_saved_mapping`."""
-    return chosen["maps"] if _is_said_now("maps") else {}
-
-
-def _header_line(chosen: Mapping[str, Any]) -> int | None:
-    """Where the header is, 0 for nowhere; what is said now goes before `prep.toml`.
-
-    Raises:
-        click.UsageError: Both are said.
-    """
-    line: int | None = chosen["header_line"]
-    if not chosen["no_header"] or line is None:
-        return 0 if chosen["no_header"] else line
-    if _is_said_now("no_header") == _is_said_now("header_line"):
-        raise click.UsageError("--no-header and --header-line exclude each other: leave one out")
-    return 0 if _is_said_now("no_header") else line
-
-
-def _saved_mapping(chosen: Mapping[str, Any]) -> dict[str, str]:
-    """The table `map` of `prep.toml` and the file of `--mapping`, which goes before it if it is said now."""
-    context = click.get_current_context()
-    lines = tuple(context.lookup_default("maps") or ())
-    parameter = next(parameter for parameter in context.command.params if parameter.name == "maps")
-    lasting = _pairs(context, parameter, lines)
-    if chosen["mapping_file"] is None:
-        return lasting
-    from prep.headers import load_mapping
-
-    loaded = load_mapping(chosen["mapping_file"])
-    return {**lasting, **loaded} if _is_said_now("mapping_file") else {**loaded, **lasting}

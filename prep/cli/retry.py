@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from prep.cli import options, session
+from prep.cli import arguments, options, session
 from prep.cli.progress import show_progress
 
 
@@ -45,7 +45,7 @@ def command(**chosen: Any) -> int:
             chosen["folder"],
             chosen["out"],
             everything=chosen["everything"],
-            maps=options.maps_said_now(chosen),
+            maps=arguments.maps_said_now(chosen),
             progress=board.advance,
         )
     session.begin(run.path)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from prep.cli import options, session
+from prep.cli import arguments, options, session
 from prep.cli.progress import show_progress
 
 
@@ -39,7 +39,7 @@ def command(**chosen: Any) -> int:
     from prep.intake import default_folder
     from prep.pipeline import clean
 
-    given = options.given(chosen)
+    given = arguments.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
     destination = session.choose_destination(chosen, chosen["object_name"])
     limit = chosen["max_rejected"]
@@ -54,7 +54,7 @@ def command(**chosen: Any) -> int:
             destination=destination if is_settled else None,
             keep_source=chosen["keep_source"],
             progress=board.advance,
-            **options.clean_options(chosen),
+            **arguments.clean_options(chosen),
         )
     if limit and limit.is_exceeded(run.counts):
         return session.refuse(run, chosen, limit)
