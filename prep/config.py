@@ -1,13 +1,10 @@
-"""Settings: what a run is to do with its rows, where it sends them, and where each value comes from."""
+"""Settings: what a run is to do with its rows, and where it sends them."""
 
-import os
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypedDict, TypeVar, cast
 
 from prep.errors import FolderError, SettingsError
 from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
@@ -29,8 +26,6 @@ from prep.model import (
     Unknown,
 )
 from prep.objects import FLAGS, LEADS, ImportObject, parse_object
-
-SETTINGS_FILE: Final = Path("prep.toml")
 
 _SMALLEST_BODY_BYTES: Final = 1_000
 """Below this hardly a header fits; surely a slip of the pen."""
@@ -183,37 +178,9 @@ class CleanSettings:
         Raises:
             FolderError: It is something else.
         """
+        known = {**_EARLIER, **raw}
         try:
-            return cls(
-                lookup_field=raw["lookup_field"],
-                format=Format(raw["format"]),
-                maps=dict(raw["map"]),
-                unknown=Unknown(raw["unknown"]),
-                constants=dict(raw["set"]),
-                keep=Keep.parse(raw["keep"]),
-                merge=_merge_rules(raw["merge"]),
-                max_bytes=raw["max_bytes"],
-                dates=DateOrder(raw["dates"]),
-                timezone=raw["timezone"],
-                decimal=DecimalMark(raw["decimal"]) if raw["decimal"] else None,
-                email_case=EmailCase(raw["email_case"]),
-                phones=Phones(raw["phones"]),
-                region=raw["region"],
-                countries=Countries(raw["countries"]),
-                states=States(raw["states"]),
-                repair_mojibake=raw["repair_mojibake"],
-                split_name=raw["split_name"],
-                truncate=tuple(raw.get("truncate", ())),
-                blanks=Blanks(raw["blanks"]),
-                clear=tuple(raw["clear"]),
-                allow_protected=tuple(raw["allow_protected"]),
-                suppress=tuple(raw["suppress"]),
-                suppress_salt_file=raw["suppress_salt_file"],
-                consent=raw["consent"],
-                consent_countries=tuple(raw["consent_countries"]),
-                reading=Reading(**{name: raw[name] for name in _READING_OPTIONS}),
-                object=raw.get("object", str(LEADS)),
-            )
+            return make_settings(cast("CleanOptions", {name: known[key] for name, key in _KEYS.items()}))
         except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as error:
             raise FolderError(
                 "the settings in manifest.json are damaged",
@@ -262,7 +229,15 @@ class CleanOptions(TypedDict, total=False):
     object: str
 
 
-_READING_OPTIONS: Final = ("encoding", "delimiter", "header_line", "sheet")
+_KEYS: Final = {
+    name: {"maps": "map", "constants": "set"}.get(name, name)
+    for name in CleanOptions.__annotations__
+    if name != "mapping"
+}
+"""Option → its key in the manifest, the word of its flag. A saved mapping is among the maps there."""
+
+_EARLIER: Final[Mapping[str, Any]] = {"truncate": (), "object": str(LEADS)}
+"""What a manifest means that was written before there were these options."""
 
 
 def make_settings(options: CleanOptions) -> CleanSettings:
@@ -391,139 +366,3 @@ class Destination:
 
 def _flags(names: Iterable[str]) -> str:
     return ", ".join(FLAGS[name] for name in names)
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What it takes to talk to an instance. The secret is never shown, written or logged."""
-
-    endpoint: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    allow_host: str | None = None
-
-
-VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "MARKETO_ENDPOINT": "address of the instance, such as `https://123-ABC-456.mktorest.com`",
-        "MARKETO_CLIENT_ID": "client id of the service in LaunchPoint",
-        "MARKETO_CLIENT_SECRET": "its secret",
-        "MARKETO_ENDPOINT_FILE": "path of a file that holds the endpoint and nothing else",
-        "MARKETO_CLIENT_ID_FILE": "the same for the client id",
-        "MARKETO_CLIENT_SECRET_FILE": "the same for the secret",
-        "PREP_DB_URL": "database for `--query`, with a password if it needs one",
-        "PREP_DEBUG": "set to anything: a defect shows its traceback, which may hold values of the file",
-        "NO_COLOR": "set to anything: no colours on a terminal (https://no-color.org)",
-    }
-)
-"""Environment variables that are no option; every option that can be one is `PREP_` and its name."""
-
-MARKETO_KEYS: Final = (
-    "endpoint",
-    "endpoint_file",
-    "client_id",
-    "client_id_file",
-    "client_secret_file",
-    "allow_host",
-)
-
-
-def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
-    """Read `prep.toml`; without one there are no settings.
-
-    Raises:
-        SettingsError: It cannot be read, is not TOML, holds a secret, or a `[marketo]` table with other
-            things than endpoint, client id and the paths of files with credentials.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
-    except UnicodeDecodeError:
-        raise _bad_file(path, "is not UTF-8 text", "Save it as UTF-8.") from None
-    except OSError as error:
-        raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
-    marketo = raw.get("marketo", {})
-    if not isinstance(marketo, dict):
-        raise _bad_file(path, "marketo is not a table", f"Write [marketo] with {', '.join(MARKETO_KEYS)}.")
-    if "client_secret" in raw or "client_secret" in marketo:
-        raise SettingsError(
-            f"{path}: holds a client_secret",
-            code="secret_in_file",
-            hint="Put it into a file of its own and give its path as marketo.client_secret_file.",
-            source=str(path),
-        )
-    for key, value in marketo.items():
-        if key not in MARKETO_KEYS:
-            raise _bad_file(
-                path, f"{key!r} is not a setting of [marketo]", f"It takes {', '.join(MARKETO_KEYS)}."
-            )
-        if not isinstance(value, str):
-            raise _bad_file(path, f"marketo.{key} is not a text", "Put it into quotes.")
-    return raw
-
-
-def _bad_file(path: Path, what: str, hint: str) -> SettingsError:
-    return SettingsError(f"{path}: {what}", code="bad_settings_file", hint=hint, source=str(path))
-
-
-def load_credentials(
-    environment: Mapping[str, str] = os.environ,
-    settings: Mapping[str, Any] | None = None,
-    *,
-    allow_host: str | None = None,
-) -> Credentials:
-    """Find endpoint, client id and secret in the environment, else in the `[marketo]` table of `prep.toml`.
-
-    Each of `MARKETO_ENDPOINT`, `MARKETO_CLIENT_ID` and `MARKETO_CLIENT_SECRET` may also be given as
-    `…_FILE`, the path of a file that holds the value.
-
-    Raises:
-        SettingsError: One of the three is missing, or its file is blank or cannot be read.
-    """
-    table = settings if settings is not None else load_settings_file()
-    marketo = table.get("marketo", {})
-    return Credentials(
-        endpoint=_find("endpoint", environment, marketo),
-        client_id=_find("client_id", environment, marketo),
-        client_secret=_find("client_secret", environment, marketo),
-        allow_host=allow_host or environment.get("PREP_ALLOW_HOST") or marketo.get("allow_host"),
-    )
-
-
-def _find(name: str, environment: Mapping[str, str], marketo: Mapping[str, str]) -> str:
-    variable = f"MARKETO_{name.upper()}"
-    if value := environment.get(variable, "").strip():
-        return value
-    if path := environment.get(f"{variable}_FILE"):
-        return _read_value(path, f"{variable}_FILE")
-    if name in marketo:
-        return marketo[name]
-    if path := marketo.get(f"{name}_file"):
-        return _read_value(path, f"marketo.{name}_file")
-    raise SettingsError(
-        f"{variable} is not set",
-        code="no_credentials",
-        hint=f"Set {variable} (or {variable}_FILE), or try everything without an account: --sandbox.",
-    )
-
-
-def _read_value(path: str, origin: str) -> str:
-    try:
-        value = Path(path).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError(
-            f"{origin}: {path} cannot be read: {why}",
-            code="unreadable_secret",
-            hint="Check path and permissions.",
-        ) from error
-    if not value:
-        raise SettingsError(
-            f"{origin}: {path} is blank",
-            code="unreadable_secret",
-            hint="The file holds the value and nothing else.",
-        )
-    return value

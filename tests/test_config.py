@@ -1,12 +1,11 @@
-"""Settings: what they accept, how the manifest keeps them, and where credentials are found."""
+"""Settings: what they accept, and how the manifest keeps them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prep.config import CleanSettings, Credentials, Destination, load_credentials, load_settings_file
+from prep.config import CleanSettings, Destination
 from prep.config import make_settings as make
 from prep.errors import FolderError, SettingsError
 from prep.model import DateOrder, Format, Keep, KeepPolicy, MergePolicy, MergeRule, Unknown
@@ -82,42 +81,3 @@ def test_destinations_are_the_same_by_the_name_of_their_list() -> None:
     assert named.is_same(Destination("host", list_id=5, list_name="Fair"))
     assert not named.is_same(Destination("other", list_id=5, list_name="Fair"))
     assert not named.is_same(Destination("host", list_id=5))
-
-
-ENVIRONMENT = {
-    "MARKETO_ENDPOINT": "https://a.mktorest.com",
-    "MARKETO_CLIENT_ID": "id",
-    "MARKETO_CLIENT_SECRET": "canary",
-}
-
-
-def test_the_environment_comes_before_the_file() -> None:
-    file = {"marketo": {"endpoint": "https://b.mktorest.com", "client_id": "other", "allow_host": "h"}}
-
-    assert load_credentials(ENVIRONMENT, file) == Credentials(
-        "https://a.mktorest.com", "id", "canary", allow_host="h"
-    )
-    assert load_credentials(ENVIRONMENT, file, allow_host="flag").allow_host == "flag"
-    assert load_credentials({**ENVIRONMENT, "PREP_ALLOW_HOST": "env"}, file).allow_host == "env"
-
-
-def test_a_secret_does_not_show() -> None:
-    assert "canary" not in repr(load_credentials(ENVIRONMENT, {}))
-
-
-def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text(" canary\n")
-    environment = {**ENVIRONMENT, "MARKETO_CLIENT_SECRET": ""}
-    environment["MARKETO_CLIENT_SECRET_FILE"] = str(tmp_path / "secret")
-
-    assert load_credentials(environment, {}).client_secret == "canary"
-    (tmp_path / "secret").write_bytes(b"\xff")
-    with pytest.raises(SettingsError, match="it is not text"):
-        load_credentials(environment, {})
-
-
-def test_a_settings_file_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "prep.toml").write_bytes(b'\xef\xbb\xbfkeep = "first"')
-
-    assert load_settings_file(tmp_path / "prep.toml") == {"keep": "first"}
-    assert load_settings_file(tmp_path / "none.toml") == {}

@@ -19,7 +19,7 @@ from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.cleaning import DUPLICATES_TAIL, MERGED_COLUMNS, REJECTED_TAIL
 from prep.cli.defaults import SETTINGS
 from prep.cli.main import group
-from prep.config import MARKETO_KEYS, VARIABLES
+from prep.credentials import VARIABLES
 from prep.fate_table import ROWS
 from prep.marketo.codes import TABLE
 from prep.model import Reason
@@ -28,6 +28,7 @@ from prep.report.keys import COLUMNS, KEYS
 from prep.rules import CrossRule, Terms
 from prep.schema import NORMALISERS, TOP_KEYS, CustomObject
 from prep.schema import Field as SchemaField
+from prep.settings_file import MARKETO_KEYS
 from prep.settlement import OUTCOME_TAIL
 from prep.values.notes import Note
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from prep.config import SETTINGS_FILE, load_settings_file
 from prep.errors import SettingsError
+from prep.settings_file import SETTINGS_FILE, load_settings_file
 
 
 @dataclass(frozen=True)

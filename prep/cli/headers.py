@@ -87,9 +87,9 @@ def _save(columns: "Sequence[Column]") -> dict[str, str]:
         SettingsError: It says something else of a column, or so do two sources.
     """
     from prep import durable
-    from prep.config import SETTINGS_FILE, load_settings_file
     from prep.errors import SettingsError
     from prep.headers import add_mapping
+    from prep.settings_file import SETTINGS_FILE, load_settings_file
 
     maps: dict[str, str] = {}
     for column in columns:

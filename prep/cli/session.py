@@ -24,7 +24,8 @@ from prep.limits import POLL_SECONDS
 from prep.tolerance import Limit
 
 if TYPE_CHECKING:
-    from prep.config import Credentials, Destination
+    from prep.config import Destination
+    from prep.credentials import Credentials
     from prep.folder import RunFolder
     from prep.marketo import Marketo
     from prep.model import Job
@@ -138,7 +139,7 @@ def _stand_in(folder: "RunFolder") -> "Sandbox":
 
 
 def _credentials(allow_host: str | None) -> "Credentials":
-    from prep.config import load_credentials
+    from prep.credentials import load_credentials
 
     return load_credentials(allow_host=allow_host)
 

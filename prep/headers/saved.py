@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prep.config import SETTINGS_FILE
 from prep.errors import SettingsError
 from prep.headers.columns import Column, How
+from prep.settings_file import SETTINGS_FILE
 
 _TABLE = re.compile(r"\s*\[\s*map\s*\]\s*(#.*)?$")
 _REMEDY = (

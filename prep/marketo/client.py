@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from prep import multipart
-from prep.config import load_credentials
+from prep.credentials import load_credentials
 from prep.errors import PrepError, SettingsError, TerminalError
 from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW, POLL_SECONDS
 from prep.marketo import codes, records, replies

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from docs.reference.make import exit_codes
-from prep.config import VARIABLES
+from prep.credentials import VARIABLES
 
 PROJECT = Path(__file__).parents[2]
 

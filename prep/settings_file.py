@@ -1,0 +1,59 @@
+"""`prep.toml`: what holds for every command in its folder, unless somebody says otherwise."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from prep.errors import SettingsError
+
+SETTINGS_FILE: Final = Path("prep.toml")
+
+MARKETO_KEYS: Final = (
+    "endpoint",
+    "endpoint_file",
+    "client_id",
+    "client_id_file",
+    "client_secret_file",
+    "allow_host",
+)
+
+
+def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
+    """Read `prep.toml`; without one there are no settings.
+
+    Raises:
+        SettingsError: It cannot be read, is not TOML, holds a secret, or a `[marketo]` table with other
+            things than endpoint, client id and the paths of files with credentials.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
+    except UnicodeDecodeError:
+        raise _bad_file(path, "is not UTF-8 text", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
+    marketo = raw.get("marketo", {})
+    if not isinstance(marketo, dict):
+        raise _bad_file(path, "marketo is not a table", f"Write [marketo] with {', '.join(MARKETO_KEYS)}.")
+    if "client_secret" in raw or "client_secret" in marketo:
+        raise SettingsError(
+            f"{path}: holds a client_secret",
+            code="secret_in_file",
+            hint="Put it into a file of its own and give its path as marketo.client_secret_file.",
+            source=str(path),
+        )
+    for key, value in marketo.items():
+        if key not in MARKETO_KEYS:
+            raise _bad_file(
+                path, f"{key!r} is not a setting of [marketo]", f"It takes {', '.join(MARKETO_KEYS)}."
+            )
+        if not isinstance(value, str):
+            raise _bad_file(path, f"marketo.{key} is not a text", "Put it into quotes.")
+    return raw
+
+
+def _bad_file(path: Path, what: str, hint: str) -> SettingsError:
+    return SettingsError(f"{path}: {what}", code="bad_settings_file", hint=hint, source=str(path))
