@@ -6,7 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
+
+import polars as pl
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -77,6 +79,15 @@ def _make(
         made.put(error)
     finally:
         items.close()
+
+
+_MOST_CORES: Final = 4
+"""Beyond these the memory that each needs is worth more than the time."""
+
+
+def cores() -> int:
+    """How many things are worked on at a time. Asking polars starts its threads, so no module may ask."""
+    return min(pl.thread_pool_size(), _MOST_CORES)
 
 
 def side_by_side(

@@ -8,13 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import polars as pl
 
 from prep import blanks, headers
-from prep.ahead import ahead
-from prep.duplicates import KEY, ORDINAL, RANK, rank
+from prep.ahead import ahead, cores, side_by_side
+from prep.duplicates import KEY, ORDINAL, rank
 from prep.errors import SourceError
 from prep.model import Reason
 from prep.plan import Plan, occurrences
@@ -72,8 +72,8 @@ class Judged:
     """One batch after the first pass; its records are those of `valid`, `rejected` and `suppressed`.
 
     Attributes:
-        valid: `_ordinal` (number among all valid rows), `_position` (of the source in the plan), `_record`,
-            `_source`, `_row`, `_line`, `_key`, `_rank` and the judged fields, normalised; in source order.
+        valid: `_position` (of the source in the plan), `_record`, `_source`, `_row`, `_line`, the judged
+            fields, normalised, and `_key`; in source order.
         filled: Which of the upload's fields each valid row fills, if that decides what is sent; else empty.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
@@ -160,13 +160,17 @@ def first_pass(
     changes = Counter[tuple[str, str]]()
     notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
     ordinal = read = 0
+
+    def judge(portion: _Portion) -> tuple[_Portion, Judged]:
+        return portion, judge_batch(plan, portion.position, portion.batch)
+
     with ahead(_read(plan, rows, digests)) as batches:
-        for position, batch, share in batches:
-            judged = judge_batch(plan, position, batch, ordinal)
-            ordinal += judged.valid.height
-            read += judged.valid.height + judged.rejected.height + judged.suppressed.height
-            spill.append(judged.valid.drop(KEY, RANK))
-            index.append(judged.valid.select(*_INDEXED))
+        for (position, _, share), judged in side_by_side(judge, batches, cores()):
+            valid = judged.valid.with_row_index(ORDINAL, offset=ordinal)
+            ordinal += valid.height
+            read += valid.height + judged.rejected.height + judged.suppressed.height
+            spill.append(valid.drop(KEY))
+            index.append(valid.select(*_INDEXED, rank(valid, plan.fields, plan.settings.keep)))
             refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
             suppressed.append(judged.suppressed)
             filled.append(judged.filled)
@@ -199,21 +203,26 @@ def first_pass(
 _BATCH_CELLS: Final = 1_400_000
 """How many cells are judged together: 140,000 rows of ten columns. More take memory, fewer take time."""
 
-_INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH), RANK)
+_INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH))
 
 
-def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[tuple[int, Batch, float | None]]:
-    """The batches of all sources, each with the position of its source and how much of them all was read.
+class _Portion(NamedTuple):
+    """A batch, the position of its source, and how much of all sources was read with it, if that is known."""
 
-    `rows` and `digests` are added to.
-    """
+    position: int
+    batch: Batch
+    share: float | None
+
+
+def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[_Portion]:
+    """The batches of all sources; `rows` and `digests` are added to."""
     sizes = [stored_bytes(source.stored or source.path) for source in plan.sources]
     whole = sum(sizes) or 1
     for position, source in enumerate(plan.sources):
         reader = source.read(plan.lookup_position(position))
         for batch in _joined(reader, _BATCH_CELLS // (len(source.columns) or 1)):
             before, share = sum(sizes[:position]), reader.share
-            yield (
+            yield _Portion(
                 position,
                 identify(source, batch),
                 None if share is None else (before + share * sizes[position]) / whole,
@@ -263,8 +272,8 @@ def _refuse_repeats(plan: Plan, frames: Sequence[pl.DataFrame]) -> None:
         )
 
 
-def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged:
-    """Judge one batch of the source at `position`; its valid rows are numbered from `ordinal`.
+def judge_batch(plan: Plan, position: int, batch: Batch) -> Judged:
+    """Judge one batch of the source at `position`.
 
     Raises:
         UndecidedError: As `first_pass`.
@@ -276,17 +285,16 @@ def judge_batch(plan: Plan, position: int, batch: Batch, ordinal: int) -> Judged
     fitting, oversized = _split_oversized(plan, blanks.give_orders(validated.valid, plan.settings.clear))
     broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
     keyed = fitting.with_columns(plan.keys(fitting))
-    standing, held = hold_back(keyed, plan.suppression, plan.consent, plan.settings.consent_countries)
-    valid = standing.with_row_index(ORDINAL, offset=ordinal)
+    valid, held = hold_back(keyed, plan.suppression, plan.consent, plan.settings.consent_countries)
     return Judged(
-        valid=valid.with_columns(rank(valid, plan.fields, plan.settings.keep)),
+        valid=valid,
         filled=_filled(plan, valid),
         rejected=_rejected(plan, position, batch, broken),
         suppressed=held.select(RECORD, *IDENTITY, KEY, REASONS),
         changes=normalised.changes,
         notes={
             **({} if plan.settings.repair_mojibake else find_spoiled(cells)),
-            **_find_notes(plan, position, blanks.without_orders(standing, plan.settings.clear)),
+            **_find_notes(plan, position, blanks.without_orders(valid, plan.settings.clear)),
             **normalised.notes,
         },
         skipped=batch.skipped,

@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from prep.ahead import ahead
+from prep.ahead import ahead, side_by_side
 
 
 def test_the_next_item_is_made_while_one_is_used() -> None:
@@ -92,3 +92,40 @@ def test_what_is_thrown_away_is_not_waited_for() -> None:
         del cycle
         gc.collect()
     assert closed.wait(5)
+
+
+def test_results_come_in_order_though_several_are_made_at_a_time() -> None:
+    together = threading.Barrier(2, timeout=5)
+
+    def work(number: int) -> int:
+        together.wait()
+        time.sleep(0.02 * (number % 2 == 0))
+        return 10 * number
+
+    assert list(side_by_side(work, range(6), 2)) == [0, 10, 20, 30, 40, 50]
+
+
+def test_an_error_comes_where_its_result_would_have_come() -> None:
+    def work(number: int) -> int:
+        if number == 2:
+            raise ValueError("the third")
+        return number
+
+    results = side_by_side(work, range(5), 2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="the third"):
+        next(results)
+
+
+def test_no_more_is_begun_than_there_is_room_for() -> None:
+    taken: list[int] = []
+
+    def items() -> Generator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    results = side_by_side(lambda number: number, items(), 2)
+    assert next(results) == 0
+    assert taken == [0, 1, 2, 3]
+    results.close()

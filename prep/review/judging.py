@@ -98,7 +98,7 @@ class Judge:
         """
         united = unite(Returned(self._tables[table].columns, cells), self._united[table])
         batch = Batch(united.rows, _UNREADABLE)
-        judged = judge_batch(self._plan, self._positions[table], batch, 0)
+        judged = judge_batch(self._plan, self._positions[table], batch)
         return judged.rejected.select(RECORD, REASONS)
 
 

@@ -5,9 +5,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, NamedTuple
 
-import polars as pl
-
-from prep.ahead import ahead, side_by_side
+from prep.ahead import ahead, cores, side_by_side
 from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
 from prep.sources.batch import Batch, Skipped, Source
@@ -19,15 +17,9 @@ from prep.sources.records import Dialect, Layout, with_line_feeds
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 """Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
-_MOST_THREADS: Final = 4
 
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024 * 1024
-
-
-def _threads() -> int:
-    """How many blocks are parsed at a time. Asking polars starts its threads, so importing this must not."""
-    return min(pl.thread_pool_size(), _MOST_THREADS)
 
 
 @dataclass(frozen=True)
@@ -107,7 +99,7 @@ class DelimitedReader:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
             with ahead(_pieces(text_file, block_bytes)) as pieces:
-                for piece, parsed in side_by_side(self._parse, pieces, _threads()):
+                for piece, parsed in side_by_side(self._parse, pieces, cores()):
                     text = pending + piece.lines if pending else piece.lines
                     known = None if pending else parsed
                     if text or piece.final:

@@ -10,7 +10,6 @@ import pytest
 from prep import preparation
 from prep.chunks import largest_line_bytes
 from prep.decision import find_chunks
-from prep.duplicates import RANK
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import default_folder
 from prep.model import Chunk, Format
@@ -228,7 +227,7 @@ def test_keys_of_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mon
     (path,) = write(tmp_path, a="\n".join(["email,title", *rows]))
     prepared = prepare(path)
     assert prepared.duplicates.select("_row", "_kept_row").rows() == [(1, 8), (2, 6), (3, 8)]
-    colliding = [pl.col(SOURCE).cast(pl.Categorical), ROW, pl.lit(7, pl.UInt64).alias(HASH), RANK]
+    colliding = [pl.col(SOURCE).cast(pl.Categorical), ROW, pl.lit(7, pl.UInt64).alias(HASH)]
     monkeypatch.setattr(preparation, "_INDEXED", colliding)
     again = prepare(path)
     assert again.duplicates.equals(prepared.duplicates)
