@@ -271,12 +271,17 @@ _LIKE_LETTERS: Final = str.maketrans(
 apostrophes go."""
 
 
+_ASCII_SIGNS: Final = {code: None for code in range(128) if not chr(code).isalnum()}
+
+
 def fold(spelling: str) -> str:
     """A header without case, accents, width, spaces and punctuation, for comparison."""
     if spelling.isascii():
-        return re.sub(r"[\W_]+", "", spelling.lower())
+        return spelling.lower().translate(_ASCII_SIGNS)
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", spelling).casefold())
     letters = unicodedata.normalize("NFC", _ACCENTS.sub("", plain)).translate(_LIKE_LETTERS)
+    if letters.isalnum():
+        return letters
     return "".join(
         letter for letter in letters if letter.isalnum() or unicodedata.category(letter) in {"Mn", "Mc"}
     )

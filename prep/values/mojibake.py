@@ -11,14 +11,27 @@ import polars as pl
 
 from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value
 
+_LETTERS: Final = r"\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{24F}--ŒœŠšŸŽžƒ"
+"""Letters of Latin alphabets that are no sign beside each other, such as those of Ordóñez, but for capitals
+that follow another letter."""
+
+_CAPITAL: Final = rf"[\p{{Lu}}&&[{_LETTERS}]]"
+
 _TELLING: Final = (
-    r"[\x{80}-\x{36F}\x{37E}\x{384}-\x{387}\x{400}-\x{40F}\x{450}-\x{4FF}\x{2000}-\x{2BFF}"
-    r"\x{F8FF}\x{FB00}-\x{FB06}\x{FFFD}]"
+    rf"[\x{{80}}-\x{{36F}}\x{{37E}}\x{{384}}-\x{{387}}\x{{400}}-\x{{40F}}\x{{450}}-\x{{4FF}}\x{{2000}}-\x{{2BFF}}"
+    rf"\x{{F8FF}}\x{{FB00}}-\x{{FB06}}\x{{FFFD}}--[{_LETTERS}]]"
 )
 """Every sign of mojibake that ftfy knows holds one of these beside another character beyond ASCII, but for
-those of the next line; the plain letters of Cyrillic, Greek and the scripts of Asia alone are none."""
+the last two kinds below; the plain letters of Cyrillic, Greek and the scripts of Asia alone are none."""
 
-_SIGN: Final = rf"{_TELLING}{NON_ASCII}|{NON_ASCII}{_TELLING}|[\x{{80}}-\x{{9F}}ŒœÂÃ]"
+_SIGN: Final = "|".join(
+    [
+        _TELLING + NON_ASCII,
+        NON_ASCII + _TELLING,
+        f"[{NON_ASCII}--{_CAPITAL}]{_CAPITAL}",
+        r"[\x{80}-\x{9F}ŒœÂÃ]",
+    ]
+)
 
 _NEL: Final = "\x85"
 """In ISO-8859-1 a line break, which is what the text rules take it for; in Windows-1252 an ellipsis, which is

@@ -1,5 +1,6 @@
 """The program as a process: signals, pipes, terminals, and the sandbox as a server of its own."""
 
+import gc
 import json
 import os
 import select
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from prep.cli.main import _delay_collection
 from prep.sandbox import FaultKind, Sandbox
 
 from .conftest import CLEAN, LEADS, PROGRAM, Ended, Prep, connect, names, written
@@ -343,3 +345,11 @@ def test_a_sandbox_that_cannot_keep_its_state(prep: Prep, here: Path) -> None:
     assert ended.error[0] == 1
     assert ended.err.count("\n") == 2
     assert names(here) == []
+
+
+def test_garbage_is_looked_for_as_usual_once_start_up_is_over() -> None:
+    usual = gc.get_threshold()
+    _delay_collection()
+    assert gc.get_threshold() > usual
+    gc.collect()
+    assert gc.get_threshold() == usual

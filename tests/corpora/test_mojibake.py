@@ -19,3 +19,11 @@ TELLING_LETTERS = (
 def test_the_quick_look_loses_nothing(text: str) -> None:
     needed = pl.DataFrame({"cell": [text]}).select(MOJIBAKE.needed(pl.col("cell"))).item()
     assert needed or not is_bad(text) or ftfy.fix_encoding(text) == text
+
+
+def test_the_quick_look_sees_every_pair_of_latin_letters_that_is_a_sign() -> None:
+    letters = [chr(code) for code in range(0xC0, 0x250)]
+    cells = pl.DataFrame({"cell": [first + second for first in letters for second in letters]})
+    passed_over = cells.filter(~MOJIBAKE.needed(pl.col("cell")))["cell"]
+    assert passed_over.len() > 50_000
+    assert not [pair for pair in passed_over if is_bad(pair)]

@@ -34,6 +34,12 @@ def test_spoiled_cells_are_repaired_and_sound_ones_kept() -> None:
     assert changed == len(SPOILED)
 
 
+def test_letters_beside_each_other_are_not_looked_at_twice() -> None:
+    names = ["Íñigo Núñez", "ORDÓÑEZ", "Łódź", "Źdźbło", "Čačić", "Žižková", "Győző", "Çağrı", "Háttér"]
+    cells = pl.DataFrame({"cell": names})
+    assert not cells.select(MOJIBAKE.needed(pl.col("cell")).any()).item()
+
+
 def test_repairing_again_changes_nothing() -> None:
     once = repair(SPOILED)
     assert repair(once) == once
