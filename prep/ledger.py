@@ -1,25 +1,20 @@
 """The ledger: where each chunk stands with Marketo, durable before anyone acts on it.
 
-One SQLite file in the run folder. Each public verb of `Ledger` is one transition in one transaction
-that is on the disk when the verb returns. A file that cannot be trusted is refused, never read as done.
+Each public verb of `Ledger` is one transition in one transaction that is on the disk when the verb returns.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from prep.errors import FolderError
+from prep.ledger_file import LedgerFile
 from prep.model import Chunk, Exchange, Format, Job, JobState, JobStatus
 from prep.objects import Target
-
-SCHEMA_VERSION: Final = 2
-_APPLICATION_ID: Final = 0x70726570  # "prep"
-_BUSY_SECONDS: Final = 5.0
 
 VERBS: Final[dict[str, frozenset[JobState]]] = {
     "intend": frozenset({JobState.PLANNED}),
@@ -36,80 +31,11 @@ VERBS: Final[dict[str, frozenset[JobState]]] = {
 Out of `unknown` lead only `settle`, a person's decision, and `resolved`, Marketo's full answer to a batch id
 that was known all along. Nothing leads out of `reconciled`."""
 
-_TABLES: Final = {
-    "target": """CREATE TABLE target (
-        host TEXT NOT NULL, list_id INTEGER, partition_name TEXT,
-        format TEXT NOT NULL CHECK (format IN ('csv', 'tsv', 'ssv')),
-        lookup_field TEXT NOT NULL, object TEXT NOT NULL, program_id INTEGER, program_status TEXT,
-        only_one INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only_one = 1)
-    ) STRICT""",
-    "jobs": """CREATE TABLE jobs (
-        ordinal INTEGER PRIMARY KEY, chunk TEXT NOT NULL UNIQUE,
-        rows INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN
-            ('planned', 'intended', 'queued', 'importing', 'complete', 'failed', 'unknown', 'reconciled')),
-        batch_id INTEGER,
-        status TEXT CHECK (status IN ('Queued', 'Importing', 'Complete', 'Failed')),
-        processed INTEGER, failed INTEGER, warned INTEGER,
-        message TEXT NOT NULL DEFAULT '', assumed INTEGER NOT NULL DEFAULT 0, queued_at REAL,
-        CHECK (batch_id IS NOT NULL OR state NOT IN ('queued', 'importing', 'failed'))
-    ) STRICT""",
-    "transitions": """CREATE TABLE transitions (
-        chunk TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL
-    ) STRICT""",
-    "exchanges": """CREATE TABLE exchanges (
-        at REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER, code TEXT NOT NULL,
-        seconds REAL NOT NULL
-    ) STRICT""",
-}
-_TARGET_OF_LEADS: Final = """CREATE TABLE target (
-        host TEXT NOT NULL, list_id INTEGER, partition_name TEXT,
-        format TEXT NOT NULL CHECK (format IN ('csv', 'tsv', 'ssv')),
-        lookup_field TEXT NOT NULL, only_one INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only_one = 1)
-    ) STRICT"""
-_UPGRADE: Final = (
-    "ALTER TABLE target RENAME TO target_of_leads",
-    _TABLES["target"],
-    """INSERT INTO target (host, list_id, partition_name, format, lookup_field, object)
-        SELECT host, list_id, partition_name, format, lookup_field, 'leads' FROM target_of_leads""",
-    "DROP TABLE target_of_leads",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
-"""What makes a ledger of version 1, when there were only leads, one of today."""
-
-_PRIMARY_CODE: Final = 0xFF
-_PASSING: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-    }
-)
-"""Primary result codes of a file that is sound but cannot be used now; any other means damage.
-https://www.sqlite.org/rescode.html"""
-
-_SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
-"""What `sqlite3` raises; the latter where its message would quote broken text."""
-
 _STATES: Final = {
     JobStatus.IMPORTING: JobState.IMPORTING,
     JobStatus.COMPLETE: JobState.COMPLETE,
     JobStatus.FAILED: JobState.FAILED,
 }
-_STRAYS: Final = """SELECT
-    (SELECT count(*) FROM jobs WHERE state IS NOT
-        (SELECT state FROM transitions WHERE transitions.chunk = jobs.chunk ORDER BY rowid DESC LIMIT 1))
-    + (SELECT count(*) FROM transitions WHERE chunk NOT IN (SELECT chunk FROM jobs))"""
-_PRAGMAS: Final = (
-    "journal_mode = WAL",
-    "synchronous = FULL",
-    "fullfsync = ON",  # macOS: past the drive's own cache
-    "wal_autocheckpoint = 1",  # the file alone is complete, even if somebody copies it without its -wal
-)
 ASSUMED: Final = "assumed landed"
 """Message of a job that only a person's word calls complete."""
 
@@ -142,18 +68,7 @@ class Ledger:
         self.path = path
         self._clock = clock
         self._noted: list[Exchange] = []
-        if not path.is_file():
-            raise FolderError(
-                f"{path}: there is no ledger",
-                code="missing_ledger",
-                hint="Restore it from a copy: without it nobody can tell which chunks were sent.",
-            )
-        self._database = _connected(path)
-        try:
-            self._check()
-        except BaseException:
-            self._database.close()
-            raise
+        self._file = LedgerFile(path)
 
     @classmethod
     def create(cls, path: Path, *, clock: Callable[[], float] = time.time) -> Self:
@@ -162,17 +77,7 @@ class Ledger:
         Raises:
             FolderError: There is a ledger already, code `ledger_exists`, or it cannot be written.
         """
-        if path.exists():
-            raise FolderError(f"{path}: there is a ledger already", code="ledger_exists")
-        unborn = path.with_name(f".{path.name}.new")
-        try:
-            unborn.unlink(missing_ok=True)
-            os.close(os.open(unborn, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            _lay_out(unborn)
-            unborn.replace(path)
-            _sync_folder(path.parent)
-        except (OSError, sqlite3.Error) as error:
-            raise _unusable(path, error) from None
+        LedgerFile.create(path)
         return cls(path, clock=clock)
 
     def __enter__(self) -> Self:
@@ -186,12 +91,12 @@ class Ledger:
         try:
             self.flush()
         finally:
-            self._database.close()
+            self._file.close()
 
     @property
     def target(self) -> Target | None:
         """The folder's target, once it was set."""
-        for host, list_id, partition_name, file_format, *others in self._rows(
+        for host, list_id, partition_name, file_format, *others in self._file.rows(
             f"SELECT {_TARGET_COLUMNS} FROM target"  # noqa: S608
         ):
             return Target(host, list_id, partition_name, Format(file_format), *others)
@@ -200,7 +105,7 @@ class Ledger:
     @property
     def has_begun(self) -> bool:
         """Whether any chunk was ever about to be sent, refused ones included."""
-        return bool(self._rows("SELECT 1 FROM transitions WHERE state != 'planned' LIMIT 1"))
+        return bool(self._file.rows("SELECT 1 FROM transitions WHERE state != 'planned' LIMIT 1"))
 
     def aim(self, target: Target) -> None:
         """Set the folder's target; setting the same one again changes nothing.
@@ -247,12 +152,12 @@ class Ledger:
 
     def chunks(self) -> tuple[Chunk, ...]:
         """Return the planned chunks in sending order."""
-        rows = self._rows(f"SELECT {_CHUNK_COLUMNS} FROM jobs ORDER BY ordinal")  # noqa: S608
+        rows = self._file.rows(f"SELECT {_CHUNK_COLUMNS} FROM jobs ORDER BY ordinal")  # noqa: S608
         return tuple(Chunk(*row) for row in rows)
 
     def jobs(self) -> tuple[Job, ...]:
         """Return the job of every chunk, in sending order."""
-        rows = self._rows(f"SELECT {_JOB_COLUMNS} FROM jobs ORDER BY ordinal")  # noqa: S608
+        rows = self._file.rows(f"SELECT {_JOB_COLUMNS} FROM jobs ORDER BY ordinal")  # noqa: S608
         return tuple(_job(row) for row in rows)
 
     def job(self, chunk: str) -> Job:
@@ -261,7 +166,7 @@ class Ledger:
         Raises:
             FolderError: There is no such chunk, code `no_such_chunk`.
         """
-        for row in self._rows(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE chunk = ?", chunk):  # noqa: S608
+        for row in self._file.rows(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE chunk = ?", chunk):  # noqa: S608
             return _job(row)
         raise FolderError(
             f"{self.path}: there is no chunk {chunk!r}",
@@ -366,7 +271,7 @@ class Ledger:
 
     def history(self) -> tuple[Transition, ...]:
         """Return all transitions, oldest first."""
-        rows = self._rows("SELECT chunk, state, at FROM transitions ORDER BY rowid")
+        rows = self._file.rows("SELECT chunk, state, at FROM transitions ORDER BY rowid")
         return tuple(Transition(chunk, JobState(state), at) for chunk, state, at in rows)
 
     def age_seconds(self, job: Job) -> float:
@@ -388,7 +293,7 @@ class Ledger:
 
     def exchanges(self) -> tuple[Exchange, ...]:
         """Return all exchanges written so far, oldest first."""
-        rows = self._rows("SELECT at, method, path, status, code, seconds FROM exchanges ORDER BY rowid")
+        rows = self._file.rows("SELECT at, method, path, status, code, seconds FROM exchanges ORDER BY rowid")
         return tuple(Exchange(*row) for row in rows)
 
     def _move(self, verb: str, chunk: str, state: JobState, **facts: object) -> None:
@@ -407,86 +312,17 @@ class Ledger:
                 self._enter(chunk, state)
 
     def _enter(self, chunk: str, state: JobState) -> None:
-        self._database.execute("INSERT INTO transitions VALUES (?, ?, ?)", (chunk, state, self._clock()))
+        self._file.database.execute("INSERT INTO transitions VALUES (?, ?, ?)", (chunk, state, self._clock()))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Make everything inside durable together, with the exchanges noted so far, or nothing of it."""
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.executemany(
-                    "INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?)",
-                    [astuple(noted) for noted in self._noted],
-                )
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-        except _SQLITE_ERRORS as error:
-            raise _unusable(self.path, error) from None
+        with self._file.transaction() as database:
+            yield database
+            database.executemany(
+                "INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?)", [astuple(noted) for noted in self._noted]
+            )
         self._noted.clear()
-
-    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            return self._database.execute(query, values).fetchall()
-        except _SQLITE_ERRORS as error:
-            raise _unusable(self.path, error) from None
-
-    def _check(self) -> None:
-        """Refuse a ledger that cannot be trusted; bring an old one up to date."""
-        version = self._rows("PRAGMA user_version")[0][0]
-        if version > SCHEMA_VERSION:
-            raise _damaged(self.path, "it was written by a newer prep", "Update prep.")
-        tables: dict[str, str] = dict(self._rows("SELECT name, sql FROM sqlite_schema WHERE type = 'table'"))
-        expected = {**_TABLES, "target": _TARGET_OF_LEADS} if version == 1 else _TABLES
-        if self._rows("PRAGMA application_id") != [(_APPLICATION_ID,)] or tables != expected:
-            raise _damaged(self.path, "its tables are not those of a ledger")
-        if self._rows("PRAGMA quick_check") != [("ok",)]:
-            raise _damaged(self.path, "it fails SQLite's integrity check")
-        if self._rows(_STRAYS) != [(0,)]:
-            raise _damaged(self.path, "the states of its jobs are not where their transitions led")
-        if version == 1:
-            with self._transaction() as database:
-                for statement in _UPGRADE:
-                    database.execute(statement)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    try:
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
-        )
-        try:
-            for pragma in _PRAGMAS:
-                database.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            database.close()
-            raise
-    except _SQLITE_ERRORS as error:
-        raise _unusable(path, error) from None
-    return database
-
-
-def _lay_out(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("BEGIN")
-        for statement in _TABLES.values():
-            database.execute(statement)
-        database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        database.execute("COMMIT")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _job(row: tuple[Any, ...]) -> Job:
@@ -514,26 +350,6 @@ def _fits(verb: str, job: Job) -> bool:
             return job.batch_id is not None
         case _:
             return True
-
-
-def _unusable(path: Path, error: Exception) -> FolderError:
-    """Tell a file that cannot be used now from one that cannot be trusted."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if not isinstance(error, OSError) and (code is None or code & _PRIMARY_CODE not in _PASSING):
-        return _damaged(path, "SQLite cannot read it")
-    return FolderError(
-        f"{path}: the ledger cannot be read or written ({error})",
-        code="unusable_ledger",
-        hint="Check free space, permissions, and whether another process holds the file.",
-    )
-
-
-def _damaged(path: Path, what: str, hint: str = "") -> FolderError:
-    return FolderError(
-        f"{path}: the ledger cannot be trusted: {what}",
-        code="damaged_ledger",
-        hint=hint or "Restore the file from a copy. Without it nobody can tell which chunks were sent.",
-    )
 
 
 def _other_target(known: Target, wanted: Target) -> FolderError:

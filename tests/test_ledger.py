@@ -271,8 +271,8 @@ def test_everything_is_durable_before_a_verb_returns(ledger: Ledger, path: Path,
 
 
 def test_the_settings_that_make_it_durable(ledger: Ledger) -> None:
-    assert ledger._rows("PRAGMA journal_mode") == [("wal",)]
-    assert ledger._rows("PRAGMA synchronous") == [(2,)]
+    assert ledger._file.rows("PRAGMA journal_mode") == [("wal",)]
+    assert ledger._file.rows("PRAGMA synchronous") == [(2,)]
 
 
 def test_only_the_owner_can_read_it(ledger: Ledger, path: Path) -> None:
@@ -315,7 +315,7 @@ def test_an_unknown_chunk_is_named(ledger: Ledger) -> None:
 
 
 def test_another_writer_is_not_waited_for_without_end(ledger: Ledger, path: Path) -> None:
-    ledger._database.execute("PRAGMA busy_timeout = 10")
+    ledger._file.database.execute("PRAGMA busy_timeout = 10")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 

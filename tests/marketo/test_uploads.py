@@ -150,13 +150,13 @@ def test_a_batch_id_that_cannot_be_written_down_is_told(
 
     def fill_the_disk(exchange: Exchange) -> None:
         if exchange.path.startswith("/bulk/"):
-            ledger._database.execute("PRAGMA query_only = ON")
+            ledger._file.database.execute("PRAGMA query_only = ON")
 
     client.on_exchange = fill_the_disk
 
     with pytest.raises(OutcomeUnknownError) as caught:
         go(ledger, client, clock)
-    ledger._database.execute("PRAGMA query_only = OFF")
+    ledger._file.database.execute("PRAGMA query_only = OFF")
 
     assert caught.value.code == "unwritten_batch"
     assert "3404" in caught.value.message
