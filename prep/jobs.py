@@ -6,14 +6,11 @@ So a run can end anywhere, by any means, and the next `run_jobs` carries on.
 """
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from types import FrameType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from prep.errors import (
     FolderError,
@@ -23,6 +20,7 @@ from prep.errors import (
     TerminalError,
     TransientError,
 )
+from prep.interrupts import HeldInterrupts
 from prep.ledger import Ledger
 from prep.limits import (
     BATCH_ID_DAYS,
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 _BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
 _PAUSE_GROWTH: Final = 1.25
 _UNCLEAR_IN_A_ROW: Final = 3
-_GRACE_SECONDS: Final = 25.0
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _WITH_MARKETO: Final = frozenset({JobState.QUEUED, JobState.IMPORTING})
 _FINISHED: Final = frozenset({JobState.COMPLETE, JobState.FAILED})
@@ -231,7 +227,7 @@ class _Scheduler:
         self._shortest_pause, self._longest_pause = poll_seconds
         self._clock = clock
         self._sleep = sleep
-        self._interrupts = _HeldInterrupts()
+        self._interrupts = HeldInterrupts()
         self._refusal: MarketoError | None = None
         self._unclear_in_a_row = 0
         self._pause_seconds = 0.0
@@ -414,57 +410,6 @@ class _Scheduler:
     def _changed(self) -> None:
         self._has_changed = True
         self._on_progress(self._ledger.jobs())
-
-
-class _HeldInterrupts:
-    """Lets signals that end wait while an upload is on its way, so that its answer is not thrown away.
-
-    A second signal does not wait, and the first one not longer than the grace: it then ends
-    the upload as KeyboardInterrupt. Signals belong to the main thread; in others this does nothing.
-    """
-
-    def __init__(self, grace_seconds: float = _GRACE_SECONDS) -> None:
-        self._grace_seconds = grace_seconds
-        self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
-        self._waiting: int | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def hold(self) -> None:
-        """Let signals wait from now on."""
-        if threading.current_thread() is threading.main_thread() and not self._handlers:
-            for number in _ENDING:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-                    self._handle(number, self._keep)
-
-    def release(self) -> None:
-        """Put the old handlers back, and let them have the signal that came meanwhile."""
-        if signal.SIGALRM in self._handlers:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        while self._handlers:
-            number, handler = self._handlers.popitem()
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            signal.raise_signal(waiting)
-
-    def _handle(self, number: int, handler: Callable[[int, FrameType | None], object]) -> None:
-        self._handlers[number] = signal.signal(number, handler)
-
-    def _keep(self, number: int, _: FrameType | None) -> None:
-        if self._waiting is not None:
-            raise KeyboardInterrupt
-        self._waiting = number
-        self._handle(signal.SIGALRM, self._end)
-        signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
-
-    def _end(self, number: int, _: FrameType | None) -> None:
-        del number
-        raise KeyboardInterrupt
 
 
 def _check(queue_slots: int, poll_seconds: tuple[float, float]) -> None:

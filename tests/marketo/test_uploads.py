@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from prep.errors import OutcomeUnknownError, TerminalError, TransientError
-from prep.jobs import _HeldInterrupts, run_jobs
+from prep.interrupts import HeldInterrupts
+from prep.jobs import run_jobs
 from prep.ledger import Ledger
 from prep.marketo import Marketo
 from prep.model import Chunk, Exchange, Format, Job
@@ -239,7 +240,7 @@ def test_a_second_signal_does_not_wait(
 
 
 def test_a_signal_does_not_wait_for_ever(heard: list[int]) -> None:
-    held = _HeldInterrupts(grace_seconds=0.01)
+    held = HeldInterrupts(grace_seconds=0.01)
     held.hold()
     signal.raise_signal(signal.SIGTERM)
     assert heard == []
@@ -254,7 +255,7 @@ def test_a_signal_does_not_wait_for_ever(heard: list[int]) -> None:
 
 def test_other_threads_leave_signals_alone() -> None:
     before = signal.getsignal(signal.SIGINT)
-    held = _HeldInterrupts()
+    held = HeldInterrupts()
     thread = threading.Thread(target=held.hold)
     thread.start()
     thread.join()
