@@ -8,8 +8,9 @@ from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from prep.errors import SettingsError, SourceError
-from prep.sources.codepages import CODE_PAGES, decide, is_likely_utf8
+from prep.sources.codepages import CODE_PAGES
 from prep.sources.files import opened
+from prep.sources.legacy import decide, is_likely_utf8
 from prep.sources.survey import Survey, survey
 
 if TYPE_CHECKING:

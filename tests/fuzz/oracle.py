@@ -18,7 +18,7 @@ from prep.sources.records import Dialect, Layout, split, with_line_feeds
 from tests.slow_reader import Outcome, Table, read_slowly, split_slowly
 
 PATH: Final = "fuzzed.csv"
-_OPENERS = ("delimited", "encoding", "survey", "codepages")
+_OPENERS = ("delimited", "encoding", "survey", "legacy")
 _SMALL: Final = 4096  # for buffers that are large by default
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _HEADER_LINES = (None, None, None, 0, 1, 2)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from prep.errors import SettingsError, SourceError
-from prep.sources.codepages import AmbiguousEncodingError
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding, is_utf8, mask_invalid
+from prep.sources.legacy import AmbiguousEncodingError
 
 TABLE = "Name,City\r\nJosé Núñez,Zürich\r\n"
 RUSSIAN = "Имя,Город\nАнна,Москва\n"
