@@ -20,7 +20,7 @@ from prep.chunks import Piece, split
 from prep.config import Destination
 from prep.decision import Decision, Divided, decide, discarded, fates, second_pass
 from prep.duplicates import ORDINAL
-from prep.errors import FolderError, InputError, SourceError
+from prep.errors import FolderError, InputError
 from prep.fate_table import add_up
 from prep.folder import RunFolder
 from prep.listening import Progress
@@ -31,7 +31,7 @@ from prep.plan import Plan
 from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Spill, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.settling import settle
-from prep.sources.files import digest
+from prep.sources.files import changed, digest
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 
@@ -315,12 +315,7 @@ def _refuse_changes(manifest: Manifest, first: FirstPass) -> None:
     """
     for record, read in zip(manifest.sources, first.digests, strict=True):
         if record.sha256 != read:
-            raise SourceError(
-                f"{record.path}: changed while it was read",
-                code="source_changed",
-                hint="Wait until the program that writes it is done, and run the same command again.",
-                source=record.path,
-            )
+            raise changed(record.path)
 
 
 def _rejected_columns(plan: Plan) -> list[str]:

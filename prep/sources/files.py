@@ -169,5 +169,15 @@ def digest(path: str) -> str:
         return content.drain()
 
 
+def changed(path: str) -> SourceError:
+    """An error for a file that was written to while it was read."""
+    return SourceError(
+        f"{path}: changed while it was read",
+        code="source_changed",
+        hint="Wait until the program that writes it is done, and run the same command again.",
+        source=path,
+    )
+
+
 def _refusal(path: str, found: str, code: str, hint: str) -> SourceError:
     return SourceError(f"{path}: {found}", code=code, hint=hint, source=path)

@@ -117,3 +117,15 @@ def test_a_line_of_every_kind(tmp_path: Path) -> None:
     ]
     assert rejected == [(4, 5, "unreadable_row", '{"n": 1')]
     assert (skipped, rows) == ([("blank", 2)], 4)
+
+
+@pytest.mark.parametrize("text", ['[{"a": %s}]', '{"a": %s}\n'])
+def test_a_file_that_becomes_another_while_it_is_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "leads.json"
+    path.write_text(text % "1")
+    source = open_json(str(path))
+    path.write_text(text % "[1]")
+
+    with pytest.raises(SourceError) as caught:
+        list(source.read())
+    assert caught.value.code == "source_changed"
