@@ -23,7 +23,7 @@ from benchmarks.files import files_parser, make_leads
 from benchmarks.measure import MAXRSS_UNIT
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    "opening": ("prep.intake:take_in", "prep.schema:load_schema", "prep.plan:make_plan"),
+    "opening": ("prep.intake:take_in", "prep.schema_file:load_schema", "prep.plan:make_plan"),
     "compiling the judge": ("prep.validation:compile_judge",),
     "digest of the source": ("prep.sources.files:digest",),
     "reading": ("prep.sources.delimited:DelimitedReader._read",),

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from prep.previewing.questions import Estimate
     from prep.runs import Run
     from prep.sandbox import Sandbox
-    from prep.schema import Field, Schema, load_schema
+    from prep.schema import Field, Schema
+    from prep.schema_file import load_schema
 
 _HOMES: Final = {
     "Advance": "prep.model",
@@ -64,7 +65,7 @@ _HOMES: Final = {
     "TerminalError": "prep.errors",
     "TransientError": "prep.errors",
     "clean": "prep.pipeline",
-    "load_schema": "prep.schema",
+    "load_schema": "prep.schema_file",
     "prepare": "prep.pipeline",
     "preview": "prep.pipeline",
     "purge": "prep.pipeline",

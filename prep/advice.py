@@ -13,7 +13,8 @@ import polars as pl
 
 from prep.errors import SchemaError
 from prep.objects import LEADS, ImportObject
-from prep.schema import Schema, fold, load_schema
+from prep.schema import Schema, fold
+from prep.schema_file import load_schema
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from prep.errors import TerminalError
 from prep.marketo.codes import NO_SUCH_OBJECT, NOT_OFFERED
 from prep.marketo.records import CustomObjectRecord, FieldRecord, LeadRecord
 from prep.objects import LEADS, PROGRAM_MEMBERS, ImportObject
-from prep.schema import READ_ONLY_TYPES, CustomObject, Field, Schema, load_schema, parse_schema
+from prep.schema import READ_ONLY_TYPES, CustomObject, Field, Schema
+from prep.schema_file import load_schema, parse_schema
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo

@@ -6,7 +6,8 @@ from pathlib import Path
 from prep.config import CleanSettings
 from prep.errors import SchemaError, SettingsError
 from prep.objects import ImportObject, parse_object
-from prep.schema import Schema, load_schema
+from prep.schema import Schema
+from prep.schema_file import load_schema
 
 
 def choose_schema(given: Schema | str | Path | None, into: ImportObject) -> Schema:

@@ -18,7 +18,8 @@ from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
 from prep.model import Format
 from prep.objects import LEADS, key_fields
-from prep.schema import LOOKUP_TYPES, Field, load_schema
+from prep.schema import LOOKUP_TYPES, Field
+from prep.schema_file import load_schema
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo

@@ -19,7 +19,7 @@ from prep.model import FIND_OUT, Fate
 from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
 from prep.returned import LINE, ROW, SOURCE, adopt, identify, own_places, unguard
-from prep.schema import load_schema
+from prep.schema_file import load_schema
 from prep.sources import Source, open_source
 from prep.sources.columnar import TableSource
 

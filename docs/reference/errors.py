@@ -87,6 +87,7 @@ class _Code:
         self.constants: dict[str, ast.expr] = {}
         self.calls: dict[str, list[tuple[ast.Call, _Scope]]] = defaultdict(list)
         self.homes: dict[ast.FunctionDef, str] = {}
+        self.imported: dict[str, str] = {}
         for path in sorted(_PACKAGE.rglob("*.py")):
             if "sandbox" not in path.relative_to(_PACKAGE).parts:
                 tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -102,13 +103,18 @@ class _Code:
                     self._note_function(f"{module}.{child.name}", child)
                 case ast.ClassDef():
                     self._note_class(child)
+                case ast.ImportFrom(module=str(origin)):
+                    home = origin.rpartition(".")[2]
+                    names = ((one.asname or one.name, one.name) for one in child.names)
+                    self.imported |= {f"{module}.{here}": f"{home}.{there}" for here, there in names}
                 case (
                     ast.Assign(targets=[ast.Name(id=name)], value=value)
                     | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
                 ) if name.isupper():
                     self.constants[name] = value
                 case ast.Call(func=ast.Name(id=name)):
-                    known = name if name in _CLASSES or name[:1].isupper() else f"{module}.{name}"
+                    is_class = name in _CLASSES or name[:1].isupper()
+                    known = name if is_class else self.imported.get(f"{module}.{name}", f"{module}.{name}")
                     self.calls[known].append((child, scope))
                 case _:
                     pass

@@ -26,8 +26,9 @@ from prep.model import Reason
 from prep.previewing.comparing import DIFFERENCE_COLUMNS
 from prep.report.keys import COLUMNS, KEYS
 from prep.rules import CrossRule, Terms
-from prep.schema import NORMALISERS, TOP_KEYS, CustomObject
+from prep.schema import NORMALISERS, CustomObject
 from prep.schema import Field as SchemaField
+from prep.schema_file import TOP_KEYS
 from prep.settings_file import MARKETO_KEYS
 from prep.settlement import OUTCOME_TAIL
 from prep.values.notes import Note

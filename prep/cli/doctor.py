@@ -72,7 +72,7 @@ def command(*, as_json: bool, **chosen: Any) -> int:
 
 
 def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
-    from prep.schema import DEFAULT_NAME, load_schema
+    from prep.schema_file import DEFAULT_NAME, load_schema
 
     python = ".".join(map(str, sys.version_info[:3]))
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)

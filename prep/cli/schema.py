@@ -37,7 +37,7 @@ def list_schemas(*, as_json: bool) -> None:
     Example:
       prep schema list
     """
-    from prep.schema import load_schema, schema_names
+    from prep.schema_file import load_schema, schema_names
 
     schemas = [load_schema(name) for name in schema_names()]
     say(*(f"{schema.name}  {len(schema.fields)} fields" for schema in schemas), err=as_json)
@@ -58,7 +58,7 @@ def show(name: str, *, as_json: bool) -> None:
       prep schema show lead
       prep schema show mine.toml --json | jq '.fields[].name'
     """
-    from prep.schema import load_schema
+    from prep.schema_file import load_schema
 
     schema = load_schema(name)
     lines = []
@@ -106,7 +106,7 @@ def check(file: Path, *, as_json: bool) -> None:
     Example:
       prep schema check mine.toml
     """
-    from prep.schema import load_schema
+    from prep.schema_file import load_schema
 
     schema = load_schema(file)
     rules = f", {len(schema.rules)} rule{'s' * (len(schema.rules) != 1)} over several" if schema.rules else ""

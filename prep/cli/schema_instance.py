@@ -154,7 +154,7 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
     """
     from prep.differences import EVERYTHING, FACTS, compare
     from prep.objects import LEADS, parse_object
-    from prep.schema import load_schema
+    from prep.schema_file import load_schema
 
     files = {name: load_schema(name) for name in (before, after) if name != INSTANCE}
     custom = next((known.object.name for known in files.values() if known.object), "")

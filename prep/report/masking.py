@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from prep.schema import schema_names
+from prep.schema_file import schema_names
 
 MASKED_FOLDER: Final = "DIR"
 """What the run folder is called in a masked report."""

@@ -9,7 +9,7 @@ import pytest
 
 from prep.headers import Column, map_headers
 from prep.model import Unknown
-from prep.schema import load_schema
+from prep.schema_file import load_schema
 
 LEAD = load_schema("lead")
 

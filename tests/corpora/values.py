@@ -16,7 +16,8 @@ from prep.headers import Column, map_headers
 from prep.limits import STRING_CHARACTERS
 from prep.model import Countries, Phones, Unknown
 from prep.pipeline import Prepared, clean, prepare
-from prep.schema import Field, Schema, load_schema
+from prep.schema import Field, Schema
+from prep.schema_file import load_schema
 from prep.validation import compile_judge, validate
 from prep.values import Spelling, normalise
 from prep.values.countries import english_names, find_country

@@ -15,7 +15,7 @@ from prep.objects import parse_object
 from prep.pipeline import Run, clean
 from prep.report import read_jobs
 from prep.sandbox import Outcome, Sandbox
-from prep.schema import parse_schema
+from prep.schema_file import parse_schema
 from prep.settlement import ASSUMED
 
 ROWS_OF_A_CHUNK = 12

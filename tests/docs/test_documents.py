@@ -24,7 +24,8 @@ from prep.config import CleanOptions
 from prep.headers import load_mapping
 from prep.model import KeepPolicy, MergePolicy
 from prep.sandbox import Sandbox
-from prep.schema import NORMALISERS, Field, load_schema
+from prep.schema import NORMALISERS, Field
+from prep.schema_file import load_schema
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [

@@ -11,7 +11,7 @@ import prep
 from prep.duplicates import compound_keys
 from prep.model import Format
 from prep.outcomes import join_chunk
-from prep.schema import parse_schema
+from prep.schema_file import parse_schema
 
 SCHEMA: Final = parse_schema(
     """

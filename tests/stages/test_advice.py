@@ -3,7 +3,7 @@
 import pytest
 
 from prep.advice import advise
-from prep.schema import load_schema
+from prep.schema_file import load_schema
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from prep.headers import Column, map_headers
 from prep.headers.spellings import combine, load_spellings, read_language
 from prep.model import Unknown
-from prep.schema import fold, load_schema, packaged
+from prep.schema import fold
+from prep.schema_file import load_schema, packaged
 
 LEAD = load_schema("lead")
 

@@ -18,7 +18,8 @@ from prep.headers import (
     refuse_problems,
 )
 from prep.model import Unknown
-from prep.schema import Schema, load_schema
+from prep.schema import Schema
+from prep.schema_file import load_schema
 
 LEAD = load_schema("lead")
 

@@ -13,7 +13,8 @@ from prep.headers import map_headers
 from prep.instance import Instance, read_instance, render_schema, schema_of
 from prep.marketo.records import FieldRecord, LeadRecord
 from prep.model import Unknown
-from prep.schema import READ_ONLY_TYPES, load_schema
+from prep.schema import READ_ONLY_TYPES
+from prep.schema_file import load_schema
 
 LEAD = load_schema("lead")
 

@@ -7,7 +7,7 @@ import sys
 import polars as pl
 import pytest
 
-from prep.schema import load_schema
+from prep.schema_file import load_schema
 from prep.values import Note, Noted, Spelling, find_spoiled, normalise
 from prep.values.mojibake import MOJIBAKE, repair
 

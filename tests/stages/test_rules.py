@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from prep.errors import SchemaError, SettingsError
 from prep.pipeline import Prepared, clean, prepare
-from prep.schema import Field, load_schema
+from prep.schema import Field
+from prep.schema_file import load_schema
 from prep.values import Spelling, normalise
 from prep.values.truncation import truncated
 

@@ -14,7 +14,8 @@ from pandera.config import ValidationDepth, config_context
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.errors import SchemaError
 from prep.model import Reason
-from prep.schema import NORMALISERS, Field, Schema, find_failures, fold, load_schema, schema_names
+from prep.schema import NORMALISERS, Field, Schema, find_failures, fold
+from prep.schema_file import load_schema, schema_names
 
 DOCUMENTED_LOOKUP_FIELDS = (
     "id",

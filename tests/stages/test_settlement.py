@@ -16,7 +16,7 @@ from prep.marketo import Marketo
 from prep.model import JobState
 from prep.pipeline import Run, clean, reconcile, submit
 from prep.sandbox import Behaviour, Sandbox
-from prep.schema import load_schema
+from prep.schema_file import load_schema
 
 LEADS = (
     "email,First Name,title,numberOfEmployees,mktoPersonNotes\n"

@@ -123,7 +123,7 @@ def test_a_lazy_frame_is_judged_too() -> None:
 def test_no_switch_of_the_environment_disables_anything(switch: str) -> None:
     program = (
         "import polars as pl\n"
-        "from prep.schema import load_schema\n"
+        "from prep.schema_file import load_schema\n"
         "from prep.validation import compile_judge, validate\n"
         "rules = compile_judge(load_schema('lead'), ['email'], 'email')\n"
         "frame = pl.DataFrame({'email': ['a@example.com', 'nobody', None]})\n"
