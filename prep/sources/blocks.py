@@ -56,10 +56,12 @@ class Parsed(NamedTuple):
     Attributes:
         cells: A row for each line, short ones filled up.
         is_proved: Every line is a record that every parser reads alike, and none is the header again.
+        lines: The lines, where some had to be looked at and what was found proves nothing.
     """
 
     cells: pl.DataFrame
     is_proved: bool
+    lines: pl.Series | None = None
 
 
 def parse(text: bytes, layout: Layout) -> Parsed | None:
@@ -75,14 +77,18 @@ def parse(text: bytes, layout: Layout) -> Parsed | None:
     """
     if _NUL in text or (b"\r" in text and _LONE_CR.search(text)):
         return None
-    quote_bytes = _enclosing_bytes(text, layout)
-    if quote_bytes is None:
+    if not layout.dialect.opens_quotes(text):
+        cells = _parse(text, layout, quote_char=None)
+        return cells if cells is None else Parsed(cells, _is_proved(cells, text, layout))
+    lines = _lines(text)
+    quote_bytes = None if lines is None else _enclosing_bytes(lines, layout)
+    if lines is None or quote_bytes is None:
         return None
-    cells = _parse(text, layout, quote_char=layout.dialect.quote if quote_bytes else None)
-    if cells is None:
+    cells = _parse(text, layout, quote_char=layout.dialect.quote)
+    if cells is None or cells.height != lines.len():
         return None
-    adds_up = _adds_up(cells, text, layout, quote_bytes)
-    return Parsed(cells, adds_up and _repeat_header(_without_surplus(cells, layout), layout) is None)
+    is_proved = _is_proved(cells, text, layout, quote_bytes)
+    return Parsed(cells, is_proved, None if is_proved else lines)
 
 
 def read_block(
@@ -102,7 +108,9 @@ def read_block(
     if b"\r" in text and _LONE_CR.search(text):
         text = with_line_feeds(text)
     block = None
-    lines = None if _NUL in text else _lines(text)
+    lines = parsed.lines if parsed else None
+    if lines is None and _NUL not in text:
+        lines = _lines(text)
     if lines is not None:
         cells = parsed.cells if parsed else None
         block = _read_line_by_line(text, lines, cells, layout, start, final=final)
@@ -129,22 +137,29 @@ def _repeat_header(cells: pl.DataFrame, layout: Layout) -> pl.Series | None:
     return repeats
 
 
-def _enclosing_bytes(text: bytes, layout: Layout) -> int | None:
-    """Count what quotes add to the cells that they enclose, in a text in which that is all they do.
+def _enclosing_bytes(lines: pl.Series, layout: Layout) -> int | None:
+    """Count what quotes add to the cells that they enclose, in lines in which that is all they do.
 
     Returns:
         Their bytes: two for each such cell, and one for each quote within it. None if a quote opens a cell
         that it does not enclose as a whole, or that goes over several lines, or if that is not known.
     """
-    dialect = layout.dialect
-    if not dialect.opens_quotes(text):
-        return 0
-    if layout.surplus or (dialect.escape == BACKSLASH and b"\\" in text):
+    if layout.surplus:
         return None
-    quotes = text.count(dialect.quote_byte)
-    enclosed = layout.enclosed_cell.findall(text)
-    inner = b"".join(enclosed).count(dialect.quote_byte) - 2 * len(enclosed)
-    return quotes - inner // 2 if inner + 2 * len(enclosed) == quotes else None
+    quote = layout.dialect.quote
+    quoted = lines.filter(lines.str.contains(quote, literal=True))
+    if not quoted.str.contains(layout.enclosing_line).all():
+        return None
+    doubled = quoted.filter(quoted.str.contains(quote * 2, literal=True))
+    cells = _count(doubled.str.count_matches(layout.enclosed_cell))
+    inner = _count(doubled.str.count_matches(quote, literal=True)) - 2 * cells
+    return _count(quoted.str.count_matches(quote, literal=True)) - inner // 2
+
+
+def _is_proved(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int = 0) -> bool:
+    if not _adds_up(cells, text, layout, quote_bytes):
+        return False
+    return _repeat_header(_without_surplus(cells, layout), layout) is None
 
 
 def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int) -> bool:
@@ -155,7 +170,7 @@ def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int)
     lines can only make the sum larger too.
     """
     lengths = cells.select(pl.all().str.len_bytes().sum()).row(0)
-    if (layout.surplus and lengths[-1]) or (quote_bytes and cells.height != text.count(b"\n")):
+    if layout.surplus and lengths[-1]:
         return False
     line_end_bytes = 2 if b"\r" in text else 1
     total = sum(lengths) + quote_bytes + cells.height * (cells.width - 1 + line_end_bytes)
@@ -267,7 +282,8 @@ def _lines(text: bytes) -> pl.Series | None:
     except (pl.exceptions.PolarsError, OSError):
         return None
     length = int(lines.str.len_bytes().sum() or 0) + lines.len()
-    return lines if length == len(text) - text.count(b"\r") else None
+    returns = text.count(b"\r") if b"\r" in text else 0  # looking for none is quicker than counting
+    return lines if length + returns == len(text) else None
 
 
 def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) -> Iterator[OddLine]:

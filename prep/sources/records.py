@@ -160,19 +160,26 @@ class Layout:
     @cached_property
     def line_pattern(self) -> str:
         """Like `regular_record` for a single line without its end and without NUL, for Rust's regex."""
-        stop, quote = re.escape(self.dialect.delimiter), re.escape(self.dialect.quote)
-        backslash = r"\\" if self.dialect.escape == BACKSLASH else ""
-        quoted = rf"{quote}(?:[^{quote}\x00{backslash}]|{quote}{quote})*{quote}"
-        cell = rf"(?:{quoted}|[^{quote}\x00{stop}]*)"
+        cell, stop = self._line_cell, re.escape(self.dialect.delimiter)
         return rf"^(?:{cell}{stop}){{{self.columns - 1}}}{cell}{f'(?:{stop})?' if self.surplus else ''}$"
 
     @cached_property
-    def enclosed_cell(self) -> re.Pattern[bytes]:
-        """Matches a quoted cell of one line, with its quotes, where a cell may stand."""
-        stop, quote = re.escape(self.dialect.delimiter_byte), re.escape(self.dialect.quote_byte)
-        begin = rb"%b(?<![^%b\n]%b)" % (quote, stop, quote)
-        inner = rb"[^%b\n]*+(?:%b%b[^%b\n]*+)*+" % (quote, quote, quote, quote)
-        return re.compile(rb"%b%b%b(?=[%b\n]|\r\n)" % (begin, inner, quote, stop))
+    def enclosing_line(self) -> str:
+        """Like `line_pattern` without surplus for any number of cells: all that quotes do is enclose some."""
+        return rf"^(?:{self._line_cell}{re.escape(self.dialect.delimiter)})*{self._line_cell}$"
+
+    @cached_property
+    def enclosed_cell(self) -> str:
+        """Pattern of each quoted cell, with its quotes, of a line that matches `enclosing_line`."""
+        quote = re.escape(self.dialect.quote)
+        return rf"{quote}(?:[^{quote}]|{quote}{quote})*{quote}"
+
+    @cached_property
+    def _line_cell(self) -> str:
+        stop, quote = re.escape(self.dialect.delimiter), re.escape(self.dialect.quote)
+        backslash = r"\\" if self.dialect.escape == BACKSLASH else ""
+        quoted = rf"{quote}(?:[^{quote}\x00{backslash}]|{quote}{quote})*{quote}"
+        return rf"(?:{quoted}|[^{quote}\x00{stop}]*)"
 
     @cached_property
     def open_record(self) -> re.Pattern[bytes]:
