@@ -133,12 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     if "PREP_DEBUG" not in os.environ:
         sys.unraisablehook = lambda _: None  # complaints of objects that a full disk left half-closed
-    _share_memory()
+    share_memory()
     _delay_collection()
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _share_memory() -> None:
+def share_memory() -> None:
     """Let the threads of polars use memory again that another has just given up.
 
     By default its allocator, jemalloc, keeps four arenas for each processor and forgets what none has used

@@ -17,7 +17,7 @@ import polars as pl
 
 from prep.sources.batch import REJECTED_SCHEMA, Batch
 from prep.sources.encoding import BOM, mask_invalid
-from prep.sources.records import BACKSLASH, Layout, split, with_line_feeds
+from prep.sources.records import Layout, split, with_line_feeds
 from prep.sources.walk import OddLine, Walk
 
 _NUL = b"\0"

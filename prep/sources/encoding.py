@@ -1,6 +1,7 @@
 """In which encoding is a text file, and how is it read as UTF-8?"""
 
 import codecs
+import mmap
 import re
 import unicodedata
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from prep.errors import SettingsError, SourceError
 from prep.sources.codepages import CODE_PAGES
-from prep.sources.files import opened
+from prep.sources.files import opened, page_aligned
 from prep.sources.legacy import decide, is_likely_utf8
 from prep.sources.survey import Survey, survey
 
@@ -228,12 +229,11 @@ def _high_bytes_if_utf8(head: bytes, file: BinaryIO) -> int | None:
 
     The text is read into one buffer and decoded in small parts: fetching memory costs more than decoding.
     """
-    buffer = bytearray(_CHUNK_BYTES)
-    high_bytes, end = 0, len(head)
-    buffer[:end] = head
-    with memoryview(buffer) as view:
+    high_bytes, begin = 0, mmap.PAGESIZE
+    with memoryview(page_aligned(begin + _CHUNK_BYTES)) as view:
+        start, end = begin, begin + len(head)
+        view[start:end] = head
         while True:
-            start = 0
             while start < end:
                 try:
                     part = view[start : min(start + _PART_BYTES, end)]
@@ -245,11 +245,11 @@ def _high_bytes_if_utf8(head: bytes, file: BinaryIO) -> int | None:
                 start += used
                 high_bytes += used - len(characters)
             rest = end - start
-            view[:rest] = view[start:end]
-            count = file.readinto(view[rest:])  # type: ignore[attr-defined]  # every stream here has it
+            view[begin - rest : begin] = view[start:end]
+            count = file.readinto(view[begin:])  # type: ignore[attr-defined]  # every stream here has it
             if not count:
                 return None if rest else high_bytes
-            end = rest + count
+            start, end = begin - rest, begin + count
 
 
 def _judged(path: str, announced: str, bom_bytes: int) -> TextEncoding:

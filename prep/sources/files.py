@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import mmap
 import os
 import shutil
 import stat
@@ -19,7 +20,9 @@ from prep.sources.signatures import HEAD_BYTES, kind_of
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_BUFFER_BYTES: Final = 1024 * 1024
+_BUFFER_BYTES: Final = HEAD_BYTES
+"""Whoever asks for more at a time gets it without a detour through a buffer."""
+_COPIED_BYTES: Final = 1024 * 1024
 
 
 class Content(io.BufferedReader):
@@ -46,7 +49,7 @@ class Content(io.BufferedReader):
 
     def drain(self) -> str:
         """Take what is left of the stored bytes, unpacking nothing; return their digest."""
-        buffer = bytearray(_BUFFER_BYTES)
+        buffer = page_aligned(_COPIED_BYTES)
         while self._stored.readinto(buffer):
             pass
         return self.sha256
@@ -117,6 +120,16 @@ def opened(path: str, *, digesting: bool = False) -> Iterator[Content]:
         raise _refusal(path, found, "unreadable_source", "Check the permissions and the disk.") from error
 
 
+def page_aligned(size: int) -> mmap.mmap:
+    """Memory to read a file into.
+
+    The system copies from whole pages, and AMD's processors copy five times as slowly to a place that is 1 to
+    31 bytes further within its page: 16 where malloc gives out large buffers.
+    https://lunnova.dev/articles/ryzen-slow-short-rep-mov
+    """
+    return mmap.mmap(-1, size)
+
+
 def _refuse_others(name: str, path: str) -> None:
     """Refuse what is no file. A pipe gives its bytes once, but a source is read several times."""
     if "\0" in name:
@@ -149,7 +162,7 @@ class Copy:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.path = Path(folder) / "unpacked"
         with opened(source) as content, self.path.open("xb") as file:
-            shutil.copyfileobj(content, file, _BUFFER_BYTES)
+            shutil.copyfileobj(content, file, _COPIED_BYTES)
 
 
 def stored_bytes(path: str) -> int:
