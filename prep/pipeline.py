@@ -26,7 +26,7 @@ from prep.plan import Plan, make_plan
 from prep.preflight import Finding, find_destination, refuse_other_host
 from prep.previewing import Budget, Estimate, Work, make_preview, refuse_unless_new
 from prep.report import build_report, has_begun, read_jobs, write_report
-from prep.retrying import find_tables, next_folder, plan_again, remap, spool
+from prep.retrying import find_tables, next_folder, plan_again, reinterpret, remap, spool
 from prep.runs import Run, open_folder, refuse_open
 from prep.schema import Schema, import_judge_ahead
 from prep.sending import (
@@ -332,13 +332,17 @@ def retry(
     *,
     everything: bool = False,
     maps: Mapping[str, str] | None = None,
+    dates: str | None = None,
+    timezone: str | None = None,
+    decimal: str | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Make a new run of the rows that failed, and of the rejected rows that were corrected since.
 
     Corrections are made with `prep review`, in `rejected.csv` or in `rejected.xlsx`. Every row keeps its
     source, row and line; settings, schema and destination are the parent's, but for columns that are mapped
-    otherwise now, there or here: then all rejected rows are tried again. Nothing is sent: `submit` does that.
+    otherwise now, there or here, and cells that are to be read otherwise: then all rejected rows are tried
+    again. Nothing is sent: `submit` does that.
 
     Args:
         run: The parent, or its folder.
@@ -346,12 +350,15 @@ def retry(
         everything: Take all rejected rows, changed or not.
         maps: Header → field for columns of the sources, an empty field to leave one out; goes before what was
             chosen in `prep review`.
+        dates: As in `clean`, instead of the parent's; an order that a column proved in the parent is kept.
+        timezone: Likewise.
+        decimal: Likewise.
         progress: As in `clean`.
 
     Raises:
         SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
         HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field.
-        SettingsError: A column or field of `maps` is not there.
+        SettingsError: A column or field of `maps` is not there, or an option is not what it may be.
         FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
     parent = open_folder(run)
@@ -360,8 +367,10 @@ def retry(
         known = parent.manifest()
         check_sources(parent, known)
         chosen = {**read_maps(parent.review), **(maps or {})}
-        manifest = remap(known, chosen)
-        tables = find_tables(parent, manifest, everything=everything or bool(chosen))
+        said = {"dates": dates, "timezone": timezone, "decimal": decimal}
+        meaning = {name: value for name, value in said.items() if value is not None}
+        manifest = remap(reinterpret(known, meaning), chosen)
+        tables = find_tables(parent, manifest, everything=everything or bool(chosen or meaning))
     folder = RunFolder(out if out is not None else next_folder(parent.path))
     if folder.path.exists():
         raise FolderError(

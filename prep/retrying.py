@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 
 from prep import durable
-from prep.config import CleanSettings
+from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
 from prep.folder import RunFolder
@@ -171,6 +171,20 @@ def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
     settings = replace(settings, maps=maps, reading=FIND_OUT)
     plan = make_plan(sources, load_schema(manifest.schema["origin"]), settings)
     return replace(plan, conventions=manifest.conventions)
+
+
+def reinterpret(manifest: Manifest, meaning: Mapping[str, str]) -> Manifest:
+    """A run's manifest as if its settings had said otherwise what cells mean.
+
+    Args:
+        manifest: The run's. What its columns proved goes before the settings.
+        meaning: Values of `dates`, `timezone` and `decimal`.
+
+    Raises:
+        SettingsError: One of them is not what it may be.
+    """
+    settings = make_settings(cast("CleanOptions", meaning)).to_json()
+    return replace(manifest, settings={**manifest.settings, **{name: settings[name] for name in meaning}})
 
 
 def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:

@@ -48,6 +48,11 @@ def maps_said_now(chosen: Mapping[str, Any]) -> dict[str, str]:
     return chosen["maps"] if callbacks.is_said_now("maps") else {}
 
 
+def said_now(chosen: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of some parameters that are said now: for a run that is there, `prep.toml` says nothing new."""
+    return {name: chosen[name] for name in names if callbacks.is_said_now(name)}
+
+
 def _header_line(chosen: Mapping[str, Any]) -> int | None:
     """Where the header is, 0 for nowhere; what is said now goes before `prep.toml`.
 

@@ -1,6 +1,7 @@
 """Options that mean one thing everywhere, in bundles."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -155,6 +156,12 @@ mapping = _bundle(
 )
 """How columns become fields."""
 
+_dates = partial(_option, "--dates", type=click.Choice(["iso", "dmy", "mdy"]))
+_timezone = partial(
+    _option, "--timezone", metavar="ZONE", callback=callbacks.judged(callbacks.spelled("timezone"))
+)
+_decimal = partial(_option, "--decimal", type=click.Choice(["point", "comma"]))
+
 cleaning = _bundle(
     mapping,
     _option(
@@ -190,22 +197,13 @@ cleaning = _bundle(
         callback=callbacks.judged(lambda number: CleanSettings(max_bytes=number)),
         help="Bound of a whole upload body.",
     ),
-    _option(
-        "--dates",
-        type=click.Choice(["iso", "dmy", "mdy"]),
+    _dates(
         default="iso",
         show_default=True,
         help="Order of dates that do not begin with the year; iso: as their column proves.",
     ),
-    _option(
-        "--timezone",
-        metavar="ZONE",
-        callback=callbacks.judged(callbacks.spelled("timezone")),
-        help="Zone of date-times without one, such as Europe/Madrid.",
-    ),
-    _option(
-        "--decimal",
-        type=click.Choice(["point", "comma"]),
+    _timezone(help="Zone of date-times without one, such as Europe/Madrid."),
+    _decimal(
         help="What stands before the decimals of numbers; the other one divides thousands.  "
         "[default: as their column proves]",
     ),
@@ -296,6 +294,15 @@ cleaning = _bundle(
     ),
 )
 """How rows become upload files."""
+
+meaning = _bundle(
+    _dates(help="Order of dates in columns that did not prove theirs.  [default: as in the run]"),
+    _timezone(help="Zone of date-times without one.  [default: as in the run]"),
+    _decimal(
+        help="What stands before the decimals in columns that did not prove it.  [default: as in the run]"
+    ),
+)
+"""What cells of a run mean when they are tried again."""
 
 max_rejected = _option(
     "--max-rejected",

@@ -20,6 +20,7 @@ from prep.cli.progress import show_progress
     help="Folder of the new run.  [default: DIR-retry1.prep, and so on]",
 )
 @options.maps
+@options.meaning
 @options.waiting
 @options.allow_rejects
 @options.answering
@@ -28,13 +29,15 @@ def command(**chosen: Any) -> int:
 
     Correct rows in rejected.csv or rejected.xlsx of the run folder, with any spreadsheet program, and save.
     Leave the columns _source, _row and _line alone: they tell which row is which. Lines that you delete stay
-    rejected. With --map all rejected rows are tried again, since a column of theirs means something else.
+    rejected. With --map, --dates, --timezone or --decimal all rejected rows are tried again, since their
+    cells mean something else; the order of dates that a column proved in the run is kept.
     Rows that were sent are not touched; prep clean with --map makes a run of the whole file.
 
     \b
     Examples:
       prep retry leads.prep
       prep retry leads.prep --map "Work mail=email" --map "Mail="
+      prep retry leads.prep --map "Q7=dateOfBirth" --dates dmy
       prep retry leads.prep --all -o second.prep
     """
     from prep.pipeline import retry
@@ -46,6 +49,7 @@ def command(**chosen: Any) -> int:
             chosen["out"],
             everything=chosen["everything"],
             maps=arguments.maps_said_now(chosen),
+            **arguments.said_now(chosen, "dates", "timezone", "decimal"),
             progress=board.advance,
         )
     session.begin(run.path)

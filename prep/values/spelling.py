@@ -25,7 +25,7 @@ class Spelling:
         states: Whether states become codes or English names, where the row's country is known.
         repair_mojibake: Whether text that was decoded wrongly before it came here is repaired.
         repair_emails: Whether what is wrapped around an address is removed.
-        proven: Field → the order of dates or the decimal mark that its column proves.
+        proven: Field → the order of dates or the decimal mark that its column proves; goes before the others.
 
     Raises:
         SettingsError: There is no such zone or country.
@@ -59,14 +59,8 @@ class Spelling:
 
     def order_of(self, name: str) -> DateOrder:
         """The order of dates in a field."""
-        return (
-            DateOrder(self.proven.get(name, self.date_order))
-            if self.date_order is DateOrder.ISO
-            else self.date_order
-        )
+        return DateOrder(self.proven.get(name, self.date_order))
 
     def mark_of(self, name: str) -> DecimalMark | None:
         """What stands before decimals in a field; None where nobody knows."""
-        return (
-            DecimalMark(self.proven[name]) if self.decimal is None and name in self.proven else self.decimal
-        )
+        return DecimalMark(self.proven[name]) if name in self.proven else self.decimal

@@ -8,7 +8,7 @@ import pytest
 import prep
 from prep.cli.main import run as run_command
 from prep.corrections import read_maps
-from prep.errors import HeaderError, PrepError, SourceError
+from prep.errors import HeaderError, PrepError, SettingsError, SourceError
 from prep.pipeline import Run, retry, submit
 from prep.review import Desk
 from prep.review.answers import describe, describe_mapping
@@ -225,3 +225,69 @@ def test_what_the_page_is_told(desk: Desk) -> None:
     assert "createdAt" not in names
     assert (told["elsewhere"], told["sources"]) == (1, ["leads.csv"])
     assert describe(desk)["maps"] == [("Employees", ""), ("Q7", "numberOfEmployees")]
+
+
+DATED = """Email,Date of Birth,Q7
+ana@example.com,13/04/1990,1
+ben,03/04/1991,03/04/2025
+cyd,05/06/1992,05/06/2025
+"""
+"""One column proves that the day is first; the other one proves nothing, and no field has its name."""
+
+
+@pytest.fixture
+def dated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    Path("leads.csv").write_text(DATED, encoding="utf-8")
+    Path("mine.toml").write_text('extends = "lead"\n[fields.visit_c]\ntype = "date"\n', encoding="utf-8")
+    run = prep.clean("leads.csv", schema="mine.toml", unknown="drop")
+    desk = Desk.open(run.path)
+    for row, address in enumerate(("ben@example.org", "cyd@example.net")):
+        desk.edit(row, 0, address)
+    desk.remap({"Q7": "visit_c"})
+    assert reasons(desk) == ["visit_c:not_date"] * 2
+    desk.close()
+    return run
+
+
+def test_retry_is_told_the_order_of_dates_that_a_column_does_not_prove(dated: Run, command: Prep) -> None:
+    assert command("retry", "leads.prep").error == (
+        1,
+        "Error: leads.csv: column 'Q7' (visit_c): 2 dates (rows 2, 3) may begin with the day or with the "
+        "month\n"
+        "Hint: Say which with --dates dmy or --dates mdy, or write them as 2026-04-13.\n",
+    )
+    assert not Path("leads-retry1.prep").exists()
+    Path("prep.toml").write_text('dates = "dmy"\n', encoding="utf-8")
+    assert command("retry", "leads.prep").code == 1  # what holds for new runs says nothing of this one
+    made = command("retry", "leads.prep", "--dates", "mdy", "--json").json
+    assert (made["counts"]["ready"], made["settings"]["dates"]) == (2, "mdy")
+    chunk = Path("leads-retry1.prep/chunks/leads-0001.csv").read_text(encoding="utf-8")
+    assert chunk == (
+        "email,dateOfBirth,visit_c\n"
+        "ben@example.org,1991-04-03,2025-03-04\n"  # what was proven stays
+        "cyd@example.net,1992-06-05,2025-05-06\n"
+    )
+
+
+def test_what_no_retry_can_be_told(dated: Run) -> None:
+    with pytest.raises(SettingsError, match="dates does not know 'ymd'"):
+        retry(dated, dates="ymd")
+    with pytest.raises(SettingsError, match="--timezone does not know 'Nowhere'"):
+        retry(dated, timezone="Nowhere")
+    assert sorted(path.name for path in Path().glob("*.prep")) == ["leads.prep"]
+
+
+def test_a_time_zone_and_a_decimal_mark_that_were_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text('extends = "lead"\n[fields.at_c]\ntype = "datetime"\n', encoding="utf-8")
+    Path("leads.csv").write_text(
+        'email,at_c,Annual Revenue\nana@example.com,2026-04-13 10:00,"1,5"\n', encoding="utf-8"
+    )
+    run = prep.clean("leads.csv", schema="mine.toml", decimal="point")
+    assert run.rows["reasons"].to_list() == [["at_c:no_timezone", "annualRevenue:not_number"]]
+    again = retry(run, timezone="Europe/Madrid", decimal="comma")
+    chunk = (again.path / "chunks/leads-0001.csv").read_text(encoding="utf-8")
+    assert chunk == "email,at_c,annualRevenue\nana@example.com,2026-04-13T10:00:00+02:00,1.5\n"
