@@ -233,8 +233,9 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
     Raises:
         Declined: The answer was no.
     """
+    from prep.model import JobState
     from prep.pipeline import submit
-    from prep.report import read_jobs
+    from prep.report import note_preview, read_jobs
 
     is_sandbox = destination.target == SANDBOX
     _refuse_haste(destination.target, chosen["poll_seconds"])
@@ -252,7 +253,10 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
         def ready(findings: "Sequence[Finding]") -> None:
             nonlocal board
             if not chosen["quiet"]:
-                say(*(f"note: {finding.message}" for finding in findings), err=True)
+                notes = [finding.message for finding in findings]
+                if all(job.state is JobState.PLANNED for job in before):
+                    notes += note_preview(run.report)
+                say(*(f"note: {note}" for note in notes), err=True)
             if not is_sandbox:
                 _announce(run, destination, chosen)
             board = showing.enter_context(show_progress(quiet=chosen["quiet"]))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prep.folder import RunFolder
-from prep.report.changes import describe_preview
+from prep.report.changes import describe_preview, note_preview
 from prep.report.masking import MASKED_FOLDER, mask_report
 from prep.report.numbers import build_report, exit_code, find_state, has_begun, read_jobs
 from prep.report.page import render_page
@@ -21,6 +21,7 @@ __all__ = [
     "find_state",
     "has_begun",
     "mask_report",
+    "note_preview",
     "read_jobs",
     "render_page",
     "summarise",

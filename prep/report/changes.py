@@ -93,6 +93,14 @@ def describe_preview(report: Mapping[str, Any], folder: str) -> list[str]:
     ]
 
 
+def note_preview(report: Mapping[str, Any]) -> list[str]:
+    """What to bear in mind of a preview when its run is sent; nothing where nobody looked."""
+    if not (preview := report["preview"]):
+        return []
+    stale = "neither it nor the way back knows" if preview["restore"] else "it does not know"
+    return [f"previewed in {name_target(preview)}, {span(preview)}; {stale} what changed there since then"]
+
+
 def name_target(preview: Mapping[str, Any]) -> str:
     """Whom was asked."""
     return "the local sandbox" if preview["target"] == "sandbox" else str(preview["target"])

@@ -92,6 +92,16 @@ def test_there_and_back_on_the_command_line(run: str, prep: Prep) -> None:
     assert len(found) == 7
 
 
+def test_sending_says_from_when_the_preview_is(run: str, prep: Prep) -> None:
+    preview = prep("preview", run, "--sandbox", "--json", "-q").json["preview"]
+    last = f"{preview['asked_until'][:10]} {preview['asked_until'][11:16]} UTC"
+    said = prep("submit", run, "--sandbox").err.splitlines()
+    (note,) = (line for line in said if "previewed" in line)
+    assert note.startswith("note: previewed in the local sandbox, 20")
+    assert note.endswith(f"{last}; neither it nor the way back knows what changed there since then")
+    assert "previewed" not in prep("submit", run, "--sandbox").err  # nothing is left to decide
+
+
 def test_the_price_is_said_first(run: str, prep: Prep, marketo: Sandbox) -> None:
     ended = prep("preview", run, "--sample", "2")
     host = marketo.url.removeprefix("http://")
