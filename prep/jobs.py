@@ -47,7 +47,7 @@ _SETTLED: Final = frozenset({JobState.RECONCILED, JobState.UNKNOWN})
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Cost:
     """What a submission costs at the very least; Marketo's own time for the rows comes on top.
 
     Attributes:
@@ -68,7 +68,7 @@ def estimate(
     queue_slots: int = JOBS_QUEUED,
     poll_seconds: tuple[float, float] = POLL_SECONDS,
     calls_per_window: int = OWN_CALLS_PER_WINDOW,
-) -> Estimate:
+) -> Cost:
     """Tell what it takes at least to import so many files.
 
     Args:
@@ -81,7 +81,7 @@ def estimate(
     calls = 2 * uploads
     looks = math.ceil(uploads / (1 if one_at_a_time else queue_slots))
     windows = max(0, math.ceil(calls / calls_per_window) - 1)
-    return Estimate(uploads, calls, max(looks * poll_seconds[0], windows * CALL_WINDOW_SECONDS))
+    return Cost(uploads, calls, max(looks * poll_seconds[0], windows * CALL_WINDOW_SECONDS))
 
 
 def run_jobs(

@@ -16,7 +16,7 @@ from prep.errors import (
     TerminalError,
     TransientError,
 )
-from prep.jobs import Estimate, are_settled, estimate, fetch_files, run_jobs
+from prep.jobs import Cost, are_settled, estimate, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.marketo import Marketo
 from prep.model import Chunk, Format, Job, JobState, JobStatus
@@ -480,11 +480,11 @@ def test_a_ledger_without_a_target_is_refused(run: Run) -> None:
 @pytest.mark.parametrize(
     ("uploads", "one_at_a_time", "expected"),
     [
-        (1, False, Estimate(1, 2, 5)),
-        (40, False, Estimate(40, 80, 20)),
-        (40, True, Estimate(40, 80, 200)),
-        (1000, False, Estimate(1000, 2000, 780)),
+        (1, False, Cost(1, 2, 5)),
+        (40, False, Cost(40, 80, 20)),
+        (40, True, Cost(40, 80, 200)),
+        (1000, False, Cost(1000, 2000, 780)),
     ],
 )
-def test_the_estimate(uploads: int, one_at_a_time: bool, expected: Estimate) -> None:  # noqa: FBT001
+def test_the_estimate(uploads: int, one_at_a_time: bool, expected: Cost) -> None:  # noqa: FBT001
     assert estimate(uploads, one_at_a_time=one_at_a_time) == expected
