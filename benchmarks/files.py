@@ -34,12 +34,26 @@ def _cache_folder() -> Path:
 
 
 def make_leads(rows: int, seed: int, folder: Path) -> Path:
-    """The file of this many rows, made in a process of its own: the one that measures must stay small."""
+    """The usual lead file of this many rows, made where it is missing."""
+    return made_by("data", folder, "leads", rows, seed)
+
+
+def made_by(script: str, folder: Path, name: str, rows: int, seed: int, *options: str) -> Path:
+    """A file that a script writes, in a process of its own: the one that measures must stay small.
+
+    Args:
+        script: The module of `benchmarks` whose program writes it; another text of it makes another file.
+        folder: Where files are kept.
+        name: What the file's name begins with.
+        rows: How many rows it has.
+        seed: Where its values come from.
+        options: What else the program is told.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    generator = hashlib.sha256(Path(__file__).with_name("data.py").read_bytes()).hexdigest()[:8]
-    path = folder / f"leads-{rows}-{seed}-{generator}.csv"
+    generator = hashlib.sha256(Path(__file__).with_name(f"{script}.py").read_bytes()).hexdigest()[:8]
+    path = folder / f"{name}-{rows}-{seed}-{generator}.csv"
     if not path.exists():
         sys.stderr.write(f"making {path}\n")
-        making = [sys.executable, "-m", "benchmarks.data", str(path)]
+        making = [sys.executable, "-m", f"benchmarks.{script}", str(path), *options]
         subprocess.run([*making, "--rows", str(rows), "--seed", str(seed)], check=True)
     return path

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value
+from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, put
 
 _LETTERS: Final = r"\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{24F}--ŒœŠšŸŽžƒ"
 """Letters of Latin alphabets that are no sign beside each other, such as those of Ordóñez, but for capitals
@@ -38,6 +38,11 @@ _NEL: Final = "\x85"
 what ftfy makes of one that is the only sign."""
 
 
+_ASCII: Final = r"[\x00-\x7F]"
+_SURROUNDINGS: Final = rf"{_ASCII}{{0,3}}{NON_ASCII}+(?:{_ASCII}{{1,6}}{NON_ASCII}+)*{_ASCII}{{0,3}}"
+"""What is not ASCII, with what stands around it. Of that ftfy looks at two characters at most."""
+
+
 def repair(values: Iterable[str]) -> list[str]:
     """Give each value as it was meant; one that is not spoiled, or beyond repair, stays as it is."""
     from ftfy import fix_encoding  # noqa: PLC0415  (loaded for spoiled cells only)
@@ -48,7 +53,16 @@ def repair(values: Iterable[str]) -> list[str]:
 
 @once_for_each_value
 def _repaired(cells: pl.Series) -> pl.Series:
-    return pl.Series(repair(cells), dtype=pl.String)
+    rows = _look_spoiled(cells).arg_true()
+    return put(cells, rows, pl.Series(repair(cells.gather(rows)), dtype=pl.String))
+
+
+def _look_spoiled(cells: pl.Series) -> pl.Series:
+    """Whether ftfy sees mojibake; it takes 0.3 µs for each character, so it is not shown whole long texts."""
+    from ftfy.badness import is_bad  # noqa: PLC0415
+
+    shown = cells.str.extract_all(_SURROUNDINGS).list.join("\n")
+    return pl.Series([is_bad(text) for text in shown], dtype=pl.Boolean)
 
 
 MOJIBAKE: Final = Rule("mojibake", contains(_SIGN), _repaired)
