@@ -23,6 +23,11 @@ class Check:
     passes: Callable[[pl.Expr], pl.Expr]
     judges_blanks: bool = False
 
+    def verdict(self, name: str) -> pl.Expr:
+        """Whether the cells of a column pass; null is no."""
+        value = pl.col(name)
+        return self.passes(value) if self.judges_blanks else value.is_null() | self.passes(value)
+
 
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _LEAP_YEAR: Final = (

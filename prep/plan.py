@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -21,12 +20,9 @@ from prep.returned import own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
-from prep.validation import compile_judge
+from prep.validation import Judge, compile_judge
 from prep.values import Spelling
 from prep.values.evidence import open_setting
-
-if TYPE_CHECKING:
-    import pandera.polars as pa
 
 
 @dataclass(frozen=True)
@@ -180,7 +176,7 @@ class Plan:
         return [(self.spelling(part[SOURCE][0]), part) for part in frame.partition_by(SOURCE)]
 
     @cached_property
-    def judge(self) -> "pa.DataFrameSchema":
+    def judge(self) -> Judge:
         """What every row is held against."""
         return compile_judge(self.schema, self.judged, self.settings.lookup_field)
 

@@ -203,6 +203,9 @@ def first_pass(
 _BATCH_CELLS: Final = 1_400_000
 """How many cells are judged together: 140,000 rows of ten columns. More take memory, fewer take time."""
 
+_BATCH_BYTES: Final = 64_000_000
+"""How many bytes are judged together, which long texts reach first."""
+
 _INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH))
 
 
@@ -232,15 +235,20 @@ def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[_Portion
 
 
 def _joined(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
-    """The same records in batches of so many rows and more, but for the last: each has its price."""
+    """The same records in batches of so many rows, or many bytes, but for the last: each has its price."""
     waiting: list[Batch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(each.cells.height for each in waiting) >= rows:
+        cells = [each.cells for each in waiting]
+        if sum(each.height for each in cells) >= rows or sum(map(_bytes, cells)) >= _BATCH_BYTES:
             yield _join(waiting)
             waiting = []
     if waiting:
         yield _join(waiting)
+
+
+def _bytes(cells: pl.DataFrame) -> int:
+    return int(cells.estimated_size())
 
 
 def _join(batches: Sequence[Batch]) -> Batch:

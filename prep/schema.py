@@ -206,20 +206,23 @@ class Schema:
             `error` is a reason code. Validate collected frames with `lazy=True`: pandera does not look at
             the values of a LazyFrame.
         """
-        import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
+        return _pandera_schema(self.checks(lookup_field or "", self.fields if fields is None else fields))
 
-        names = list(self.fields if fields is None else fields)
-        keys = key_fields(lookup_field or "")
-        checks = defaultdict(list)
+    def checks(self, lookup_field: str, fields: Iterable[str]) -> Mapping[str, tuple[Check, ...]]:
+        """What `to_pandera` compiles: the checks of each column, in order."""
+        names = list(fields)
+        keys = key_fields(lookup_field)
+        found = {
+            name: [*([LOOKUP_PRESENT] if name in keys else []), *self.fields[name].rules()] for name in names
+        }
         for rule in self.rules:
             if set(rule.fields) <= set(names):
                 for name, check in rule.checks():
-                    checks[name].append(check)
+                    found[name].append(check)
         for name in filter(self._is_lead_id, keys):
-            checks[name].append(NAMED_CHECKS["positive"])
-        return pa.DataFrameSchema(
-            {name: _pandera_column(self.fields[name], checks[name], is_lookup=name in keys) for name in names}
-        )
+            if name in found:
+                found[name].append(NAMED_CHECKS["positive"])
+        return {name: tuple(checks) for name, checks in found.items()}
 
     def rules_for(self, field: str, reason: Reason) -> tuple[str, ...]:
         """Names of the rules over several fields that can be a reason at a field."""
@@ -264,14 +267,14 @@ def fold(spelling: str) -> str:
     )
 
 
-def _pandera_column(field: Field, more: Iterable[Check], *, is_lookup: bool) -> "pa.Column":
-    import pandera.polars as pa  # noqa: PLC0415
+def _pandera_schema(checks: Mapping[str, Iterable[Check]]) -> "pa.DataFrameSchema":
+    import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
 
-    rules = [*field.rules(), *more]
-    if is_lookup:
-        rules.insert(0, LOOKUP_PRESENT)
-    return pa.Column(
-        pl.String, checks=[_pandera_check(rule) for rule in rules], nullable=True, required=False
+    return pa.DataFrameSchema(
+        {
+            name: pa.Column(pl.String, list(map(_pandera_check, rules)), nullable=True, required=False)
+            for name, rules in checks.items()
+        }
     )
 
 
@@ -279,11 +282,19 @@ def _pandera_check(rule: Check) -> "pa.Check":
     import pandera.polars as pa  # noqa: PLC0415
 
     def passes(data: pa.PolarsData) -> pl.LazyFrame:
-        value = pl.col(data.key)
-        verdict = rule.passes(value)
-        return data.lazyframe.select(verdict if rule.judges_blanks else value.is_null() | verdict)
+        return data.lazyframe.select(rule.verdict(data.key))
 
     return pa.Check(passes, error=rule.reason.value, ignore_na=False)
+
+
+def compile_sieve(checks: Mapping[str, Iterable[Check]]) -> "pa.DataFrameSchema":
+    """One rule over all columns: whether a row passes all of these checks, judged side by side at once.
+
+    Its failures name the first column, whose cells have nothing to do with it.
+    """
+    verdict = pl.all_horizontal(rule.verdict(name) for name, rules in checks.items() for rule in rules)
+    whole = Check(Reason.NOT_ALLOWED, lambda _: verdict, judges_blanks=True)
+    return _pandera_schema({next(iter(checks)): [whole]})
 
 
 def import_judge_ahead() -> None:

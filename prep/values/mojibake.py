@@ -69,6 +69,12 @@ MOJIBAKE: Final = Rule("mojibake", contains(_SIGN), _repaired)
 """The rule that repairs; it must see cells before the text rules, which remove what they take for dirt."""
 
 
+def columns_beyond_ascii(frame: pl.DataFrame) -> list[str]:
+    """The columns that hold anything but ASCII, found in one look at all of them."""
+    found = frame.select(pl.all().str.len_bytes().sum() != pl.all().str.len_chars().sum()).row(0, named=True)
+    return [name for name, is_beyond in found.items() if is_beyond]
+
+
 def spoiled_rows(cells: pl.Series) -> pl.Series:
     """The positions of the cells that the rule would repair."""
     beyond_ascii = (cells.str.len_bytes() != cells.str.len_chars()).arg_true()
