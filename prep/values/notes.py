@@ -21,7 +21,7 @@ from prep.values.countries import (
     is_not_spelled,
     is_state,
 )
-from prep.values.mojibake import columns_beyond_ascii, spoiled_rows
+from prep.values.mojibake import spoiled_rows, suspicious_columns
 from prep.values.numbers import POINT_OR_THOUSANDS
 from prep.values.phones import E164, EXTENDED
 from prep.values.spelling import Spelling
@@ -115,7 +115,7 @@ def find_spoiled(frame: pl.DataFrame) -> dict[tuple[str, Note], Noted]:
     """
     found = {}
     fields = [name for name in frame.columns if not name.startswith("_")]
-    for name in columns_beyond_ascii(frame.select(fields)):
+    for name in suspicious_columns(frame.select(fields)):
         rows = spoiled_rows(frame[name])
         if rows.len():
             found[name, Note.MOJIBAKE] = note_rows(frame, rows)
