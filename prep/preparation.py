@@ -395,7 +395,8 @@ def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> 
         for index, column in enumerate(plan.source_columns)
     ]
     identity = _identity(position)
-    broken_rows = batch.cells.join(broken, on=RECORD, how="inner", maintain_order="left").select(
+    records = batch.cells if broken.height else batch.cells.clear()
+    broken_rows = records.join(broken, on=RECORD, how="inner", maintain_order="left").select(
         *cells, *identity, REASONS, pl.lit(None, pl.String).alias(RAW)
     )
     unreadable = batch.rejected.select(

@@ -37,13 +37,15 @@ class Profile:
     def add(self, frame: pl.DataFrame) -> None:
         """Look at a batch."""
         self.rows += frame.height
+        cells = pl.col(self._fields)
+        filled = frame.select(cells.count()).row(0, named=True)
+        largest = frame.select(cells.str.len_bytes().max()).row(0, named=True)
         for field in self._fields:
-            column = frame[field]
-            self._filled[field] += column.len() - column.null_count()
-            self._longest[field] = _longest(column, self._longest[field])
+            self._filled[field] += filled[field]
+            if (largest[field] or 0) > self._longest[field]:
+                self._longest[field] = _longest(frame[field], self._longest[field])
         if (room := self._limit - self.sampled) > 0:
             sample = frame.head(room)
-            cells = pl.col(self._fields)
             self._sample.append(sample.select(pl.when(cells.is_not_null()).then(cells.hash())))
             self.sampled += sample.height
 
@@ -71,8 +73,6 @@ def _longest(cells: pl.Series, known: int) -> int:
     """Characters of the longest cell, or `known` if more; only cells with more bytes are counted out."""
     sizes = cells.str.len_bytes()
     largest = _maximum(sizes)
-    if largest <= known:
-        return known
     found = max(known, len(cells[sizes.arg_max() or 0]))
     return max(found, _maximum(cells.filter(sizes > found).str.len_chars())) if found < largest else found
 
