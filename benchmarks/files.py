@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 
-def files_parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """The options `--rows`, `--seed` and `--data`."""
+def files_parser(
+    program: str, description: str | None, *, rows: int = 1_000_000, whose: str = "rows of the file"
+) -> argparse.ArgumentParser:
+    """The options `--rows`, with its default and what it is about, `--seed` and `--data`."""
     parser = argparse.ArgumentParser(prog=program, description=description)
-    parser.add_argument(
-        "--rows", type=positive, default=1_000_000, help="rows of the file (default: 1000000)"
-    )
+    parser.add_argument("--rows", type=positive, default=rows, help=f"{whose} (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other people (default: 1)")
     parser.add_argument(
         "--data", type=Path, default=_cache_folder(), help="where files are kept (default: %(default)s)"

@@ -38,7 +38,7 @@ class CommandFailedError(Exception):
     """A command ended with an exit code that is no success."""
 
 
-def _environment() -> dict[str, str]:
+def user_environment() -> dict[str, str]:
     """That of a user, whose modules are compiled once and not at every start."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
@@ -51,7 +51,7 @@ def measure(command: Sequence[str], *, exit_codes: Collection[int] = (0,)) -> Me
     """
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=_environment())
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=user_environment())
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)

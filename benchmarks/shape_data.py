@@ -56,7 +56,11 @@ def wide_schema(columns: int = WIDE_COLUMNS) -> str:
 
 
 def write_wide(path: Path, rows: int, seed: int) -> None:
-    """Write an address and 199 custom columns; `rare` cells are filled once in ten rows, the others mostly."""
+    """Write an address and 199 custom columns, and their schema beside the file.
+
+    Cells of `rare` columns are filled once in ten rows, the others mostly.
+    """
+    path.with_suffix(".toml").write_text(wide_schema(), encoding="utf-8")
     _write(path, WIDE_COLUMNS, rows, seed, _wide)
 
 

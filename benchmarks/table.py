@@ -76,7 +76,11 @@ def machine(distributions: Sequence[str] = ()) -> str:
 def table(results: Sequence[Result]) -> Iterator[str]:
     """Markdown, aligned; ratios of seconds are to prep and floor over the same file."""
     seconds = {(result.name, result.rows): result.run.seconds for result in results}
-    lines = [_COLUMNS, *(_cells(result, seconds) for result in results)]
+    yield from aligned_table([_COLUMNS, *(_cells(result, seconds) for result in results)])
+
+
+def aligned_table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Markdown of lines of cells, the first of which is the header; all but the first column to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     header, *body = (_aligned(line, widths) for line in lines)
     rule = "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths))
