@@ -11,38 +11,25 @@ import polars as pl
 
 from prep.cleaning import clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
-from prep.corrections import read_maps
 from prep.errors import FolderError
 from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
-from prep.jobs import run_jobs
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
 from prep.model import Advance, Exchange
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
-from prep.preflight import Finding, find_destination, refuse_other_host
-from prep.previewing import Budget, Estimate, Work, make_preview, refuse_unless_new
 from prep.report import build_report, has_begun, read_jobs, write_report
-from prep.retrying import find_tables, next_folder, plan_again, reinterpret, remap, spool
 from prep.runs import Run, open_folder, refuse_open
 from prep.schema import Schema, import_judge_ahead
-from prep.sending import (
-    find_revocable,
-    finisher,
-    noting,
-    prepare_sending,
-    recording,
-    take_answers,
-    write_down,
-)
-from prep.settlement import open_ledger
 from prep.sources import Source, open_source
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
+    from prep.preflight import Finding
+    from prep.previewing import Estimate
 
 __all__ = [
     "Prepared",
@@ -187,7 +174,11 @@ def _clean(
     *,
     parent_run_id: str | None = None,
 ) -> Run:
-    known = find_revocable(folder, destination)
+    known = None
+    if destination:
+        from prep.sending import find_revocable
+
+        known = find_revocable(folder, destination)
     clean_into(folder, plan, known or destination, progress, parent_run_id=parent_run_id)
     if known:
         folder.write_manifest(replace(folder.manifest(), destination=destination))
@@ -208,7 +199,7 @@ def submit(
     timeout_seconds: float | None = None,
     queue_slots: int = JOBS_QUEUED,
     poll_seconds: tuple[float, float] | None = None,
-    on_ready: Callable[[Sequence[Finding]], None] = lambda _: None,
+    on_ready: Callable[[Sequence["Finding"]], None] = lambda _: None,
     progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -244,6 +235,10 @@ def submit(
         SchemaError: Marketo lacks a field of the upload, or does not let imports write it; nothing was sent.
         MarketoError: Marketo refused or cannot be reached; what it took before is settled.
     """
+    from prep.jobs import run_jobs
+    from prep.preflight import Finding
+    from prep.sending import finisher, noting, prepare_sending, recording, write_down
+
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
@@ -286,7 +281,7 @@ def preview(
     *,
     sample: int | None = None,
     max_calls: int = PREVIEW_CALLS,
-    on_ready: Callable[[Estimate, Sequence[Finding]], None] = lambda _, __: None,
+    on_ready: Callable[["Estimate", Sequence["Finding"]], None] = lambda _, __: None,
     progress: Progress = silent,
 ) -> Run:
     """Look up what an import would change, before it, and make the way back; nothing is changed.
@@ -311,6 +306,10 @@ def preview(
         FolderError: Something of the run was sent, it was altered, or another process works on it.
         MarketoError: Marketo refuses or cannot be reached.
     """
+    from prep.preflight import find_destination
+    from prep.previewing import Budget, Work, make_preview, refuse_unless_new
+    from prep.sending import noting
+
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
@@ -361,6 +360,9 @@ def retry(
         SettingsError: A column or field of `maps` is not there, or an option is not what it may be.
         FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
+    from prep.corrections import read_maps
+    from prep.retrying import find_tables, next_folder, plan_again, reinterpret, remap, spool
+
     parent = open_folder(run)
     progress(Advance("read"))
     with parent.lock():
@@ -399,6 +401,9 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
         FolderError: The run was altered, belongs to another destination, or another process works on it.
         MarketoError: Marketo cannot be reached, or knows a job no longer; what is at hand stays as it is.
     """
+    from prep.preflight import refuse_other_host
+    from prep.sending import recording, take_answers, write_down
+
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
@@ -431,6 +436,9 @@ def settle(
     Raises:
         FolderError: The chunk is not one of the run's, or its outcome is not unknown.
     """
+    from prep.sending import write_down
+    from prep.settlement import open_ledger
+
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()

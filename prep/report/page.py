@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from prep.report import words
-from prep.report.view import make_view
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Template
@@ -35,6 +34,8 @@ def render_page(report: Mapping[str, Any], *, folder: str) -> str:
         HTML that needs nothing else: no script, no other file, no network. It holds names and counts, but no
         cell of a source.
     """
+    from prep.report.view import make_view  # noqa: PLC0415 (`prep check` makes no page)
+
     style = read_style()
     return _template().render(
         view=make_view(report, folder=folder),

@@ -16,9 +16,7 @@ from prep.sources.columnar import open_table
 from prep.sources.containers import is_compressed, members
 from prep.sources.delimited import open_delimited
 from prep.sources.files import Copy, digest, opened
-from prep.sources.json_records import open_json
 from prep.sources.signatures import HEAD_BYTES, WORKBOOKS, kind_of
-from prep.sources.workbook import open_workbook
 
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 """With one slash: a path is what is left of two."""
@@ -75,6 +73,8 @@ def open_source(path: str | Path, reading: Reading = FIND_OUT) -> Source:
     if is_compressed(kind):
         raise _nested(path)
     if kind == "json":
+        from prep.sources.json_records import open_json  # noqa: PLC0415 (few sources are JSON)
+
         return open_json(path, reading)
     if kind not in {*WORKBOOKS, *_TABLES, "zip"}:
         return open_delimited(path, reading)
@@ -117,6 +117,8 @@ def _open_lying(path: str, place: Path, reading: Reading, kind: str) -> Source:
         raise _nested(path)
     if kind in _TABLES:
         return open_table(path, place, kind)
+    from prep.sources.workbook import open_workbook  # noqa: PLC0415 (nor are many workbooks)
+
     return open_workbook(place, reading, name=path)
 
 
