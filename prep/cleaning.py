@@ -49,6 +49,7 @@ def clean_into(
     *,
     parent_run_id: str | None = None,
     settle: Callable[[Plan], Plan] = settle,
+    workbook: bool = True,
 ) -> None:
     """Make a folder hold what a plan yields; one that does already is left as it is.
 
@@ -59,6 +60,7 @@ def clean_into(
         progress: Told about rows as they are judged and written.
         parent_run_id: The run whose rows these are.
         settle: Finds out how columns spell dates and numbers, where rows show that it must.
+        workbook: Write the rejected rows as a workbook too.
 
     Raises:
         SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
@@ -69,7 +71,8 @@ def clean_into(
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
         plan = replace(plan, conventions=manifest.conventions)
-        _fill_or_discard(folder, plan, manifest, progress, settle)
+        fill = partial(_fill, folder, progress=progress, workbook=workbook)
+        _fill_or_discard(folder, plan, manifest, settle, fill)
 
 
 def people_delimiter(reading: Reading) -> str:
@@ -217,24 +220,28 @@ class _Stopwatch:
 
 
 def _fill_or_discard(
-    folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress, settle: Callable[[Plan], Plan]
+    folder: RunFolder,
+    plan: Plan,
+    manifest: Manifest,
+    settle: Callable[[Plan], Plan],
+    fill: Callable[[Plan, Manifest], None],
 ) -> None:
     """Clean into a folder; input that turns out to be unusable, or a full disk, leaves none behind."""
     try:
         folder.begin(manifest)
         try:
-            _fill(folder, plan, manifest, progress)
+            fill(plan, manifest)
         except UndecidedError:
             plan = settle(plan)
             manifest = replace(manifest, conventions=plan.conventions)
             folder.begin(manifest)
-            _fill(folder, plan, manifest, progress)
+            fill(plan, manifest)
     except (InputError, OSError):
         folder.discard()
         raise
 
 
-def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress) -> None:
+def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, *, progress: Progress, workbook: bool) -> None:
     """Clean into a folder that was begun, and finish it."""
     watch = _Stopwatch()
     profile = Profile(plan.fields)
@@ -245,7 +252,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
         with watch.time("validate"):
             first, rejected = _judge(folder, plan, _Watched(spill, profile), shapes, progress)
             _refuse_changes(manifest, first)
-        workbook = beside.submit(_write_workbook, folder, plan, rejected)
+        tabled = beside.submit(_write_workbook, folder, plan, rejected if workbook else ())
         with watch.time("dedupe"):
             decision = decide(plan, first, spill)
         with watch.time("write"):
@@ -259,7 +266,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, progress: Progress)
             if plan.settings.keep.policy is KeepPolicy.MERGE:
                 _write_merged(folder, plan, discarded(decision, first))
             _write_fates(folder, fates(plan, spill, decision, first, chunks), first.read)
-            workbook.result()
+            tabled.result()
     records = [
         replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
         for record, count, skipped in zip(manifest.sources, first.rows, first.skipped, strict=True)

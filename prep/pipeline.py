@@ -127,7 +127,7 @@ def check(
     progress: Progress = silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
-    """Clean into a folder that is thrown away afterwards: as `clean`, but without the report's files.
+    """Clean into a folder that is thrown away afterwards: as `clean`, but without report and workbook.
 
     Args:
         sources: As in `clean`.
@@ -147,7 +147,7 @@ def check(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=False)
-        clean_into(folder, plan, None, tell)
+        clean_into(folder, plan, None, tell, workbook=False)
     return Run(folder)
 
 

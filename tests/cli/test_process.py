@@ -353,3 +353,20 @@ def test_garbage_is_looked_for_as_usual_once_start_up_is_over() -> None:
     assert gc.get_threshold() > usual
     gc.collect()
     assert gc.get_threshold() == usual
+
+
+def test_a_check_loads_nothing_of_what_sends_previews_and_writes_for_people(here: Path) -> None:
+    written(here / "l.csv", "Email,First Name\nana@example.com,Íñigo Ordóñez\nnobody,Bo\n")
+    unneeded = [
+        *("prep.sending", "prep.preflight", "prep.previewing", "prep.retrying", "prep.outcomes"),
+        *("prep.marketo.client", "prep.marketo.records", "prep.report.view", "prep.sources.workbook"),
+        *("ftfy", "jinja2", "requests", "xlsxwriter"),
+    ]
+    code = (
+        "import json, sys\n"
+        "from prep.cli.main import run\n"
+        "assert run(['check', 'l.csv', '--quiet']) == 3\n"
+        f"print(json.dumps([name for name in {unneeded!r} if name in sys.modules]))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(ended.stdout) == []

@@ -13,7 +13,7 @@ from prep import cleaning
 from prep.config import CleanOptions, Destination
 from prep.errors import FolderError, HeaderError, SourceError
 from prep.model import Advance
-from prep.pipeline import Run, clean, prepare, resume_cleaning
+from prep.pipeline import Run, check, clean, prepare, resume_cleaning
 from prep.sources.files import digest
 
 LEADS = (
@@ -62,6 +62,14 @@ def test_the_rejected_rows(run: Run) -> None:
         ";Cy;;;leads.csv;3;4;email:missing_lookup;\n"
         ';;;;leads.csv;5;6;unreadable_row;"corta;fila"\n'
     )
+
+
+def test_a_check_writes_the_same_rejected_rows_but_no_workbook(run: Run, leads: Path, tmp_path: Path) -> None:
+    checked = check(leads, tmp_path / "scratch", **OPTIONS)
+    assert read_bytes(checked, "rejected.csv") == read_bytes(run, "rejected.csv")
+    assert run.folder.rejected_workbook.exists()
+    assert not checked.folder.rejected_workbook.exists()
+    assert not checked.folder.has_report
 
 
 def test_the_duplicates(run: Run) -> None:
