@@ -13,9 +13,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent import futures
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -60,12 +60,17 @@ def main() -> int:
         from prep import ahead  # noqa: PLC0415 (to be charged; whoever works ahead has not imported it yet)
         from prep.cli.main import run  # noqa: PLC0415
 
-        ahead.ahead = nullcontext  # type: ignore[misc, assignment]
+        ahead.ahead = _in_turn  # type: ignore[misc, assignment]
         run(["clean", str(leads), "-o", f"{scratch}/run", "--quiet"])
     print("\n".join(_lines(clerk)))
     if idle := STAGES.keys() - clerk.seconds.keys():
         sys.stderr.write(f"never called: {', '.join(sorted(idle))}\n")
     return 1 if idle else 0
+
+
+def _in_turn(items: Generator[Any]) -> AbstractContextManager[Iterator[Any]]:
+    """Items made when they are taken; but polars takes upload files in a thread that nobody can watch."""
+    return nullcontext(iter(list(items)) if items.__name__ == "_write_rows" else items)
 
 
 class _AtOnce(futures.Executor):

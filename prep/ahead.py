@@ -73,6 +73,7 @@ def _make(
     try:
         while wanted.acquire() and not stopped.is_set():
             made.put((next(items),))
+        made.put(None)
     except StopIteration:
         made.put(None)
     except BaseException as error:  # noqa: BLE001 - raised again where the item was to come

@@ -18,7 +18,7 @@ from prep.ahead import ahead
 from prep.blanks import CLEARING, Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
-from prep.decision import Decision, Divided, decide, discarded, fates, second_pass
+from prep.decision import Decision, Divided, decide, fates, second_pass
 from prep.duplicates import ORDINAL
 from prep.errors import FolderError, InputError
 from prep.fate_table import add_up
@@ -167,9 +167,9 @@ class DiskSpill:
         self._files.append(self._folder / f"{len(self._files):06d}.arrow")
         self._pending = self._writer.submit(frame.write_ipc, self._files[-1])
 
-    def beside(self, number: int) -> "DiskSpill":
+    def beside(self, name: str, /) -> "DiskSpill":
         """A further spill in a folder below this one's."""
-        return DiskSpill(self._folder / f"{number:02d}", self._writer)
+        return DiskSpill(self._folder / name, self._writer)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         self._wait()
@@ -204,6 +204,10 @@ class _Watched:
     def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
         """Yield some columns of the batches."""
         return self._spill.columns(names)
+
+    def beside(self, name: str, /) -> Spill:
+        """A further spill, which nobody watches."""
+        return self._spill.beside(name)
 
 
 class _Stopwatch:
@@ -257,15 +261,12 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, *, progress: Progre
             decision = decide(plan, first, spill)
         with watch.time("write"):
             cells = _CellCounts(plan)
-            batches = map(cells.add, second_pass(plan, spill, decision, first))
-            cut = partial(_cut, plan, decision, spill)
-            total = decision.kept.null_count()
-            chunks = _write_rows(
-                folder, plan, batches, cut, lambda rows: progress(Advance("write", rows, rows / total))
-            )
             if plan.settings.keep.policy is KeepPolicy.MERGE:
-                _write_merged(folder, plan, discarded(decision, first))
-            _write_fates(folder, fates(plan, spill, decision, first, chunks), first.read)
+                _write_merged(folder, plan, decision.discarded)
+            batches = map(cells.add, second_pass(plan, spill, decision))
+            with ahead(_write_rows(folder, plan, batches, partial(_cut, plan, decision, spill))) as written:
+                chunks = _Written(written, decision.kept.null_count(), progress)
+                _write_fates(folder, fates(spill, decision, first, chunks), first.read)
             tabled.result()
     records = [
         replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
@@ -273,7 +274,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, *, progress: Progre
     ]
     cleaned = Cleaned(
         fields=plan.fields,
-        chunks=tuple(chunks),
+        chunks=tuple(chunks.all),
         reasons=tuple(
             {
                 "code": code,
@@ -384,7 +385,7 @@ def _cut(plan: Plan, decision: Decision, spill: DiskSpill, frames: Iterator[pl.D
     if decision.groups is None:
         yield from split_up(frames, plan.fields)
         return
-    spills = [spill.beside(number) for number in range(len(decision.groups.fields))]
+    spills = [spill.beside(f"group-{number}") for number in range(len(decision.groups.fields))]
     _sort_into(spills, frames, decision.groups)
     number = 1
     for fields, rows in zip(decision.groups.fields, spills, strict=True):
@@ -406,11 +407,12 @@ def _write_rows(
     plan: Plan,
     batches: Iterator[Divided],
     cut: Callable[[Iterator[pl.DataFrame]], Iterator[Piece]],
-    progress: Callable[[int], None],
-) -> list[Chunk]:
-    """Write the upload files, with the table of rows that lost beside them."""
-    chunks: list[Chunk] = []
-    written = 0
+) -> Generator[Chunk]:
+    """Write the upload files, with the table of rows that lost beside them.
+
+    Yields:
+        Each upload file once it is durable.
+    """
     with durable.replacing(folder.work / folder.duplicates.name) as file:
         columns = [*plan.fields, *DUPLICATES_TAIL]
         table = Table(file, columns, delimiter=people_delimiter(plan.sources[0].reading))
@@ -422,10 +424,25 @@ def _write_rows(
 
         with ahead(ready()) as frames:
             for piece in cut(frames):
-                chunks.append(folder.write_chunk(piece.name, piece.content, piece.rows))
-                written += piece.rows
-                progress(written)
-    return chunks
+                yield folder.write_chunk(piece.name, piece.content, piece.rows)
+
+
+class _Written:
+    """Upload files as they are written; progress is told in the thread that takes them."""
+
+    def __init__(self, chunks: Iterator[Chunk], rows: int, progress: Progress) -> None:
+        self.all: list[Chunk] = []
+        self._chunks = chunks
+        self._rows = rows
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[Chunk]:
+        written = 0
+        for chunk in self._chunks:
+            self.all.append(chunk)
+            written += chunk.rows
+            self._progress(Advance("write", written, written / self._rows))
+            yield chunk
 
 
 def _write_merged(folder: RunFolder, plan: Plan, values: pl.DataFrame) -> None:

@@ -3,18 +3,19 @@
 Memory holds a few bytes of each row; the rows themselves are read from the spill batch by batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import accumulate
+from typing import Final, TypeVar
 
 import polars as pl
 
 from prep import blanks
-from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, merge
+from prep.duplicates import KEPT, KEY, ORDINAL, find_losers, merge
 from prep.errors import BalanceError
 from prep.model import Chunk, Fate, KeepPolicy
 from prep.plan import Plan
-from prep.preparation import HASH, IDENTITY, RECORD, ROW, SOURCE, FirstPass, Spill
+from prep.preparation import HASH, IDENTITY, LINE, RECORD, ROW, SOURCE, FirstPass, Spill
 from prep.validation import REASONS
 
 
@@ -23,13 +24,17 @@ class Decision:
     """Which valid rows lose, and what becomes of the groups that merge.
 
     Attributes:
-        kept: For each valid row by ordinal: the ordinal of the row it lost to, null for a survivor.
+        kept: For each valid row by ordinal: the place in `winners` of the row it lost to, null for a
+            survivor.
+        winners: `_source` (categorical) and `_row` of the rows that others lost to.
         merged: Survivors whose cells other rows completed: `_ordinal` and the fields.
-        discarded: See `duplicates.Merged`.
+        discarded: The values that merging did not take over: `field`, `value`, `_source`, `_row`,
+            `_kept_source`, `_kept_row`.
         groups: Survivors that fill the same fields, if blank cells are left out.
     """
 
     kept: pl.Series
+    winners: pl.DataFrame
     merged: pl.DataFrame
     discarded: pl.DataFrame
     groups: blanks.Groups | None = None
@@ -62,39 +67,86 @@ def _group(plan: Plan, first: FirstPass, decision: Decision) -> blanks.Groups:
 
 
 def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
-    repeated = _repeated_keys(plan, first.index, spill)
-    buckets = _buckets(first.index[HASH].gather(repeated[ORDINAL]))
-    losers = pl.concat([find_losers(repeated[rows]) for rows in buckets]).sort(ORDINAL)
-    kept = _by_ordinal(first.index.height, losers[ORDINAL], losers[KEPT])
+    found = [_find_losers(rows) for rows in _rows_with_repeated_keys(first.index, spill)]
+    losers = pl.concat([losers for losers, _ in found]).sort(ORDINAL)
+    winners = pl.concat([winners for _, winners in found]).sort(ORDINAL)
+    kept = _by_ordinal(first.index.height, losers[ORDINAL], winners[ORDINAL].search_sorted(losers[KEPT]))
+    merged, discarded = _merge(plan, losers, spill)
+    return Decision(kept, winners.select(SOURCE, ROW), merged, discarded)
+
+
+def _find_losers(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that lose and to whom (`find_losers`), and `_ordinal`, `_source` and `_row` of those who win."""
+    losers = find_losers(rows)
+    winners = rows.join(losers, left_on=ORDINAL, right_on=KEPT, how="semi")
+    return losers, winners.select(ORDINAL, SOURCE, ROW)
+
+
+def _merge(plan: Plan, losers: pl.DataFrame, spill: Spill) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What merging makes of the groups, if that is wanted: see `Decision`."""
     nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
     if plan.settings.keep.policy is not KeepPolicy.MERGE or losers.is_empty():
-        empty = {"field": pl.String, "value": pl.String, ORDINAL: pl.UInt32, KEPT: pl.UInt32}
-        return Decision(kept, nothing, pl.DataFrame(schema=empty))
+        return nothing, pl.DataFrame(schema=_DISCARDED)
     groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
     rows = pl.concat([batch.join(groups, on=ORDINAL) for batch in spill])
     merged = merge(rows, plan.fields, plan.settings.merge, plan.fit)
-    return Decision(kept, pl.concat([nothing, merged.rows.select(nothing.columns)]), merged.discarded)
+    of = rows.select(ORDINAL, SOURCE, ROW)
+    into = of.rename({ORDINAL: KEPT, SOURCE: "_kept_source", ROW: "_kept_row"})
+    discarded = (
+        merged.discarded.join(of, on=ORDINAL, maintain_order="left")
+        .join(into, on=KEPT, maintain_order="left")
+        .select(*_DISCARDED)
+    )
+    return pl.concat([nothing, merged.rows.select(nothing.columns)]), discarded
 
 
-def _repeated_keys(plan: Plan, index: pl.DataFrame, spill: Spill) -> pl.DataFrame:
-    """`_ordinal`, `_key` and `_rank` of all rows whose key another row has.
+_DISCARDED: Final = {
+    "field": pl.String,
+    "value": pl.String,
+    SOURCE: pl.Categorical,
+    ROW: pl.UInt32,
+    "_kept_source": pl.Categorical,
+    "_kept_row": pl.UInt32,
+}
 
-    The hash of a key finds them, and perhaps a few others; only their keys are read back.
+
+def _rows_with_repeated_keys(index: pl.DataFrame, spill: Spill) -> Iterator[pl.DataFrame]:
+    """Which rows have a key that another row has, equal keys together, a million or so rows at a time.
+
+    The hash of a key finds them, and perhaps a few others. If there are more, the keys wait on the disk.
+
+    Yields:
+        `_ordinal`, `_source`, `_row`, `_key`, `_hash` and `_rank`, by ordinal.
     """
-    repeated = pl.repeat(False, index.height, dtype=pl.Boolean, eager=True)
-    for bucket in _buckets(index[HASH]):
-        repeated = repeated.scatter(bucket.filter(index[HASH].gather(bucket).is_duplicated()), True)
-    batches = spill.columns([ORDINAL, *plan.key_fields])
-    rows = (batch.filter(repeated.slice(_first(batch), batch.height)) for batch in batches)
-    ordinals = pl.concat([batch.select(ORDINAL, plan.keys(batch)) for batch in rows])
-    return ordinals.with_columns(index[RANK].gather(ordinals[ORDINAL]))
+    repeated = _are_repeated(index[HASH])
+    count = _buckets(int(repeated.sum()))
+    found = (
+        pl.concat([batch, _of_batch(index, batch)], how="horizontal").filter(_of_batch(repeated, batch))
+        for batch in spill.columns([ORDINAL, SOURCE, ROW, KEY])
+    )
+    if count == 1:
+        yield pl.concat(found)
+        return
+    buckets = [spill.beside(f"keys-{number}") for number in range(count)]
+    for rows in found:
+        for number, bucket in enumerate(buckets):
+            bucket.append(rows.filter(pl.col(HASH) % count == number))
+    for bucket in buckets:
+        yield pl.concat(bucket)
 
 
-def _buckets(hashes: pl.Series) -> Iterator[pl.Series]:
-    """Positions by ordinal, equal hashes together, a million or so at a time: finding equals needs memory."""
-    count = -(-len(hashes) // _BUCKET_ROWS) or 1
+def _are_repeated(hashes: pl.Series) -> pl.Series:
+    """Whether each hash occurs more than once; a million or so are sorted at a time."""
+    count = _buckets(len(hashes))
+    repeated = []
     for bucket in range(count):
-        yield (hashes % count == bucket).arg_true()
+        ordered = hashes.filter(hashes % count == bucket).sort()
+        repeated.append(ordered.filter(ordered == ordered.shift()).unique())
+    return hashes.is_in(pl.concat(repeated).implode())
+
+
+def _buckets(rows: int) -> int:
+    return -(-rows // _BUCKET_ROWS) or 1
 
 
 _BUCKET_ROWS: Final = 1_000_000
@@ -120,54 +172,39 @@ class Divided:
     duplicates: pl.DataFrame
 
 
-def second_pass(plan: Plan, spill: Spill, decision: Decision, first: FirstPass) -> Iterator[Divided]:
+def second_pass(plan: Plan, spill: Spill, decision: Decision) -> Iterator[Divided]:
     """Read the valid rows back and tell those that are left from those that lost."""
-    for batch in spill:
+    for batch in spill.columns([ORDINAL, *IDENTITY, *plan.fields]):
         kept = _of_batch(decision.kept, batch)
         stands = kept.is_null()
-        ready = batch.filter(stands)
-        lost = batch.filter(~stands).select(
-            *plan.fields, *IDENTITY, *_kept_identity(kept.filter(~stands), first.index)
-        )
+        ready, lost = batch.filter(stands), batch.filter(~stands)
         complete = ready.update(decision.merged, on=ORDINAL) if decision.merged.height else ready
-        yield Divided(plan.as_sent(complete), lost)
+        into = _kept_identity(kept.drop_nulls(), decision.winners, "_kept_source", "_kept_row")
+        yield Divided(plan.as_sent(complete), lost.select(*plan.fields, *IDENTITY, *into))
 
 
-def discarded(decision: Decision, first: FirstPass) -> pl.DataFrame:
-    """The values that merging did not take over.
-
-    Returns:
-        `field`, `value`, `_source`, `_row`, `_kept_source`, `_kept_row`.
-    """
-    origin = _identities(decision.discarded[ORDINAL], first.index, SOURCE, ROW)
-    into = _kept_identity(decision.discarded[KEPT], first.index)
-    return decision.discarded.select("field", "value", *origin, *into)
+_ByOrdinal = TypeVar("_ByOrdinal", pl.Series, pl.DataFrame)
 
 
-def _first(batch: pl.DataFrame) -> int:
-    """The ordinal of a batch's first row; those of the others follow."""
-    return int(batch[ORDINAL][0]) if batch.height else 0
+def _of_batch(by_ordinal: _ByOrdinal, batch: pl.DataFrame) -> _ByOrdinal:
+    """The part for a batch, whose ordinals follow one another."""
+    return by_ordinal.slice(int(batch[ORDINAL][0]) if batch.height else 0, batch.height)
 
 
-def _of_batch(by_ordinal: pl.Series, batch: pl.DataFrame) -> pl.Series:
-    return by_ordinal.slice(_first(batch), batch.height)
-
-
-def _kept_identity(kept: pl.Series, index: pl.DataFrame) -> list[pl.Series]:
-    return _identities(kept, index, "_kept_source", "_kept_row")
-
-
-def _identities(ordinals: pl.Series, index: pl.DataFrame, source: str, row: str) -> list[pl.Series]:
-    return [
-        index[SOURCE].gather(ordinals).cast(pl.String).alias(source),
-        index[ROW].gather(ordinals).alias(row),
-    ]
+def _kept_identity(kept: pl.Series, winners: pl.DataFrame, source: str, row: str) -> list[pl.Series]:
+    return [winners[SOURCE].gather(kept).alias(source), winners[ROW].gather(kept).alias(row)]
 
 
 def fates(
-    plan: Plan, spill: Spill, decision: Decision, first: FirstPass, chunks: Sequence[Chunk]
+    spill: Spill, decision: Decision, first: FirstPass, chunks: Iterable[Chunk]
 ) -> Iterator[pl.DataFrame]:
     """The fate of every source row after cleaning, in source order, batch by batch.
+
+    Args:
+        spill: The valid rows.
+        decision: What was decided about them.
+        first: The other rows.
+        chunks: All chunks of the run; taken only as far as the rows of a batch need it.
 
     Yields:
         The columns `source`, `row`, `line`, `key`, `fate`, `kept_source`, `kept_row`, `chunk` and `reasons`.
@@ -175,23 +212,20 @@ def fates(
     Raises:
         BalanceError: The chunks hold more or fewer rows than are left.
     """
-    held = find_chunks(decision.kept, chunks, decision.groups)
-    files = pl.Series([chunk.file for chunk in chunks], dtype=pl.String)
-    columns = [ORDINAL, RECORD, *IDENTITY]
-    batches = spill.columns([*columns, *plan.key_fields])
+    places = Places(decision.kept, chunks, decision.groups)
+    batches = spill.columns([ORDINAL, RECORD, *IDENTITY, KEY])
     for batch, refused, suppressed in zip(batches, first.rejected, first.suppressed, strict=True):
         kept = _of_batch(decision.kept, batch)
-        stands = pl.lit(kept.is_null())
         valid = batch.select(
             RECORD,
             *_UNMARKED,
-            pl.when(stands)
+            pl.when(kept.is_null())
             .then(pl.lit(Fate.READY.value))
             .otherwise(pl.lit(Fate.DUPLICATE.value))
             .alias("fate"),
-            plan.keys(batch).alias("key"),
-            *_identities(kept, first.index, "kept_source", "kept_row"),
-            files.gather(_of_batch(held, batch)).alias("chunk"),
+            pl.col(KEY).alias("key"),
+            *_kept_identity(kept, decision.winners, "kept_source", "kept_row"),
+            places.of(batch).alias("chunk"),
         )
         rejected = refused.select(
             RECORD, *_UNMARKED, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
@@ -204,34 +238,85 @@ def fates(
             pl.col(REASONS).alias("reasons"),
         )
         yield pl.concat([valid, rejected, held_back], how="diagonal").sort(RECORD).drop(RECORD)
+    places.close()
 
 
-_UNMARKED: Final = [pl.col(name).alias(name.removeprefix("_")) for name in IDENTITY]
+_UNMARKED: Final = [
+    pl.col(SOURCE).cast(pl.String).alias("source"),
+    pl.col(ROW).alias("row"),
+    pl.col(LINE).alias("line"),
+]
 
 
-def find_chunks(kept: pl.Series, chunks: Sequence[Chunk], groups: blanks.Groups | None = None) -> pl.Series:
-    """Which chunk holds each valid row: they hold the rows that are left in order, group after group.
+class Places:
+    """Which upload file holds each row that is left: they hold these rows in order, group after group."""
 
-    Args:
-        kept: See `Decision`.
-        chunks: All chunks of the run.
-        groups: See `Decision`.
+    def __init__(self, kept: pl.Series, chunks: Iterable[Chunk], groups: blanks.Groups | None = None) -> None:
+        """Begin with the first batch.
 
-    Returns:
-        The position of the chunk by ordinal, null for a row that lost.
+        Args:
+            kept: See `Decision`.
+            chunks: All chunks of the run; taken only as far as they are needed.
+            groups: See `Decision`.
+        """
+        self._kept = kept
+        self._numbers = None if groups is None else _number(kept, groups)
+        self._numbered = 0
+        self._chunks = iter(chunks)
+        self._files: list[str] = []
+        self._ends: list[int] = []
 
-    Raises:
-        BalanceError: The chunks hold more or fewer rows.
-    """
-    ready = kept.is_null().arg_true()
-    if groups is not None:
-        ready = ready.to_frame("row").sort(groups.numbers.gather(ready), maintain_order=True)["row"]
-    rows = pl.Series([chunk.rows for chunk in chunks], dtype=pl.UInt32)
-    positions = pl.select(pl.int_range(len(rows), dtype=pl.UInt32).repeat_by(rows).explode()).to_series()
-    if len(ready) != rows.sum():
-        raise BalanceError(
-            f"{len(ready)} rows are ready, but the upload files hold {rows.sum()}",
+    def of(self, batch: pl.DataFrame) -> pl.Series:
+        """The file of each row of the next batch, null for one that lost.
+
+        Raises:
+            BalanceError: The chunks hold fewer rows than are left.
+        """
+        is_left = _of_batch(self._kept, batch).is_null()
+        if self._numbers is None:
+            numbers = is_left.cum_sum() + self._numbered
+            self._numbered += int(is_left.sum())
+        else:
+            numbers = _of_batch(self._numbers, batch)
+        last = numbers.filter(is_left).max()
+        while isinstance(last, int) and last > self._held:
+            self._take()
+        places = pl.Series(self._ends, dtype=pl.UInt32).search_sorted(numbers, side="left")
+        place = pl.select(pl.when(is_left).then(places)).to_series()
+        return pl.Series(self._files, dtype=pl.String).gather(place)
+
+    @property
+    def _held(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def _take(self) -> None:
+        try:
+            chunk = next(self._chunks)
+        except StopIteration:
+            raise self._unbalanced() from None
+        self._files.append(chunk.file)
+        self._ends.append(self._held + chunk.rows)
+
+    def close(self) -> None:
+        """Take the chunks that are left over, after the last batch.
+
+        Raises:
+            BalanceError: They hold more rows than are left.
+        """
+        self._ends += accumulate((chunk.rows for chunk in self._chunks), initial=self._held)
+        if self._held != self._kept.null_count():
+            raise self._unbalanced()
+
+    def _unbalanced(self) -> BalanceError:
+        return BalanceError(
+            f"{self._kept.null_count()} rows are ready, but the upload files hold {self._held}",
             code="unbalanced",
             hint="This is a defect of prep; nothing of this run may be sent.",
         )
-    return _by_ordinal(len(kept), ready, positions)
+
+
+def _number(kept: pl.Series, groups: blanks.Groups) -> pl.Series:
+    """The number of each row that is left, from 1, where one group comes after the other; by ordinal."""
+    left = kept.is_null().arg_true().to_frame(ORDINAL)
+    ordered = left.sort(groups.numbers.gather(left[ORDINAL]), maintain_order=True)[ORDINAL]
+    return _by_ordinal(len(kept), ordered, pl.int_range(1, len(ordered) + 1, dtype=pl.UInt32, eager=True))

@@ -7,7 +7,7 @@ from itertools import count
 import polars as pl
 
 from prep.cleaning import REJECTED_TAIL
-from prep.decision import Divided, decide, discarded, second_pass
+from prep.decision import Divided, decide, second_pass
 from prep.errors import SourceError
 from prep.fate_table import add_up
 from prep.model import Convention, Fate
@@ -57,18 +57,23 @@ def prepare_plan(plan: Plan) -> Prepared:
         rejected.clear()
         first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame))
     decision = decide(plan, first, spill)
-    divided = list(second_pass(plan, spill, decision, first))
+    divided = list(second_pass(plan, spill, decision))
     names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(
-        ready=pl.concat(batch.ready for batch in divided).select(*plan.fields, *IDENTITY),
+        ready=_named(pl.concat(batch.ready for batch in divided).select(*plan.fields, *IDENTITY)),
         rejected=pl.concat(rejected).select(
             *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *REJECTED_TAIL
         ),
-        duplicates=pl.concat(batch.duplicates for batch in divided),
+        duplicates=_named(pl.concat(batch.duplicates for batch in divided)),
         counts=_count(divided, first),
-        merged=discarded(decision, first),
+        merged=_named(decision.discarded),
         conventions=tuple(convention for convention in plan.conventions if convention.value),
     )
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the names of their sources as text."""
+    return rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
 
 
 def read_cells(source: Source) -> pl.DataFrame:

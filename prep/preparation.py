@@ -44,6 +44,9 @@ class Spill(Protocol):
     def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
         """Yield some columns of the batches."""
 
+    def beside(self, name: str, /) -> "Spill":
+        """A further spill of the same kind."""
+
 
 class MemorySpill:
     """Batches that wait in memory."""
@@ -61,6 +64,10 @@ class MemorySpill:
     def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
         """Yield some columns of the batches."""
         return (frame.select(names) for frame in self._frames)
+
+    def beside(self, _: str, /) -> "MemorySpill":
+        """A further spill."""
+        return MemorySpill()
 
     def clear(self) -> None:
         """Forget the batches."""
@@ -97,8 +104,7 @@ class FirstPass:
     """What is left of the first pass beside the spill.
 
     Attributes:
-        index: `_source` (categorical), `_row`, `_hash` (of the key) and `_rank` of every valid row, by
-            ordinal.
+        index: `_hash` (of the key) and `_rank` of every valid row, by ordinal.
         rejected: `_record`, `_source`, `_row`, `_line` and `_reasons` of the rejected rows, batch by batch as
             in the spill.
         suppressed: The same of the suppressed rows, and `_key`.
@@ -142,7 +148,7 @@ def first_pass(
 
     Args:
         plan: The plan.
-        spill: Takes the valid rows in.
+        spill: Takes the valid rows in (`Judged.valid`, numbered by `_ordinal`), `_source` as a categorical.
         rejected: Called with the rejected rows of each batch (see `Judged.rejected`), how many rows have
             been judged so far, and how much of the sources that is (from 0 to 1; None if nobody knows).
 
@@ -151,6 +157,8 @@ def first_pass(
         UndecidedError: A column must be surveyed first. What `spill` and `rejected` were given is void.
     """
     index: list[pl.DataFrame] = []
+    returned: list[pl.DataFrame] = []
+    own = [source.path for source in plan.sources if own_places(source.columns)]
     refused: list[pl.DataFrame] = []
     suppressed: list[pl.DataFrame] = []
     filled: list[pl.DataFrame] = []
@@ -166,11 +174,17 @@ def first_pass(
 
     with ahead(_read(plan, rows, digests)) as batches:
         for (position, _, share), judged in side_by_side(judge, batches, cores()):
-            valid = judged.valid.with_row_index(ORDINAL, offset=ordinal)
+            valid = judged.valid.with_row_index(ORDINAL, offset=ordinal).with_columns(
+                pl.col(SOURCE).cast(pl.Categorical)
+            )
             ordinal += valid.height
             read += valid.height + judged.rejected.height + judged.suppressed.height
-            spill.append(valid.drop(KEY))
-            index.append(valid.select(*_INDEXED, rank(valid, plan.fields, plan.settings.keep)))
+            spill.append(valid)
+            index.append(valid.select(_KEY_HASH, rank(valid, plan.fields, plan.settings.keep)))
+            if own:
+                returned += (
+                    part.select(SOURCE, ROW) for part in (judged.valid, judged.rejected, judged.suppressed)
+                )
             refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
             suppressed.append(judged.suppressed)
             filled.append(judged.filled)
@@ -179,7 +193,8 @@ def first_pass(
             for place, noted in judged.notes.items():
                 notes[place] += noted
             rejected(judged.rejected, read, share)
-    _refuse_repeats(plan, [*index, *refused, *suppressed])
+    if own:
+        _refuse_repeats(own, pl.concat(returned))
     if not sum(rows):
         raise SourceError(
             f"{plan.sources[0].path}: there are no data rows",
@@ -206,7 +221,7 @@ _BATCH_CELLS: Final = 1_400_000
 _BATCH_BYTES: Final = 64_000_000
 """How many bytes are judged together, which long texts reach first."""
 
-_INDEXED: Final = (pl.col(SOURCE).cast(pl.Categorical), ROW, pl.col(KEY).hash().alias(HASH))
+_KEY_HASH: Final = pl.col(KEY).hash().alias(HASH)
 
 
 class _Portion(NamedTuple):
@@ -261,16 +276,12 @@ def _join(batches: Sequence[Batch]) -> Batch:
     )
 
 
-def _refuse_repeats(plan: Plan, frames: Sequence[pl.DataFrame]) -> None:
+def _refuse_repeats(own: Sequence[str], rows: pl.DataFrame) -> None:
     """Refuse a row that tables of prep's own hold twice: it would have two fates.
 
     Raises:
         SourceError: There is one.
     """
-    own = [source.path for source in plan.sources if own_places(source.columns)]
-    if not own:
-        return
-    rows = pl.concat([frame.select(pl.col(SOURCE).cast(pl.String), ROW) for frame in frames])
     if repeated := rows.height - rows.n_unique():
         raise SourceError(
             f"{', '.join(own)}: {repeated} rows stand in it more than once",

@@ -131,7 +131,7 @@ class WayBack:
 
     def _sorted(self, groups: Groups) -> Sequence[DiskSpill]:
         """The people of each group, with the fields that are put back."""
-        spills = [self._spill.beside(number) for number in range(len(groups.fields))]
+        spills = [self._spill.beside(f"{number:02d}") for number in range(len(groups.fields))]
         before = 0
         for frame in self._spill:
             numbers = groups.numbers.slice(before, frame.height).alias(_GROUP)

@@ -7,14 +7,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep import preparation
+from prep import decision, preparation
+from prep.blanks import Groups
 from prep.chunks import largest_line_bytes
-from prep.decision import find_chunks
+from prep.decision import Places
+from prep.duplicates import ORDINAL
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import default_folder
 from prep.model import Chunk, Format
 from prep.pipeline import Prepared, clean, prepare, read
-from prep.preparation import HASH, ROW, SOURCE
+from prep.preparation import HASH
 
 Rows = list[tuple[Any, ...]]
 
@@ -227,11 +229,27 @@ def test_keys_of_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mon
     (path,) = write(tmp_path, a="\n".join(["email,title", *rows]))
     prepared = prepare(path)
     assert prepared.duplicates.select("_row", "_kept_row").rows() == [(1, 8), (2, 6), (3, 8)]
-    colliding = [pl.col(SOURCE).cast(pl.Categorical), ROW, pl.lit(7, pl.UInt64).alias(HASH)]
-    monkeypatch.setattr(preparation, "_INDEXED", colliding)
+    monkeypatch.setattr(preparation, "_KEY_HASH", pl.lit(7, pl.UInt64).alias(HASH))
     again = prepare(path)
     assert again.duplicates.equals(prepared.duplicates)
     assert again.ready.equals(prepared.ready)
+
+
+@pytest.mark.parametrize("keep", ["first", "last", "newest:mktoAcquisitionDate", "merge"])
+def test_keys_that_wait_on_the_disk_give_the_same(
+    keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = Path(__file__).parents[2] / "sample_data" / "crm_export_duplicates.csv"
+    tables = ("duplicates.csv", "chunks/leads-0001.csv", *(["merged.csv"] if keep == "merge" else []))
+    whole = clean(sample, tmp_path / "whole.prep", keep=keep)
+    monkeypatch.setattr(decision, "_BUCKET_ROWS", 2)
+    parts = clean(sample, tmp_path / "parts.prep", keep=keep)
+    assert whole.counts["duplicate"] > 8
+    assert parts.rows.equals(whole.rows)
+    assert parts.report["duplicates"] == whole.report["duplicates"]
+    for name in tables:
+        assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert prepare(sample, keep=keep).counts == whole.counts
 
 
 @pytest.mark.parametrize(
@@ -273,14 +291,25 @@ def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_chunks_must_hold_the_rows_that_are_ready() -> None:
-    kept = pl.Series([None, 0, None], dtype=pl.UInt32)
-    chunk = Chunk("chunks/leads-0001.csv", 1, 1, "")
-    with pytest.raises(BalanceError, match="2 rows are ready, but the upload files hold 1"):
-        find_chunks(kept, [chunk])
-    with pytest.raises(BalanceError, match="2 rows are ready, but the upload files hold 0"):
-        find_chunks(kept, [])
-    assert find_chunks(kept, [chunk, Chunk("chunks/leads-0002.csv", 1, 1, "")]).to_list() == [0, None, 1]
-    assert find_chunks(kept.clear(), []).to_list() == []
+    kept = pl.Series([None, 0, None, 0, None], dtype=pl.UInt32)
+    batches = [pl.DataFrame({ORDINAL: ordinals}) for ordinals in ([0, 1, 2], [3, 4], [])]
+    chunks = [
+        Chunk(f"chunks/leads-000{number}.csv", rows, 1, "") for number, rows in ((1, 1), (2, 2), (3, 1))
+    ]
+
+    def find(chunks: list[Chunk], groups: Groups | None = None) -> list[str | None]:
+        places = Places(kept, iter(chunks), groups)
+        found = [str(file)[-5:-4] if file else None for batch in batches for file in places.of(batch)]
+        places.close()
+        return found
+
+    assert find(chunks[:2]) == ["1", None, "2", None, "2"]
+    turned = Groups(pl.Series([1, None, 0, None, 0], dtype=pl.UInt32), (("email",), ("email", "title")))
+    assert find(chunks[1:2] + chunks[:1], turned) == ["1", None, "2", None, "2"]
+    for wrong, rows in ((chunks, 4), (chunks[:1], 1), ([], 0)):
+        with pytest.raises(BalanceError, match=f"3 rows are ready, but the upload files hold {rows}"):
+            find(wrong)
+    assert Places(kept.clear(), []).of(batches[2]).to_list() == []
 
 
 @pytest.mark.parametrize(
