@@ -70,7 +70,7 @@ def main() -> int:
 
 def _in_turn(items: Generator[Any]) -> AbstractContextManager[Iterator[Any]]:
     """Items made when they are taken; but polars takes upload files in a thread that nobody can watch."""
-    return nullcontext(iter(list(items)) if items.__name__ == "_write_rows" else items)
+    return nullcontext(iter(list(items)) if getattr(items, "__name__", "") == "_write_rows" else items)
 
 
 class _AtOnce(futures.Executor):
