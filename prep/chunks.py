@@ -48,7 +48,7 @@ def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> L
 
     https://www.rfc-editor.org/rfc/rfc4180
     """
-    cells = _quote(frame.select(fields), file_format.delimiter)
+    cells = quote(frame.select(fields), file_format.delimiter)
     content = BytesIO()
     cells.write_csv(content, include_header=False, separator=file_format.delimiter, quote_style="never")
     return Lines(content.getvalue(), _sizes(cells).cum_sum())
@@ -59,11 +59,11 @@ def _sizes(quoted: pl.DataFrame) -> pl.Series:
     return quoted.select((cells + quoted.width).alias("bytes")).to_series()
 
 
-def _quote(frame: pl.DataFrame, delimiter: str) -> pl.DataFrame:
-    """Quote the cells that need it; one search through a whole column finds the columns that have some."""
+def quote(frame: pl.DataFrame, delimiter: str) -> pl.DataFrame:
+    """Quote the cells of text that need it; one search through a whole column finds those that have some."""
     special = f'["\\n\\r{delimiter}]'
-    searched = frame.select(pl.all().str.join("").str.contains(special)).row(0)
-    names = [name for name, is_found in zip(frame.columns, searched, strict=True) if is_found]
+    searched = frame.select(pl.col(pl.String).str.join("").str.contains(special))
+    names = [column.name for column in searched if column.item()]
     return frame.with_columns(_quote_cells(frame[name], special) for name in names)
 
 
@@ -84,7 +84,7 @@ def largest_line_bytes(
 
 def line_bytes(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> pl.Series:
     """Size of each row in an upload file, its line end included."""
-    return _sizes(_quote(frame.select(fields), file_format.delimiter))
+    return _sizes(quote(frame.select(fields), file_format.delimiter))
 
 
 def split(

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from typing import BinaryIO, Final
 
 import polars as pl
+import polars.selectors as cs
+
+from prep.chunks import quote
 
 _FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
 _SIGNED_NUMBER: Final = r"^[+-][\d][\d .,()/-]*$"
@@ -54,16 +57,36 @@ class Table:
         self._write(defused([columns]))
 
     def append(self, frame: pl.DataFrame) -> None:
-        """Add rows; the frame has as many columns as the header, by position."""
-        self.append_defused(defuse_frame(frame))
+        """Add rows; the frame has as many columns as the header, by position.
+
+        Each value of a categorical column is looked at once, and whole numbers are as harmless as they look.
+        """
+        text = defuse_frame(frame.select(~(cs.categorical() | cs.integer())))
+        few = (self._by_value(column) for column in frame.select(cs.categorical()))
+        self._put(frame.with_columns(*self._quote(text), *few))
+        self.rows += frame.height
+
+    def _by_value(self, column: pl.Series) -> pl.Series:
+        values = column.unique().drop_nulls()
+        cells = self._quote(defuse_frame(values.to_frame())).to_series()
+        return column.replace_strict(values, cells, return_dtype=pl.String)
 
     def append_defused(self, frame: pl.DataFrame) -> None:
         """Add rows that come from such a table."""
         self._write(frame)
         self.rows += frame.height
 
-    def _write(self, frame: pl.DataFrame) -> None:
-        frame.write_csv(self._file, include_header=False, separator=self._delimiter)
+    def _write(self, text: pl.DataFrame) -> None:
+        self._put(self._quote(text))
+
+    def _put(self, cells: pl.DataFrame) -> None:
+        cells.write_csv(self._file, include_header=False, separator=self._delimiter, quote_style="never")
+
+    def _quote(self, text: pl.DataFrame) -> pl.DataFrame:
+        """Quote the cells that need it, and those that are empty but not blank."""
+        found = text.select((pl.col(pl.String) == "").any())
+        empty = [column.name for column in found if column.item()]
+        return quote(text, self._delimiter).with_columns(pl.col(empty).replace("", '""'))
 
 
 def defused(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
