@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from prep.errors import SchemaError
+from prep.folding import fold
 from prep.objects import LEADS, ImportObject
-from prep.schema import Schema, fold
+from prep.schema import Schema
 from prep.schema_file import load_schema
 
 

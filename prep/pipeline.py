@@ -15,6 +15,7 @@ from prep.errors import FolderError
 from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
+from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
 from prep.model import Advance, Exchange
@@ -23,7 +24,7 @@ from prep.objects import parse_object
 from prep.plan import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.runs import Run, open_folder, refuse_open
-from prep.schema import Schema, import_judge_ahead
+from prep.schema import Schema
 from prep.sources import Source, open_source
 
 if TYPE_CHECKING:

@@ -1,19 +1,12 @@
-"""What each field of the instance is called, holds and allows, compiled to pandera."""
+"""What each field of the instance is called, holds and allows."""
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
-
-import polars as pl
 
 from prep.checks import (
     LOOKUP_PRESENT,
@@ -25,6 +18,8 @@ from prep.checks import (
     length_check,
     pattern_check,
 )
+from prep.folding import fold
+from prep.judge import compile_checks
 from prep.model import Reason
 from prep.objects import key_fields
 from prep.rules import CrossRule
@@ -206,7 +201,7 @@ class Schema:
             `error` is a reason code. Validate collected frames with `lazy=True`: pandera does not look at
             the values of a LazyFrame.
         """
-        return _pandera_schema(self.checks(lookup_field or "", self.fields if fields is None else fields))
+        return compile_checks(self.checks(lookup_field or "", self.fields if fields is None else fields))
 
     def checks(self, lookup_field: str, fields: Iterable[str]) -> Mapping[str, tuple[Check, ...]]:
         """What `to_pandera` compiles: the checks of each column, in order."""
@@ -231,109 +226,3 @@ class Schema:
             for rule in self.rules
             if any(name == field and check.reason is reason for name, check in rule.checks())
         )
-
-
-_ACCENTS: Final = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f]")
-"""Marks of Latin, Greek, Cyrillic, Hebrew and Arabic that people leave out, and variation selectors.
-Those of Thai, Devanagari and others are letters to their readers and stay."""
-
-_LIKE_LETTERS: Final = str.maketrans(
-    {
-        **dict(zip("ıłøđħðþ", "ilodhdt", strict=True)),
-        **dict(zip("ىیکة", "ييكه", strict=True)),
-        **dict.fromkeys("\u0640\u02bc\u02be\u02bf", ""),
-        "æ": "ae",
-        "œ": "oe",
-        "°": "o",
-    }
-)
-"""Letters that stand for each other without being composed; N° is Nº is No. Tatweel and letters that are
-apostrophes go."""
-
-
-_ASCII_SIGNS: Final = {code: None for code in range(128) if not chr(code).isalnum()}
-
-
-def fold(spelling: str) -> str:
-    """A header without case, accents, width, spaces and punctuation, for comparison."""
-    if spelling.isascii():
-        return spelling.lower().translate(_ASCII_SIGNS)
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", spelling).casefold())
-    letters = unicodedata.normalize("NFC", _ACCENTS.sub("", plain)).translate(_LIKE_LETTERS)
-    if letters.isalnum():
-        return letters
-    return "".join(
-        letter for letter in letters if letter.isalnum() or unicodedata.category(letter) in {"Mn", "Mc"}
-    )
-
-
-def _pandera_schema(checks: Mapping[str, Iterable[Check]]) -> "pa.DataFrameSchema":
-    import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
-
-    return pa.DataFrameSchema(
-        {
-            name: pa.Column(pl.String, list(map(_pandera_check, rules)), nullable=True, required=False)
-            for name, rules in checks.items()
-        }
-    )
-
-
-def _pandera_check(rule: Check) -> "pa.Check":
-    import pandera.polars as pa  # noqa: PLC0415
-
-    def passes(data: pa.PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(rule.verdict(data.key))
-
-    return pa.Check(passes, error=rule.reason.value, ignore_na=False)
-
-
-def compile_sieve(checks: Mapping[str, Iterable[Check]]) -> "pa.DataFrameSchema":
-    """One rule over all columns: whether a row passes all of these checks, judged side by side at once.
-
-    Its failures name the first column, whose cells have nothing to do with it.
-    """
-    verdict = pl.all_horizontal(rule.verdict(name) for name, rules in checks.items() for rule in rules)
-    whole = Check(Reason.NOT_ALLOWED, lambda _: verdict, judges_blanks=True)
-    return _pandera_schema({next(iter(checks)): [whole]})
-
-
-def import_judge_ahead() -> None:
-    """Begin to import pandera in a thread: it takes half a second, in which sources can be looked at."""
-    Thread(target=_import_judge, name="prep-import", daemon=True).start()
-
-
-def _import_judge() -> None:
-    with suppress(ImportError):  # whoever needs it meets the error
-        import_module("pandera.polars")
-
-
-def find_failures(judge: "pa.DataFrameSchema", frame: pl.DataFrame) -> pl.DataFrame:
-    """Let pandera judge a frame, whatever its own settings in the environment say.
-
-    Returns:
-        One line for each broken rule: `column`, `check` (the rule's `error`) and `index` (0-based position of
-        the row; meaningless for rules over the whole frame), in the order of columns, rules and rows. It
-        holds no cell values; pandera's own exception does, and goes no further than here.
-
-    Raises:
-        TypeError: The frame's shape does not fit the schema, or a rule raised: defects of prep only.
-    """
-    import pandera.polars as pa  # noqa: PLC0415
-    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
-
-    depth = ValidationDepth.SCHEMA_AND_DATA
-    with config_context(validation_enabled=True, validation_depth=depth):
-        try:
-            judge.validate(frame.lazy().collect(), lazy=True)  # the values of a LazyFrame would go unseen
-        except pa.errors.SchemaErrors as errors:
-            found: pl.DataFrame = errors.failure_cases.select("column", "check", "index", "schema_context")
-        else:
-            return pl.DataFrame(schema={"column": pl.String, "check": pl.String, "index": pl.Int32})
-    if foreign := set(found["check"].unique()) - set(Reason):
-        raise TypeError(f"pandera reports {', '.join(sorted(map(str, foreign)))}")
-    # Pandera reports a rule that raises like one that is broken, but without a row.
-    crashed = found.filter(pl.col("index").is_null() & (pl.col("schema_context") == "Column"))
-    if crashed.height:
-        rules = (f"{column}:{check}" for column, check in crashed.select("column", "check").rows())
-        raise TypeError(f"rules that could not be judged: {', '.join(rules)}")
-    return found.drop("schema_context")

@@ -15,6 +15,7 @@ import polars as pl
 
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.errors import SchemaError
+from prep.folding import fold
 from prep.rules import CrossRule, Terms
 from prep.schema import (
     LOOKUP_TYPES,
@@ -24,7 +25,6 @@ from prep.schema import (
     CustomObject,
     Field,
     Schema,
-    fold,
 )
 from prep.schema_table import Table
 

@@ -10,9 +10,10 @@ import polars as pl
 
 from prep.blanks import CLEARING
 from prep.errors import SettingsError, SourceError
+from prep.folding import fold
 from prep.headers.spellings import load_spellings
 from prep.model import Reading, Reason
-from prep.schema import Field, Schema, fold
+from prep.schema import Field, Schema
 from prep.sources import open_source
 from prep.validation import REASONS
 from prep.values.countries import UNKNOWN, country_codes, english_names

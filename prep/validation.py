@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from prep.checks import Check
-from prep.schema import Schema, compile_sieve, find_failures
+from prep.judge import compile_sieve, find_failures
+from prep.schema import Schema
 
 if TYPE_CHECKING:
     import pandera.polars as pa

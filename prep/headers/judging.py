@@ -9,9 +9,10 @@ import polars as pl
 
 from prep.errors import HeaderError
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, How, Problem
+from prep.judge import find_failures
 from prep.model import Reason
 from prep.objects import key_fields
-from prep.schema import Schema, find_failures
+from prep.schema import Schema
 
 if TYPE_CHECKING:
     import pandera.polars as pa

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from prep.errors import SettingsError
+from prep.folding import fold
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How
 from prep.headers.judging import judge
 from prep.headers.spellings import load_spellings
 from prep.model import Unknown
 from prep.objects import key_fields
-from prep.schema import Schema, fold
+from prep.schema import Schema
 
 _SUGGESTION_SCORE: Final = 0.79
 """Likeness from which on a field is worth naming to a person: one slip of the pen in five characters."""

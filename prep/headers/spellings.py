@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from prep.schema import fold
+from prep.folding import fold
 from prep.schema_file import packaged
 
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from prep.folding import fold
 from prep.model import Blanks, Fate, Reason
 from prep.report import words
 from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
 from prep.report.verdict import describe_rows, name_place
-from prep.schema import fold
 from prep.values.notes import Note
 
 _FATES: Final = {

@@ -10,10 +10,10 @@ from importlib.resources.abc import Traversable
 
 import pytest
 
+from prep.folding import fold
 from prep.headers import Column, map_headers
 from prep.headers.spellings import combine, load_spellings, read_language
 from prep.model import Unknown
-from prep.schema import fold
 from prep.schema_file import load_schema, packaged
 
 LEAD = load_schema("lead")

@@ -13,8 +13,10 @@ from pandera.config import ValidationDepth, config_context
 
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS
 from prep.errors import SchemaError
+from prep.folding import fold
+from prep.judge import find_failures
 from prep.model import Reason
-from prep.schema import NORMALISERS, Field, Schema, find_failures, fold
+from prep.schema import NORMALISERS, Field, Schema
 from prep.schema_file import load_schema, schema_names
 
 DOCUMENTED_LOOKUP_FIELDS = (

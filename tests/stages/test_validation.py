@@ -6,7 +6,8 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
-from prep.schema import Field, Schema, find_failures
+from prep.judge import find_failures
+from prep.schema import Field, Schema
 from prep.validation import REASONS, compile_judge, validate
 
 SCHEMA = Schema(

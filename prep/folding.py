@@ -1,0 +1,37 @@
+"""Names compared as people read them: one spelling for all ways to type a header, a field or a value."""
+
+import re
+import unicodedata
+from typing import Final
+
+_ACCENTS: Final = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f]")
+"""Marks of Latin, Greek, Cyrillic, Hebrew and Arabic that people leave out, and variation selectors.
+Those of Thai, Devanagari and others are letters to their readers and stay."""
+
+_LIKE_LETTERS: Final = str.maketrans(
+    {
+        **dict(zip("ıłøđħðþ", "ilodhdt", strict=True)),
+        **dict(zip("ىیکة", "ييكه", strict=True)),
+        **dict.fromkeys("\u0640\u02bc\u02be\u02bf", ""),
+        "æ": "ae",
+        "œ": "oe",
+        "°": "o",
+    }
+)
+"""Letters that stand for each other without being composed; N° is Nº is No. Tatweel and letters that are
+apostrophes go."""
+
+_ASCII_SIGNS: Final = {code: None for code in range(128) if not chr(code).isalnum()}
+
+
+def fold(spelling: str) -> str:
+    """A name without case, accents, width, spaces and punctuation, for comparison."""
+    if spelling.isascii():
+        return spelling.lower().translate(_ASCII_SIGNS)
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", spelling).casefold())
+    letters = unicodedata.normalize("NFC", _ACCENTS.sub("", plain)).translate(_LIKE_LETTERS)
+    if letters.isalnum():
+        return letters
+    return "".join(
+        letter for letter in letters if letter.isalnum() or unicodedata.category(letter) in {"Mn", "Mc"}
+    )
