@@ -29,6 +29,10 @@ _ESCAPED_CONTROLS: Final = [f"_x{ord(control):04X}_" for control in _CONTROLS]
 """Characters that XML cannot hold, as workbooks write them.
 https://learn.microsoft.com/en-us/openspecs/office_standards/ms-oi29500/e34316d4-1a69-463c-bed2-66e64d6ba6cc"""
 
+_EDGES: Final = r"^\s|\s$"
+_PRESERVE: Final = ' xml:space="preserve"'
+"""Without it spaces before and after the text of a cell are lost."""
+
 _ESCAPE: Final = r"_(x[0-9A-Fa-f]{4}_)"
 _SPECIAL: Final = f"[&<>\r{''.join(_CONTROLS)}]|{_ESCAPE}"
 
@@ -93,15 +97,16 @@ def _blank_workbook(columns: Sequence[str]) -> tuple[io.BytesIO, str]:
 def _render(rows: pl.DataFrame, style: str, first_line: int) -> bytes:
     """The rows as elements, one on a line each."""
     line = pl.int_range(first_line, first_line + rows.height).cast(pl.String)
+    has_edges = rows.select(pl.all().str.contains(_EDGES).any()).row(0)
     cells = (
         pl.concat_str(
             pl.lit(f'<c r="{_letters(place)}'),
             line,
-            pl.lit(f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">'),
+            pl.lit(f'" s="{style}" t="inlineStr"><is><t{_PRESERVE if is_edged else ""}>'),
             pl.col(name),
             pl.lit("</t></is></c>"),
         ).alias(name)
-        for place, name in enumerate(rows.columns)
+        for place, (name, is_edged) in enumerate(zip(rows.columns, has_edges, strict=True))
     )
     elements = _escape(rows).select(
         pl.concat_str(pl.lit('<row r="'), line, pl.lit('">')).alias("<row>"),

@@ -107,6 +107,14 @@ def _unescaped(text: str) -> str:
     return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), text)
 
 
+def _shown(cell: ET.Element) -> str:
+    """The text of a cell; a spreadsheet drops spaces around it that it was not told to preserve."""
+    text = cell.find("m:is/m:t", NAMESPACE)
+    assert text is not None
+    is_kept = text.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
+    return (text.text or "") if is_kept else (text.text or "").strip()
+
+
 def sheet_of(content: bytes) -> tuple[list[list[str | None]], set[tuple[str | None, str | None]]]:
     """Cells of the only sheet by row, and every pair of cell type and number format that occurs."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -126,7 +134,7 @@ def sheet_of(content: bytes) -> tuple[list[list[str | None]], set[tuple[str | No
         for cell in row.findall("m:c", NAMESPACE):
             kinds.add((cell.get("t"), formats[int(cell.get("s", "0"))]))
             column = "AB".index(cell.attrib["r"][0])
-            cells[column] = _unescaped(cell.findtext("m:is/m:t", "", NAMESPACE))
+            cells[column] = _unescaped(_shown(cell))
         rows.append(cells)
     return rows, kinds
 
