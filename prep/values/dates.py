@@ -98,8 +98,13 @@ def date_evidence(cells: pl.Series) -> pl.DataFrame:
         .when(is_date)
         .then(pl.lit(OPEN))
     )
-    plain = pl.when(cells.str.contains(rf"{_DATE[:-1]}(?:T|$)")).then(pl.lit(PLAIN))
+    plain = pl.when(is_year_first(cells)).then(pl.lit(PLAIN))
     return groups.select(pl.col("one").alias("spelling"), pl.coalesce(verdict, plain).alias("verdict"))
+
+
+def is_year_first(cells: pl.Series) -> pl.Series:
+    """True for a date in the spelling of ISO, with or without a time, which nobody reads otherwise."""
+    return cells.str.contains(rf"{_DATE[:-1]}(?:T|$)")
 
 
 def is_timezone(name: str) -> bool:

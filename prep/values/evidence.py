@@ -13,7 +13,7 @@ import polars as pl
 
 from prep.model import DateOrder
 from prep.schema import Field
-from prep.values.dates import date_evidence
+from prep.values.dates import date_evidence, is_year_first
 from prep.values.notes import ROWS_NAMED, Noted
 from prep.values.numbers import is_plain_number, number_evidence
 from prep.values.rules import OPEN, PLAIN
@@ -31,6 +31,11 @@ _EVIDENCE: Final[Mapping[str, Callable[[pl.Series], pl.DataFrame]]] = {
     DECIMAL: number_evidence,
 }
 
+_IS_PLAIN: Final[Mapping[str, Callable[[pl.Series], pl.Series]]] = {
+    DATES: is_year_first,
+    DECIMAL: is_plain_number,
+}
+
 Evidence = Mapping[tuple[str, str], Noted]
 """Spelling and verdict → the cells of one column, as `date_evidence` and `number_evidence` say."""
 
@@ -46,9 +51,8 @@ def open_setting(field: Field, spelling: Spelling) -> str | None:
 
 def has_doubt(cells: pl.Series, setting: str) -> bool:
     """Whether the setting would help to read one of these normalised cells, which was rejected without it."""
-    if setting == DECIMAL:
-        cells = cells.filter(~is_plain_number(cells))
-    return bool((_EVIDENCE[setting](cells)["verdict"] != PLAIN).any())
+    doubtful = cells.filter(~_IS_PLAIN[setting](cells))
+    return bool((_EVIDENCE[setting](doubtful)["verdict"] != PLAIN).any())
 
 
 def find_evidence(
