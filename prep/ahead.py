@@ -96,7 +96,7 @@ def side_by_side(
 ) -> Generator[_Result]:
     """Yield what becomes of each item, in order; several are worked on at the same time.
 
-    At most `threads` results wait beside those that are being made. An error comes where its result would
+    No more than `threads` are being made or wait while one is used. An error comes where its result would
     have come. Whoever ends early waits for the work that was begun, but not where the generator is thrown
     away: see `ahead`.
 
@@ -111,7 +111,7 @@ def side_by_side(
         begun: deque[futures.Future[_Result]] = deque()
         for item in items:
             begun.append(workers.submit(work, item))
-            if len(begun) > 2 * threads - 1:
+            if len(begun) > threads:
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()

@@ -134,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if "PREP_DEBUG" not in os.environ:
         sys.unraisablehook = lambda _: None  # complaints of objects that a full disk left half-closed
     share_memory()
+    _prefer_small_queries()
     _delay_collection()
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
@@ -141,12 +142,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def share_memory() -> None:
     """Let the threads of polars use memory again that another has just given up.
 
-    By default its allocator, jemalloc, keeps four arenas for each processor and forgets what none has used
-    for half a second; fetching it anew was an eighth of all processor time. It is asked once, when polars is
-    first imported. https://jemalloc.net/jemalloc.3.html#tuning
+    By default its allocator, jemalloc, keeps four arenas for each processor; fetching anew what one of them
+    has and another lacks was an eighth of all processor time. What none has used for half a second is given
+    back. It is asked once, when polars is first imported. https://jemalloc.net/jemalloc.3.html#tuning
     """
     arenas = max(1, (os.cpu_count() or 1) // 2)
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:2000,muzzy_decay_ms:2000")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:500,muzzy_decay_ms:500")
+
+
+def _prefer_small_queries() -> None:
+    """Let polars answer queries in memory unless one asks for the streaming engine.
+
+    Both are given frames that are in memory already, and pandera asks hundreds of small questions about each:
+    a question costs the streaming engine, which is the usual one, four times as much before it begins.
+    """
+    os.environ.setdefault("POLARS_ENGINE_AFFINITY", "in-memory")
 
 
 def _delay_collection() -> None:

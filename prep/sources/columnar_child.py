@@ -43,7 +43,7 @@ def main(kind: str, path: str, place: Path) -> None:
             scan = open_scan(kind, path, place)
             schema = scan.collect_schema()
             refuse_columns(schema, path)
-            rows = scan.select(pl.len()).collect().item()
+            rows = scan.select(pl.len()).collect(engine="streaming").item()
             _refuse_bomb(path, rows * len(schema), place)
             columns = _spooled_columns(place, schema) if kind == "parquet" else tuple(schema)
     except SourceError as error:
@@ -115,7 +115,7 @@ def _send(answers: IO[bytes], scan: pl.LazyFrame, rows: int, step: int) -> None:
 
 def _pieces(scan: pl.LazyFrame, rows: int, step: int) -> Iterator[pl.DataFrame]:
     for start in range(0, rows, step):
-        piece = scan.slice(start, step).collect()
+        piece = scan.slice(start, step).collect(engine="streaming")
         if piece.height != min(step, rows - start):
             raise pl.exceptions.ComputeError("rows are missing")
         yield piece
