@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.payloads import naughty
-from tests.review.shapes import made_of, made_of_names
+from tests.review.shapes import PLAIN, made_of, made_of_names
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -23,13 +23,12 @@ def test_naughty_strings_stay_text(
     strings = [text for text in naughty(corpora) if "\x00" not in text]
     assert len(strings) > 500
     markup = sorted(strings, key=lambda text: "<" not in text)  # those become headers as well
-    benign, _ = made_of(browser, [f"text {number}" for number in range(60)], "plain")
+    benign, _ = made_of(browser, PLAIN, "plain")
     found, said = made_of(browser, markup, "<img src=x onerror=alert(1)>' \" {{7*7}}")
     assert found - benign == set()
     assert said == []
 
-    plain = [f"text {number}" for number in range(_COLUMNS)]
-    benign, _ = made_of_names(browser, plain, plain[:_NAMES], "names")
+    benign, _ = made_of_names(browser, PLAIN[:5], PLAIN[:5], "names")
     for start in range(0, len(markup), _COLUMNS):
         part = markup[start : start + _COLUMNS]
         found, said = made_of_names(browser, part, part[:_NAMES], f"naughty names {start}")

@@ -1,5 +1,6 @@
 """Reports to make pages of."""
 
+import json
 from typing import Any
 
 from prep.model import Fate
@@ -140,8 +141,10 @@ STATES = {
 
 def dom(page: Any) -> list[Any]:
     """Every element that the browser made, with its attributes, in order."""
-    found: list[Any] = page.evaluate(
-        "[...document.querySelectorAll('*')]"
-        ".map(e => [e.nodeName, ...[...e.attributes].map(a => a.name + '=' + a.value)])"
+    found: list[Any] = json.loads(  # Playwright takes lists over item by item, a text at once
+        page.evaluate(
+            "JSON.stringify([...document.querySelectorAll('*')]"
+            ".map(e => [e.nodeName, ...[...e.attributes].map(a => a.name + '=' + a.value)]))"
+        )
     )
     return found
