@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,13 +16,31 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-def pytest_configure() -> None:
+_MEMORY = Path("/dev/shm")  # noqa: S108 (the folders in it are our own)
+_MEMORY_BYTES = 4 << 30
+"""Far more than the tests fill."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Assert no durations. Hear signals that a shell said to ignore, which programs under test inherit."""
     settings.register_profile("prep", deadline=None)
     settings.load_profile("prep")
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+    if "TMPDIR" not in os.environ and _has_room(_MEMORY):  # workers inherit it
+        folder = tempfile.mkdtemp(prefix="prep-tests-", dir=_MEMORY)
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        Path(folder).chmod(0o755)  # PostgreSQL is another user
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _has_room(memory: Path) -> bool:
+    """Whether files are kept there, where it costs nothing that a run writes everything through to the disk."""
+    if not os.access(memory, os.W_OK):
+        return False
+    told = os.statvfs(memory)
+    return told.f_bavail * told.f_frsize >= _MEMORY_BYTES and not told.f_flag & os.ST_NOEXEC
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
