@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.depth import examples
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,7 +25,7 @@ _MEMORY_BYTES = 4 << 30
 
 def pytest_configure(config: pytest.Config) -> None:
     """Assert no durations. Hear signals that a shell said to ignore, which programs under test inherit."""
-    settings.register_profile("prep", deadline=None)
+    settings.register_profile("prep", deadline=None, max_examples=examples(100))
     settings.load_profile("prep")
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -36,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _has_room(memory: Path) -> bool:
-    """Whether files are kept there, where it costs nothing that a run writes everything through to the disk."""
+    """Whether files are kept there, where it costs nothing that runs write everything through to the disk."""
     if not os.access(memory, os.W_OK):
         return False
     told = os.statvfs(memory)

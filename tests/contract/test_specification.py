@@ -34,6 +34,7 @@ from schemathesis.specs.openapi.checks import (
 
 from prep.sandbox import Behaviour, Sandbox
 from prep.sandbox.instance import PARTITIONS, STATIC_LISTS, standard_fields
+from tests.depth import examples
 
 Specification = dict[str, Any]
 Case = AnyCase[Any]
@@ -62,7 +63,7 @@ OPERATIONS: Final = (
     ("GET", LIST),
     ("GET", "/rest/v1/stats/usage.json"),
 )
-EXAMPLES: Final = 20
+EXAMPLES: Final = examples(20)
 """Requests made of each operation, each way."""
 
 LIMITLESS: Final = Behaviour(

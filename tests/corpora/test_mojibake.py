@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.values.mojibake import MOJIBAKE
+from tests.depth import examples
 
 TELLING_LETTERS = (
     "ÂÃÎÐØÙВГРСвЂΒΓΞΟβ€ā√≈‚×²ŒœÄâóàäęšŸžŠ™®°´·\u00a0\u00ad\x81\x9d±†¢£«»“”’–¤¦¨ƒ˜‰ªº¡¿²³¼½ aZ.,!"
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000), deadline=None)
 @given(st.text(st.sampled_from(TELLING_LETTERS) | st.characters(max_codepoint=0x2700), max_size=8))
 def test_the_quick_look_loses_nothing(text: str) -> None:
     needed = pl.DataFrame({"cell": [text]}).select(MOJIBAKE.needed(pl.col("cell"))).item()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from prep.errors import SourceError
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding, is_utf8
+from tests.depth import examples
 
 WESTERN = ("cp1252", "iso-8859-1", "iso-8859-15")
 CODE_PAGES = {
@@ -470,7 +471,7 @@ CODECS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=40), CODECS)
 def test_text_survives(text: str, codec: str) -> None:
     content = text.replace("\x1b", "").encode(codec, "ignore")  # iso2022_jp switches its sets with it
@@ -478,7 +479,7 @@ def test_text_survives(text: str, codec: str) -> None:
     assert file.read() == content.decode(codec).encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.binary(max_size=8) | st.sampled_from(["é", "日", "я", "a,b"]), max_size=8), CODECS)
 def test_broken_bytes_break_their_own_line_only(parts: list[bytes | str], codec: str) -> None:
     lines = [part if isinstance(part, bytes) else part.encode(codec, "ignore") for part in parts]
@@ -497,7 +498,7 @@ def decodes(content: bytes, codec: str) -> bool:
     return True
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(min_size=1, max_size=200))
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from prep.errors import SourceError
 from prep.sources import json_records
 from prep.sources.json_records import open_json
+from tests.depth import examples
 
 VALUES = [
     *(
@@ -76,7 +77,7 @@ def read(path: Path) -> tuple[object, ...]:
     return source.columns, cells.schema, cells.rows(), rejected.rows(), skipped, reader.rows, reader.sha256
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     found=lines,
     end=st.sampled_from(["\n", "\n", "\r\n"]),

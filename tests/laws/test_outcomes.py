@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 
 from prep.model import Format
 from prep.outcomes import ChunkOutcome, join_chunk
+from tests.depth import examples
 
 Row = tuple[str, ...]
 
@@ -203,7 +204,7 @@ def _assert_no_false_success(
 
 
 @given(case=_cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_documented_layout_is_joined_exactly(case: _Case) -> None:
     outcome = _join(
         case, _documented(case, case.failed, "Failure"), _documented(case, case.warned, "Warning")
@@ -225,7 +226,7 @@ def test_the_documented_layout_is_joined_exactly(case: _Case) -> None:
 
 
 @given(data=st.data(), case=_cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_layout_turns_a_failure_into_a_success(data: st.DataObject, case: _Case) -> None:
     layout = data.draw(_layouts(case.format.delimiter))
     rows = [case.rows[place] for place in case.failed]
@@ -236,7 +237,7 @@ def test_no_layout_turns_a_failure_into_a_success(data: st.DataObject, case: _Ca
 
 
 @given(data=st.data(), case=_cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_rewriting_of_values_turns_a_failure_into_a_success(data: st.DataObject, case: _Case) -> None:
     layout = replace(data.draw(_layouts(case.format.delimiter)), shift=False, drop_blank_tail=False)
     written = [tuple(map(data.draw(st.sampled_from(_REWRITINGS)), case.rows[place])) for place in case.failed]
@@ -257,7 +258,7 @@ def _with_a_stranger(lines: list[Row], data: st.DataObject) -> list[Row]:  # one
 
 
 @given(data=st.data(), case=_cases(), extra=st.integers(0, 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_lost_or_surplus_line_turns_a_failure_into_a_success(
     data: st.DataObject, case: _Case, extra: int
 ) -> None:
@@ -271,7 +272,7 @@ def test_no_lost_or_surplus_line_turns_a_failure_into_a_success(
 
 
 @given(data=st.data(), case=_cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_damage_to_the_bytes_turns_a_failure_into_a_success(data: st.DataObject, case: _Case) -> None:
     # Rows that differ in quotes only cannot be told apart in a file whose quotes are damaged.
     unquoted = {tuple(cell.replace('"', "").replace("\\", "") for cell in row) for row in case.rows}
@@ -296,7 +297,7 @@ def test_no_damage_to_the_bytes_turns_a_failure_into_a_success(data: st.DataObje
 
 
 @given(case=_cases(), failures=st.binary(max_size=60), count=st.integers(0, 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_noise_is_never_a_success(case: _Case, failures: bytes, count: int) -> None:
     outcome = _join(case, failures, failures, count)
     assert outcome.rows.height == len(case.rows)
@@ -305,7 +306,7 @@ def test_noise_is_never_a_success(case: _Case, failures: bytes, count: int) -> N
 
 
 @given(case=_cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_every_line_is_accounted_for(case: _Case) -> None:
     failures, warnings = _documented(case, case.warned, "Failure"), _documented(case, case.failed, "Warning")
     outcome = _join(case, failures, warnings)

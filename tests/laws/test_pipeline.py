@@ -21,6 +21,7 @@ from prep.duplicates import KEY, ORDINAL, find_losers, lookup_keys, rank
 from prep.model import Fate, Format, Keep, KeepPolicy
 from prep.pipeline import Run, clean, prepare
 from prep.sources.delimited import DelimitedSource
+from tests.depth import examples
 from tests.strategies import KEYS, LEADS, NASTY_CELLS, WRITABLE_CELLS, frames, write_leads
 
 POLICIES = ["first", "last", "most-complete", "merge"]
@@ -50,7 +51,7 @@ def parse(content: bytes, file_format: Format) -> list[list[str | None]]:
 
 
 @given(frame=frames(WRITABLE_CELLS), file_format=st.sampled_from(Format), room=st.integers(0, 3000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_chunk_parsed_back_gives_the_cells_that_went_in(
     frame: pl.DataFrame, file_format: Format, room: int
 ) -> None:
@@ -72,7 +73,7 @@ def test_a_chunk_parsed_back_gives_the_cells_that_went_in(
     file_format=st.sampled_from(Format),
     room=st.integers(0, 400),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_body_reaches_the_limit_and_none_closes_early(
     batches: list[pl.DataFrame], file_format: Format, room: int
 ) -> None:
@@ -121,7 +122,7 @@ def row_by_row(rows: pl.DataFrame, file_format: Format, max_bytes: int) -> list[
     rows_that_fit=st.integers(1, 8),
     spare=st.integers(-1, 2),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_upload_files_are_those_that_are_written_row_by_row(
     batches: list[pl.DataFrame], file_format: Format, rows_that_fit: int, spare: int
 ) -> None:
@@ -138,7 +139,7 @@ def test_upload_files_are_those_that_are_written_row_by_row(
 
 
 @given(st.lists(KEYS, min_size=1, max_size=20), st.sampled_from(KeepPolicy), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_dedupe_keeps_one_row_of_each_key_and_is_idempotent(
     keys: list[str], policy: KeepPolicy, data: st.DataObject
 ) -> None:
@@ -159,7 +160,7 @@ def test_dedupe_keeps_one_row_of_each_key_and_is_idempotent(
 
 
 @given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from(POLICIES))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: bool, keep: str) -> None:  # noqa: FBT001
     with folder_with(write_leads(rows, broken=broken)) as (folder, paths):
         run = clean(paths, folder / "out.prep", keep=keep)
@@ -183,7 +184,7 @@ def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: boo
 
 
 @given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from([*POLICIES, "rules"]), cut=st.integers(0, 14))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_prepare_and_clean_agree_whatever_the_batches(
     rows: list[tuple[str, ...]],
     broken: bool,  # noqa: FBT001
@@ -218,7 +219,7 @@ def test_prepare_and_clean_agree_whatever_the_batches(
 
 
 @given(rows=LEADS, file_format=st.sampled_from(Format))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_two_runs_give_identical_chunks(rows: list[tuple[str, ...]], file_format: Format) -> None:
     with folder_with(write_leads(rows)) as (folder, paths):
         first, second = (
@@ -231,7 +232,7 @@ def test_two_runs_give_identical_chunks(rows: list[tuple[str, ...]], file_format
 
 
 @given(rows=LEADS, keep=st.sampled_from(POLICIES))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep: str) -> None:
     with folder_with(write_leads(rows)) as (folder, paths):
         run = clean(paths, folder / "a.prep", keep=keep)
@@ -244,7 +245,7 @@ def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep
 
 @pytest.mark.parametrize("separator", [",", ";"])
 @given(cells=st.lists(NASTY_CELLS, min_size=1, max_size=6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_rejected_rows_show_the_cells_of_the_source(separator: str, cells: list[str]) -> None:
     rows = [("no address", cell, "a note", "") for cell in cells]
     text = io.StringIO(newline="")

@@ -15,6 +15,7 @@ from prep.sources import Batch, walk
 from prep.sources.delimited import open_delimited
 from prep.sources.encoding import as_utf8, find_encoding
 from prep.sources.files import opened
+from tests.depth import examples
 from tests.slow_reader import Outcome, Table, read_slowly
 
 PIECES = [
@@ -148,7 +149,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 anything = st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join)
 block_sizes = st.one_of(st.integers(1, 200), st.just(1 << 20))
-quietly = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quietly = settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -260,7 +261,7 @@ def test_opening_again_with_what_was_found_reads_the_same(
         assert one.skipped == other.skipped
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(content=st.binary(max_size=300) | anything, block_bytes=st.integers(1, 400))
 def test_any_file_is_read_or_refused_with_its_name(path: Path, content: bytes, block_bytes: int) -> None:
     path.write_bytes(content)

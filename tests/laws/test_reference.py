@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.pipeline import Prepared, prepare
+from tests.depth import examples
 from tests.laws import reference
 
 TYPES: Final = {
@@ -80,7 +81,7 @@ ROWS: Final = st.lists(
 
 
 @given(files=st.lists(ROWS, min_size=1, max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_preparation_is_what_the_reference_makes_of_each_row(files: list[list[dict[str, str]]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         paths = [write(Path(name) / f"{number}.csv", rows) for number, rows in enumerate(files)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prep.duplicates import KEPT, ORDINAL, Merged, find_losers, lookup_keys, merge, rank
 from prep.model import Keep, MergeRule
+from tests.depth import examples
 
 FIELDS = ("email", "firstName", "lastName", "company", "city", "mktoAcquisitionDate")
 DATE = "mktoAcquisitionDate"
@@ -95,7 +96,7 @@ def candidates(group: list[Row]) -> dict[str, set[str]]:
 
 
 @given(rows=ROWS, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_merging_asks_for_the_order_only_where_nothing_else_decides(
     rows: list[Row], data: st.DataObject
 ) -> None:
@@ -111,7 +112,7 @@ def completeness(row: Row) -> int:
 
 
 @given(rows=ROWS, data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @pytest.mark.parametrize(
     ("keep", "score"), [("most-complete", completeness), (f"newest:{DATE}", lambda row: row[DATE])]
 )
@@ -128,7 +129,7 @@ def test_keeping_asks_for_the_order_only_among_equals(
 
 
 @given(rows=ROWS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_value_is_lost_and_no_blank_wins(rows: list[Row]) -> None:
     left, told = merged_rows(rows), Counter(merged(rows).discarded.select("field", "value", ORDINAL).rows())
     expected: Counter[tuple[str, str, int]] = Counter()

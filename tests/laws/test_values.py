@@ -14,6 +14,7 @@ from prep.model import DateOrder
 from prep.schema import NORMALISERS, Field
 from prep.values import Countries, DecimalMark, Normalised, Phones, Spelling, States, normalise
 from prep.values.phones import to_e164
+from tests.depth import examples
 
 SPELLED_TYPES = ("boolean", "currency", "date", "float", "integer", "percent", "score")
 
@@ -64,7 +65,7 @@ def respell(cells: list[str | None], field: Field, spelling: Spelling) -> Normal
     return normalise(frame, {"x": field}, spelling)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(CELLS, max_size=12), FIELDS, SPELLINGS)
 def test_twice_is_once(cells: list[str | None], field: Field, spelling: Spelling) -> None:
     once = respell(cells, field, spelling)
@@ -73,7 +74,7 @@ def test_twice_is_once(cells: list[str | None], field: Field, spelling: Spelling
     assert twice.changes == {}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(CELLS, max_size=12), FIELDS, SPELLINGS)
 def test_each_cell_is_judged_alone(cells: list[str | None], field: Field, spelling: Spelling) -> None:
     together = respell(cells, field, spelling)
@@ -83,7 +84,7 @@ def test_each_cell_is_judged_alone(cells: list[str | None], field: Field, spelli
     assert together.frame["_row"].to_list() == list(range(len(cells)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(CELLS, max_size=12), st.sampled_from(SPELLED_TYPES), SPELLINGS)
 @example(["1,234", "1.234", "1.234,0"], "integer", Spelling(decimal=DecimalMark.COMMA))
 def test_what_a_type_respells_passes_its_check(
@@ -96,7 +97,7 @@ def test_what_a_type_respells_passes_its_check(
         assert respelled.select(check.passes(pl.col("x"))).to_series().all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.from_regex(r"[a-z'.]{1,5}@[a-z]{0,3}[ü日ßé]{1,3}(\.|。)(com|example|中国)", fullmatch=True))
 def test_an_encoded_domain_makes_a_valid_address(address: str) -> None:
     result = respell([address], Field("x", "email"), Spelling())
@@ -113,7 +114,7 @@ ADDRESSES = st.from_regex(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(ADDRESSES)
 def test_only_what_is_not_acceptable_is_repaired_and_only_if_it_helps(address: str) -> None:
     as_typed = respell([address], Field("x", "email"), Spelling(repair_emails=False)).frame["x"]
@@ -179,7 +180,7 @@ def as_leads(rows: list[tuple[str, str, str, str | None]], spelling: Spelling) -
     return once
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(ROWS, SPELLINGS)
 def test_each_row_is_judged_alone_and_twice_is_once(
     rows: list[tuple[str, str, str, str | None]], spelling: Spelling
@@ -191,7 +192,7 @@ def test_each_row_is_judged_alone_and_twice_is_once(
     assert together.changes == sum((Counter(result.changes) for result in alone), Counter())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.sampled_from(["+", "00", "34", "910", "123", "456", "7", "-", " ", "."]), max_size=8).map(
         "".join
@@ -224,7 +225,7 @@ DATES = st.dates(min_value=date(1000, 1, 1))
 
 @pytest.mark.parametrize("order", DateOrder)
 @given(day=DATES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_every_way_to_write_a_date_gives_the_same(order: DateOrder, day: date) -> None:
     cells: list[str | None] = [day.strftime(form) for form in FORMATS[order]]
     cells.append(f"{day.year}/{day.month}/{day.day}")
@@ -233,7 +234,7 @@ def test_every_way_to_write_a_date_gives_the_same(order: DateOrder, day: date) -
 
 
 @given(day=DATES, order=st.sampled_from(DateOrder))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_an_order_that_was_not_named_is_never_read(day: date, order: DateOrder) -> None:
     other = {DateOrder.DMY: "%m/%d/%Y", DateOrder.MDY: "%d/%m/%Y", DateOrder.ISO: "%d/%m/%Y"}[order]
     cell = day.strftime(other)
@@ -250,7 +251,7 @@ ZONES = ["Europe/Madrid", "America/New_York", "Asia/Kathmandu", "Australia/Lord_
     moment=st.datetimes(datetime(1980, 1, 1), datetime(2036, 1, 1)).map(lambda at: at.replace(microsecond=0)),  # noqa: DTZ001
     zone=st.sampled_from(ZONES),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_local_time_gets_the_offset_that_zoneinfo_knows(moment: datetime, zone: str) -> None:
     spelled = respell([moment.isoformat()], Field("x", "datetime"), Spelling(timezone=zone)).frame["x"].item()
     aware = moment.replace(tzinfo=ZoneInfo(zone), fold=0)

@@ -74,7 +74,7 @@ def _try(promise: Promise, mutation: Mutation, template: Path) -> str:
 def _run(tests: tuple[str, ...], root: Path) -> int:
     """Run tests on a copy; processes that they start import the copy as well."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "PREP_ALL_EXAMPLES": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, check=False).returncode
 

@@ -12,6 +12,7 @@ from prep.duplicates import compound_keys
 from prep.model import Format
 from prep.outcomes import join_chunk
 from prep.schema_file import parse_schema
+from tests.depth import examples
 
 SCHEMA: Final = parse_schema(
     """
@@ -40,7 +41,7 @@ VISITS: Final = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(VISITS, st.sampled_from(["first", "last"]))
 def test_the_rows_that_stand_are_those_of_a_reference(
     rows: list[tuple[str, str, str, str]], keep: str

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import prep
 from prep.sandbox import Fault, FaultKind, Sandbox
 from prep.sandbox.faults import Place
+from tests.depth import examples
 
 from .conftest import POLL, Start, cleaned, client_of, kept
 
@@ -245,7 +246,7 @@ NAMES = ["email", *FIELDS]
 
 
 @settings(
-    max_examples=24,
+    max_examples=examples(24),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],

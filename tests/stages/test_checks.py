@@ -18,6 +18,7 @@ from prep.checks import (
 )
 from prep.model import Reason
 from prep.schema import Field, Schema
+from tests.depth import examples
 
 
 def passes(check: Check, *cells: str | None) -> list[bool | None]:
@@ -235,7 +236,7 @@ MUTATED = st.builds(
 
 
 @given(st.lists(st.one_of(ORDINARY, ODD, LONG, MUTATED), min_size=1, max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_the_email_gate_is_email_validator(cells: list[str]) -> None:
     judged = judge_emails(pl.Series(cells)).to_list()
     assert dict(zip(cells, judged, strict=True)) == {cell: email_validator_accepts(cell) for cell in cells}

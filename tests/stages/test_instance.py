@@ -15,6 +15,7 @@ from prep.marketo.records import FieldRecord, LeadRecord
 from prep.model import Unknown
 from prep.schema import READ_ONLY_TYPES
 from prep.schema_file import load_schema
+from tests.depth import examples
 
 LEAD = load_schema("lead")
 
@@ -167,7 +168,7 @@ _RECORDS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(_RECORDS, max_size=8, unique_by=lambda record: record.name), st.booleans())
 def test_whatever_an_instance_tells_makes_a_schema_that_says_just_that(
     records: list[FieldRecord],

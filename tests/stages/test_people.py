@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from prep.people import Table, defuse, defuse_frame
 from prep.workbook import fits_workbook, write_workbook
+from tests.depth import examples
 from tests.strategies import NASTY_CELLS
 
 FORMULAS = [
@@ -181,7 +182,7 @@ def test_what_a_workbook_can_hold(rows: pl.DataFrame, *, fits: bool) -> None:
 
 
 @given(st.lists(st.none() | st.text(max_size=3) | NASTY_CELLS, max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_whole_column_is_defused_like_each_of_its_cells(cells: list[str | None]) -> None:
     frame = pl.DataFrame({"a": cells, "b": cells[::-1]}, schema={"a": pl.String, "b": pl.String})
     assert defuse_frame(frame).equals(frame.select(defuse(pl.all())))

@@ -13,6 +13,7 @@ from prep.schema import Field
 from prep.schema_file import load_schema
 from prep.values import Spelling, normalise
 from prep.values.truncation import truncated
+from tests.depth import examples
 
 
 def write(folder: Path, rules: str, leads: str) -> tuple[Path, Path]:
@@ -216,7 +217,7 @@ PIECES = st.sampled_from(["a", " ", "é", "e\u0301", "日", "\U0001f1ea", "\U000
     cells=st.lists(st.lists(PIECES, max_size=9).map("".join), min_size=1, max_size=4),
     type_name=st.sampled_from(["string", "text"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_cutting_twice_is_cutting_once(cells: list[str], type_name: str) -> None:
     field = Field("x", type_name, length=5, truncate=True)
     frame = pl.DataFrame({"_source": "a", "_row": range(len(cells)), "x": pl.Series(cells, dtype=pl.String)})

@@ -16,6 +16,7 @@ from prep.errors import SourceError
 from prep.model import Convention
 from prep.pipeline import clean, prepare, resume_cleaning, retry
 from prep.sources.delimited import DelimitedSource
+from tests.depth import examples
 
 HEADERS = {"dateOfBirth": "Born", "leadScore": "Lead Score", "annualRevenue": "Annual Revenue"}
 MAPS = {"Born": "dateOfBirth"}
@@ -187,7 +188,7 @@ DAYS = st.dates(date(1950, 1, 1), date(2020, 1, 1)) | st.dates(date(2001, 1, 1),
     ),
     order=st.sampled_from(["dmy", "mdy", None]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_no_date_is_ever_guessed(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[date, str, str]], order: str | None
 ) -> None:

@@ -14,6 +14,7 @@ from prep.errors import FolderError, PrepError, SettingsError
 from prep.model import KeepPolicy
 from prep.pipeline import Run, clean, prepare, retry
 from prep.suppression import load_suppression
+from tests.depth import examples
 from tests.strategies import KEYS, LEADS, write_leads
 
 LEADS_FILE = (
@@ -249,7 +250,7 @@ def sent_keys(run: Run) -> set[str]:
     keep=st.sampled_from([policy for policy in KeepPolicy if policy is not KeepPolicy.NEWEST]),
     blanks=st.sampled_from(["send", "omit"]),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_no_suppressed_key_is_ever_sent_and_the_numbers_close(
     rows: list[tuple[str, ...]], listed: list[str], keep: str, blanks: str
 ) -> None:

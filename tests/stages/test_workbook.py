@@ -24,6 +24,7 @@ from prep.sources.sheets import Row
 from prep.sources.signatures import kind_of
 from prep.sources.workbook import WorkbookSource, open_workbook
 from prep.sources.xlsx import Xlsx, open_package
+from tests.depth import examples
 
 HEADER = ["Email", "First Name", "Last Name", "Phone"]
 Cells = Sequence[Sequence[object]]
@@ -466,7 +467,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(table=st.lists(st.lists(CELLS, max_size=5), max_size=8), way=st.sampled_from(["shared", "inline"]))
 def test_what_is_written_is_read(table: list[list[Any]], way: str) -> None:
     file = io.BytesIO()
