@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 _MEMORY = Path("/dev/shm")  # noqa: S108 (the folders in it are our own)
 _MEMORY_BYTES = 4 << 30
 """Far more than the tests fill."""
+_AFTER_ITS_OWN_FOLDERS = -200
+"""When multiprocessing, which has temporary folders itself, ends: those come at -100."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Assert no durations. Hear signals that a shell said to ignore, which programs under test inherit."""
     settings.register_profile("prep", deadline=None, max_examples=examples(100))
     settings.load_profile("prep")
@@ -34,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="prep-tests-", dir=_MEMORY)
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         Path(folder).chmod(0o755)  # PostgreSQL is another user
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        Finalize(None, shutil.rmtree, [folder], {"ignore_errors": True}, _AFTER_ITS_OWN_FOLDERS)
 
 
 def _has_room(memory: Path) -> bool:
