@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from prep.model import Phones
+from prep.values.plain_phones import judge_plain
 from prep.values.rules import BesideCountry, lacks
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def phone_rules(wanted: Phones, region: str | None) -> tuple[BesideCountry, ...]
     if wanted is Phones.KEEP:
         return ()
     default = region or _INTERNATIONAL_ONLY
-    return (BesideCountry("phone", lacks(E164), lambda cell, country: to_e164(cell, country or default)),)
+
+    def spell(cell: str, country: str | None) -> str | None:
+        return to_e164(cell, country or default)
+
+    return (BesideCountry("phone", lacks(E164), spell, judge_plain),)
 
 
 def to_e164(cell: str, region: str) -> str | None:

@@ -49,11 +49,14 @@ class BesideCountry:
         needed: As in `Rule`.
         spell: A cell and the ISO code of its row's country → its better spelling, None if there is none. The
             code is `ZZ` where the country is not understood, None where it is blank.
+        spell_together: Distinct cells → `cell` and `spelled` of those which `spell` spells the same in every
+            country, at less cost. Cells that it leaves out are given to `spell`.
     """
 
     name: str
     needed: Test
     spell: Callable[[str, str | None], str | None]
+    spell_together: Callable[[pl.Series], pl.DataFrame] | None = None
 
     def apply(self, cells: pl.Series, countries: pl.Series) -> tuple[pl.Series, int]:
         """Return the cells respelled, and how many of them changed. Blanks stay blank."""
@@ -61,12 +64,21 @@ class BesideCountry:
         if rows.is_empty():
             return cells, 0
         pairs = pl.DataFrame({"cell": cells.gather(rows), "country": countries.gather(rows)})
-        distinct = pairs.unique()
-        spelled = pl.Series("spelled", [self.spell(*pair) for pair in distinct.iter_rows()], pl.String)
-        joined = pairs.join(
-            distinct.with_columns(spelled), on=["cell", "country"], nulls_equal=True, maintain_order="left"
-        )
+        spelled = self._spelled(pairs.unique())
+        joined = pairs.join(spelled, on=["cell", "country"], nulls_equal=True, maintain_order="left")
         return _put_if_changed(cells, rows, or_as_it_was(joined["spelled"], joined["cell"]))
+
+    def _spelled(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Distinct pairs of cell and country with their spelling, in any order."""
+        if self.spell_together is None:
+            return self._spelled_singly(pairs)
+        together = self.spell_together(pairs["cell"].unique())
+        others = self._spelled_singly(pairs.join(together, on="cell", how="anti"))
+        return pl.concat([pairs.join(together, on="cell"), others])
+
+    def _spelled_singly(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        spelled = [self.spell(*pair) for pair in pairs.iter_rows()]
+        return pairs.with_columns(pl.Series("spelled", spelled, pl.String))
 
 
 def _needed_rows(cells: pl.Series, needed: Test) -> pl.Series:
