@@ -1,5 +1,6 @@
 """pandera decides: valid rows | rejected rows with all their reasons."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from prep.checks import Check
-from prep.judge import compile_sieve, find_failures
+from prep.judge import compile_checks, compile_sieve, find_failures
 from prep.schema import Schema
 
 if TYPE_CHECKING:
@@ -32,17 +33,15 @@ class Validated:
 
 @dataclass(frozen=True)
 class Judge:
-    """What rows are held against, compiled twice, since most rows break nothing.
+    """What rows are held against.
 
     Attributes:
         checks: The checks of each column, in order.
-        whole: The pandera schema that tells which rows break any, in one look at all columns.
-        each: The pandera schema that names what they break.
+        sieve: The pandera schema that tells which rows break any: most break none.
     """
 
     checks: Mapping[str, Sequence[Check]]
-    whole: "pa.DataFrameSchema"
-    each: "pa.DataFrameSchema"
+    sieve: "pa.DataFrameSchema"
 
 
 def compile_judge(schema: Schema, fields: Collection[str], lookup_field: str) -> Judge:
@@ -54,7 +53,7 @@ def compile_judge(schema: Schema, fields: Collection[str], lookup_field: str) ->
     ruled = [name for rule in schema.rules for name in rule.fields]
     names = dict.fromkeys([*fields, *required, *ruled])
     checks = schema.checks(lookup_field, names)
-    return Judge(checks, compile_sieve(checks), schema.to_pandera(lookup_field=lookup_field, fields=names))
+    return Judge(checks, compile_sieve(checks))
 
 
 def validate(frame: pl.DataFrame, judge: Judge) -> Validated:
@@ -72,7 +71,7 @@ def validate(frame: pl.DataFrame, judge: Judge) -> Validated:
         pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name)
         for name in judge.checks
     )
-    rows = find_failures(judge.whole, cells)["index"]
+    rows = find_failures(judge.sieve, cells)["index"]
     if rows.is_empty():
         return Validated(frame, frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS)))
     failures = _find_reasons(cells[rows], judge)
@@ -90,11 +89,14 @@ def validate(frame: pl.DataFrame, judge: Judge) -> Validated:
 
 
 def _find_reasons(broken: pl.DataFrame, judge: Judge) -> pl.DataFrame:
-    """The failures of rows all of which break something, found in the columns in which one does."""
-    verdicts = broken.select(
-        pl.all_horizontal(check.verdict(name) for check in checks).all().alias(name)
-        for name, checks in judge.checks.items()
-        if checks
+    """The failures of rows all of which break something, by the checks that some of them do not pass."""
+    listed = [(name, check) for name, checks in judge.checks.items() for check in checks]
+    passed = broken.select(
+        check.verdict(name).all(ignore_nulls=False).alias(str(place))
+        for place, (name, check) in enumerate(listed)
     )
-    names = [name for name, is_sound in verdicts.row(0, named=True).items() if is_sound is not True]
-    return find_failures(judge.each.select_columns(names), broken)
+    failing = defaultdict[str, list[Check]](list)
+    for (name, check), is_passed in zip(listed, passed.row(0), strict=True):
+        if not is_passed:
+            failing[name].append(check)
+    return find_failures(compile_checks(failing), broken)

@@ -112,7 +112,7 @@ def test_no_rows_is_no_problem() -> None:
 
 def test_a_lazy_frame_is_judged_too() -> None:
     """Pandera alone would look at its column names only."""
-    rules = compile_judge(SCHEMA, ["email"], "email").each
+    rules = SCHEMA.to_pandera(lookup_field="email", fields=["email"])
     frame = pl.DataFrame({"email": ["nobody"], "must": ["x"]})
     assert rules.validate(frame.lazy(), lazy=True) is not None
     assert find_failures(rules, frame.lazy()).rows() == [("email", "invalid_email", 0)]  # type: ignore[arg-type]
