@@ -55,6 +55,9 @@ def phone_rules(wanted: Phones, region: str | None) -> tuple[BesideCountry, ...]
     """
     if wanted is Phones.KEEP:
         return ()
+    from phonenumbers import enable_pattern_cache  # noqa: PLC0415 (its tables are large)
+
+    enable_pattern_cache()  # numbers of many countries
     default = region or _INTERNATIONAL_ONLY
 
     def spell(cell: str, country: str | None) -> str | None:
