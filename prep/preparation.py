@@ -169,11 +169,11 @@ def first_pass(
     notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
     ordinal = read = 0
 
-    def judge(portion: _Portion) -> tuple[_Portion, Judged]:
-        return portion, judge_batch(plan, portion.position, portion.batch)
+    def judge(portion: _Portion) -> tuple[int, float | None, Judged]:
+        return portion.position, portion.share, judge_batch(plan, portion.position, portion.batch)
 
     with ahead(_read(plan, rows, digests)) as batches:
-        for (position, _, share), judged in side_by_side(judge, batches, cores()):
+        for position, share, judged in side_by_side(judge, batches, cores()):
             valid = judged.valid.with_row_index(ORDINAL, offset=ordinal).with_columns(
                 pl.col(SOURCE).cast(pl.Categorical)
             )
@@ -258,8 +258,9 @@ def _joined(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
         height += batch.cells.height
         size += int(batch.cells.estimated_size())
         if height >= rows or size >= _BATCH_BYTES:
-            yield _join(waiting)
+            joined = _join(waiting)
             waiting, height, size = [], 0, 0
+            yield joined
     if waiting:
         yield _join(waiting)
 

@@ -52,7 +52,7 @@ def open_setting(field: Field, spelling: Spelling) -> str | None:
 def has_doubt(cells: pl.Series, setting: str) -> bool:
     """Whether the setting would help to read one of these normalised cells, which was rejected without it."""
     doubtful = cells.filter(~_IS_PLAIN[setting](cells))
-    return bool((_EVIDENCE[setting](doubtful)["verdict"] != PLAIN).any())
+    return not doubtful.is_empty() and bool((_EVIDENCE[setting](doubtful)["verdict"] != PLAIN).any())
 
 
 def find_evidence(
