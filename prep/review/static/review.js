@@ -90,8 +90,12 @@ function columns() {
 
 const isUnreadable = reason => ["unreadable_row", "encoding"].includes(reason.code);
 
+// One after the other, so that no older answer comes last.
+let mappingTold = Promise.resolve();
+
 function tell(told) {
-  if (JSON.stringify(told.maps) !== JSON.stringify(state?.maps)) attempt(loadMapping);
+  const load = () => attempt(loadMapping);
+  if (JSON.stringify(told.maps) !== JSON.stringify(state?.maps)) mappingTold = mappingTold.then(load, load);
   state = told;
   const { open, repaired, rows } = told.counts;
   const out = told.counts["left out"];
@@ -260,6 +264,7 @@ async function applyMaps(maps) {
   try {
     const answer = await send("map", { maps });
     tell(answer.state);
+    await mappingTold;
     await columns();
     await grid.refresh(1);
     const { open, repaired } = answer.state.counts;
@@ -382,5 +387,6 @@ await attempt(async () => {
   options(at("place"), at("place").firstElementChild);
   await columns();
   await grid.refresh(1);
+  await mappingTold;
   document.body.dataset.ready = "yes";
 });
