@@ -147,7 +147,7 @@ def share_memory() -> None:
     back. It is asked once, when polars is first imported. https://jemalloc.net/jemalloc.3.html#tuning
     """
     arenas = max(1, (os.cpu_count() or 1) // 2)
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:500,muzzy_decay_ms:500")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:500,muzzy_decay_ms:0")
 
 
 def _prefer_small_queries() -> None:
