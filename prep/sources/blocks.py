@@ -16,14 +16,13 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from prep.sources.batch import REJECTED_SCHEMA, Batch
-from prep.sources.encoding import BOM, mask_invalid
+from prep.sources.encoding import mask_invalid
 from prep.sources.records import Layout, split, with_line_feeds
+from prep.sources.unpacked import MISREAD_STARTS, read_lines
 from prep.sources.walk import OddLine, Walk
 
 _NUL = b"\0"
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
-_MISREAD_STARTS: Final = (BOM, b"x\x01", b"x^")
-"""Polars drops the first and takes the others for zlib streams."""
 _MAX_PATTERN_COLUMNS = 1000  # beyond it the Rust pattern takes long to compile
 
 
@@ -278,7 +277,7 @@ def _lines(text: bytes) -> pl.Series | None:
     if not text:
         return pl.Series(dtype=pl.String())
     try:
-        lines = pl.read_lines(text).to_series()
+        lines = read_lines(text)
     except (pl.exceptions.PolarsError, OSError):
         return None
     length = int(lines.str.len_bytes().sum() or 0) + lines.len()
@@ -360,7 +359,7 @@ def _parse(
 
     It fills short lines up. At a long one it raises, or it cuts it off.
     """
-    guarded = text.startswith(_MISREAD_STARTS)
+    guarded = text.startswith(MISREAD_STARTS)
     if guarded:
         text = layout.dialect.delimiter_byte * (layout.columns - 1) + b"\n" + text
     schema = _schema(layout)

@@ -29,6 +29,7 @@ from prep.sources.json_text import (
     records_of_lines,
     refusal,
 )
+from prep.sources.unpacked import read_lines
 
 _MOST_COLUMNS: Final = 16_384  # as many as a workbook's sheet has
 _BATCH_ROWS: Final = 20_000
@@ -314,7 +315,7 @@ def _decode(
 def _lines(text: bytes) -> pl.Series | None:
     """Split a block; return nothing where it is not UTF-8, or a line is too long."""
     try:
-        lines = pl.read_lines(text).to_series()
+        lines = read_lines(text)
     except (pl.exceptions.PolarsError, OSError):
         return None
     longest = int(lines.str.len_bytes().max() or 0)  # type: ignore[arg-type]  # a whole number

@@ -175,6 +175,12 @@ TWO_COLUMNS: dict[
     ),
     "not a zlib stream": (b"x^,1\n", [("x^", "1", 1, 2)], [], []),
     "not a zlib stream, quoted": (b'x\x01,1\n"2",3\n', [("x\x01", "1", 1, 2), ("2", "3", 2, 3)], [], []),
+    "a zlib stream of a text that is as long": (
+        b"1,2\nx^s\x02\x82\n",
+        [("1", "2", 1, 2)],
+        [(2, 3, "encoding", "x^s\x02\\x82")],
+        [],
+    ),
     "other line separators are characters": (
         "\u20281,\x852\n\x0b3,\x0c4\n".encode(),
         [("\u20281", "\x852", 1, 2), ("\x0b3", "\x0c4", 2, 3)],
