@@ -33,7 +33,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "too large alone": ("prep.preparation:_split_oversized",),
     "keys": ("prep.duplicates:lookup_keys", "prep.duplicates:rank"),
     "notes": ("prep.values.notes:find_notes", "prep.values.notes:find_spoiled"),
-    "spill": ("prep.cleaning:DiskSpill.append", "prep.cleaning:DiskSpill.__iter__.<locals>.<genexpr>"),
+    "spill": ("prep.spill:DiskSpill.append", "prep.spill:DiskSpill.__iter__.<locals>.<genexpr>"),
     "rejected.csv": ("prep.preparation:_rejected", "prep.cleaning:_judge.<locals>.note"),
     "rejected.xlsx": ("prep.cleaning:_write_workbook",),
     "decision": ("prep.decision:decide",),

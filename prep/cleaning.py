@@ -4,7 +4,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,10 +28,11 @@ from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.model import Advance, Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.plan import Plan
-from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, Spill, UndecidedError, first_pass
+from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.settling import settle
 from prep.sources.files import changed, digest
+from prep.spill import DiskSpill, Spill
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 
@@ -149,41 +150,6 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
     for name, value in wanted.settings.items():
         if known.settings.get(name) != value:
             yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
-
-
-class DiskSpill:
-    """Batches that wait in files; one is being written while the next one is made."""
-
-    def __init__(self, folder: Path, writer: Executor) -> None:
-        folder.mkdir(mode=durable.FOLDER_MODE)
-        self._folder = folder
-        self._writer = writer
-        self._files: list[Path] = []
-        self._pending: Future[None] | None = None
-
-    def append(self, frame: pl.DataFrame, /) -> None:
-        """Take a batch, once the one before is written."""
-        self._wait()
-        self._files.append(self._folder / f"{len(self._files):06d}.arrow")
-        self._pending = self._writer.submit(frame.write_ipc, self._files[-1])
-
-    def beside(self, name: str, /) -> "DiskSpill":
-        """A further spill in a folder below this one's."""
-        return DiskSpill(self._folder / name, self._writer)
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        self._wait()
-        return (pl.read_ipc(file) for file in self._files)
-
-    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
-        """Yield some columns of the batches; the others are not read."""
-        self._wait()
-        return (pl.read_ipc(file, columns=list(names)) for file in self._files)
-
-    def _wait(self) -> None:
-        """Wait for the last file; where it failed, every thread that asks is told."""
-        if self._pending is not None:
-            self._pending.result()
 
 
 class _Watched:

@@ -15,7 +15,8 @@ from prep.duplicates import KEPT, KEY, ORDINAL, find_losers, merge
 from prep.errors import BalanceError
 from prep.model import Chunk, Fate, KeepPolicy
 from prep.plan import Plan
-from prep.preparation import HASH, IDENTITY, LINE, RECORD, ROW, SOURCE, FirstPass, Spill
+from prep.preparation import HASH, IDENTITY, LINE, RECORD, ROW, SOURCE, FirstPass
+from prep.spill import Spill
 from prep.validation import REASONS
 
 

@@ -12,9 +12,10 @@ from prep.errors import SourceError
 from prep.fate_table import add_up
 from prep.model import Convention, Fate
 from prep.plan import Plan, occurrences
-from prep.preparation import IDENTITY, FirstPass, MemorySpill, UndecidedError, first_pass
+from prep.preparation import IDENTITY, FirstPass, UndecidedError, first_pass
 from prep.settling import settle
 from prep.sources import Source
+from prep.spill import MemorySpill
 
 
 @dataclass(frozen=True)

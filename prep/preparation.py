@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from prep.plan import Plan, occurrences
 from prep.returned import identify, own_places
 from prep.sources import Batch, Skipped
 from prep.sources.files import stored_bytes
+from prep.spill import Spill
 from prep.suppression import hold_back
 from prep.validation import REASONS, validate
 from prep.values import Normalised, Note, Noted, find_notes, find_spoiled, normalise
@@ -30,48 +31,6 @@ from prep.values.names import split_names
 POSITION, RECORD, SOURCE, ROW, LINE, RAW = "_position", "_record", "_source", "_row", "_line", "_raw"
 IDENTITY = (SOURCE, ROW, LINE)
 HASH = "_hash"
-
-
-class Spill(Protocol):
-    """Where valid rows wait for the second pass."""
-
-    def append(self, frame: pl.DataFrame, /) -> None:
-        """Add the next batch."""
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        """Yield the batches in the order in which they came."""
-
-    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
-        """Yield some columns of the batches."""
-
-    def beside(self, name: str, /) -> "Spill":
-        """A further spill of the same kind."""
-
-
-class MemorySpill:
-    """Batches that wait in memory."""
-
-    def __init__(self) -> None:
-        self._frames: list[pl.DataFrame] = []
-
-    def append(self, frame: pl.DataFrame, /) -> None:
-        """Take a batch."""
-        self._frames.append(frame)
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return iter(self._frames)
-
-    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
-        """Yield some columns of the batches."""
-        return (frame.select(names) for frame in self._frames)
-
-    def beside(self, _: str, /) -> "MemorySpill":
-        """A further spill."""
-        return MemorySpill()
-
-    def clear(self) -> None:
-        """Forget the batches."""
-        self._frames.clear()
 
 
 @dataclass(frozen=True)

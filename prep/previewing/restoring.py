@@ -15,7 +15,7 @@ import polars as pl
 from prep import durable
 from prep.blanks import CLEARING, MOST_GROUPS, Groups, group_rows
 from prep.chunks import Piece, largest_line_bytes, line_bytes, split
-from prep.cleaning import DUPLICATES_TAIL, REJECTED_TAIL, DiskSpill
+from prep.cleaning import DUPLICATES_TAIL, REJECTED_TAIL
 from prep.config import CleanSettings, Destination
 from prep.folder import RunFolder
 from prep.limits import MAX_BODY_BYTES
@@ -26,6 +26,7 @@ from prep.previewing.comparing import MARK
 from prep.previewing.questions import ID, Questions
 from prep.profile import Profile
 from prep.report import build_report, render_page
+from prep.spill import DiskSpill
 
 _GROUP: Final = "_group"
 _SPILLED_ROWS: Final = 20_000

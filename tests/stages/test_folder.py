@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep.cleaning import DiskSpill
 from prep.config import Destination
 from prep.errors import BalanceError, FolderError
 from prep.fate_table import ROWS, count_fates
@@ -23,6 +22,7 @@ from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Chunk
 from prep.pipeline import Run, clean, resume_cleaning
+from prep.spill import DiskSpill
 
 LEADS = "email,firstName,numberOfEmployees\na@example.com,=Ana,5\nnobody,Bo,6\na@example.com,Ana,7\n"
 
