@@ -9,6 +9,7 @@ import pytest
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
 from prep.model import Phones
+from prep.values import plain_phones
 from prep.values.phones import phone_rules, to_e164
 from prep.values.plain_phones import judge_plain
 
@@ -79,6 +80,33 @@ def test_whole_columns_are_judged_as_each_number_is(seed: int) -> None:
     ],
 )
 def test_a_number_is_judged(cell: str, spelled: str | None) -> None:
+    assert judge_plain(pl.Series([cell]), at_least=1).rows() == [(cell, spelled)]
+    assert to_e164(cell, "ZZ") == spelled
+
+
+@pytest.fixture
+def fresh_plans() -> Iterator[None]:
+    plain_phones._plan.cache_clear()
+    yield
+    plain_phones._plan.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_plans")
+@pytest.mark.parametrize(
+    ("region", "leading_digits", "spelled"),
+    [
+        ("KZ", "7", "+77710009998"),  # as it is today
+        ("KZ", "70", None),  # of no country, though Kazakhstan has such numbers
+        ("RU", "[34789]", None),  # of Russia, which has no such number
+    ],
+)
+def test_the_leading_digits_of_a_country_decide_whose_a_number_is(
+    monkeypatch: pytest.MonkeyPatch, region: str, leading_digits: str, spelled: str | None
+) -> None:
+    """Tables are altered for that: today every number is judged alike without its leading digits."""
+    table = PhoneMetadata.metadata_for_region_or_calling_code(7, region)
+    monkeypatch.setitem(vars(table), "leading_digits", leading_digits)
+    cell = "+7 771 000 99 98"
     assert judge_plain(pl.Series([cell]), at_least=1).rows() == [(cell, spelled)]
     assert to_e164(cell, "ZZ") == spelled
 
