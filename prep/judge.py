@@ -15,15 +15,23 @@ if TYPE_CHECKING:
     import pandera.polars as pa
 
 
-def compile_checks(checks: Mapping[str, Iterable[Check]]) -> "pa.DataFrameSchema":
-    """A schema over text columns, none of them mandatory, with the checks of each, by the reason of each."""
+def compile_checks(
+    checks: Mapping[str, Iterable[Check]], of_frame: Check | None = None
+) -> "pa.DataFrameSchema":
+    """A schema over text columns, none of them mandatory, with the checks of each, by the reason of each.
+
+    Args:
+        checks: Name of a column → its checks.
+        of_frame: A check with one verdict about the whole frame, however many rows it has.
+    """
     import pandera.polars as pa  # noqa: PLC0415 (half a second that `--help` need not pay)
 
     return pa.DataFrameSchema(
         {
             name: pa.Column(pl.String, list(map(_pandera_check, rules)), nullable=True, required=False)
             for name, rules in checks.items()
-        }
+        },
+        checks=_pandera_check(of_frame) if of_frame else None,
     )
 
 

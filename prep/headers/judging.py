@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from prep.checks import Check
 from prep.errors import HeaderError
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, How, Problem
-from prep.judge import find_failures
+from prep.judge import compile_checks, find_failures
 from prep.model import Reason
 from prep.objects import key_fields
 from prep.schema import Schema
@@ -21,36 +22,25 @@ if TYPE_CHECKING:
 @cache
 def _header_schema(lookup_field: str) -> "pa.DataFrameSchema":
     """The rules of a header, over a frame with one row for each column (a frame cannot repeat a name)."""
-    import pandera.polars as pa  # noqa: PLC0415 (slow to import)
-
-    def rule(reason: Reason, passes: pl.Expr) -> pa.Check:
-        return pa.Check(lambda data: data.lazyframe.select(passes), error=reason.value, ignore_na=False)
-
     keys = key_fields(lookup_field)
-    found = pl.col("field").filter(pl.col("field").is_in(keys))
+    field = pl.col("field")
     has_name = pl.col("header").str.strip_chars() != ""
-    has_field = pl.col("field").is_not_null()
-    return pa.DataFrameSchema(
+    has_field = field.is_not_null()
+    return compile_checks(
         {
-            "header": pa.Column(pl.String, rule(Reason.EMPTY_HEADER, has_name | has_field)),
-            "field": pa.Column(
-                pl.String,
-                [
-                    rule(Reason.UNKNOWN_HEADER, has_field | ~has_name),
-                    rule(
-                        Reason.DUPLICATE_HEADER,
-                        pl.col("field").is_null() | pl.col("field").is_first_distinct(),
-                    ),
-                ],
-                nullable=True,
-            ),
-            "read_only": pa.Column(pl.Boolean, rule(Reason.READ_ONLY_HEADER, ~pl.col("read_only"))),
+            "header": [_rule(Reason.EMPTY_HEADER, has_name | has_field)],
+            "field": [
+                _rule(Reason.UNKNOWN_HEADER, has_field | ~has_name),
+                _rule(Reason.DUPLICATE_HEADER, field.is_null() | field.is_first_distinct()),
+                _rule(Reason.READ_ONLY_HEADER, ~pl.col("read_only")),
+            ],
         },
-        checks=pa.Check(
-            lambda data: data.lazyframe.select(found.n_unique() == len(keys)),
-            error=Reason.MISSING_LOOKUP_HEADER.value,
-        ),
+        of_frame=_rule(Reason.MISSING_LOOKUP_HEADER, field.filter(field.is_in(keys)).n_unique() == len(keys)),
     )
+
+
+def _rule(reason: Reason, verdict: pl.Expr) -> Check:
+    return Check(reason, lambda _: verdict, judges_blanks=True)
 
 
 def judge(
