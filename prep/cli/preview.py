@@ -47,7 +47,7 @@ def command(**chosen: Any) -> int:
     \b
     Examples:
       prep preview leads.prep
-      prep preview leads.prep --sample 1000              an estimate for four calls
+      prep preview leads.prep --sample 1000              an estimate for seven calls
       prep preview leads.prep && prep submit leads.prep; prep submit leads.prep/restore
       prep preview leads.prep --json --yes | jq .preview.counts
     """
