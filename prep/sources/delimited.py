@@ -18,6 +18,9 @@ from prep.sources.records import Dialect, Layout, with_line_feeds
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 """Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
 
+_WAITING: Final = 2
+"""Polars parses in threads of its own, for which those that ask wait half of the time."""
+
 _HEAD_BYTES = 4 * 1024 * 1024
 _MAX_LINE_BYTES = 64 * 1024 * 1024
 
@@ -99,7 +102,7 @@ class DelimitedReader:
             text_file = as_utf8(file, self.source.encoding)
             text_file.read(self.source.body_offset)
             with ahead(_pieces(text_file, block_bytes)) as pieces:
-                for piece, parsed in side_by_side(self._parse, pieces, cores()):
+                for piece, parsed in side_by_side(self._parse, pieces, cores() + _WAITING):
                     text = pending + piece.lines if pending else piece.lines
                     known = None if pending else parsed
                     if text or piece.final:
