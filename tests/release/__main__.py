@@ -23,7 +23,7 @@ from tests.release.archives import (
     read_sdist,
     read_wheel,
 )
-from tests.release.places import Place, call, find_pythons, untried_bounds, use
+from tests.release.places import Place, call, find_pythons, lower_bounds, untried_bounds, use
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,6 +84,8 @@ def _check(scratch: Path, *, quick: bool) -> Iterator[str]:
     call(uv.python, "-m", "pip", "install", "--quiet", "uv")
     _say("the lowest versions of all dependencies")
     place = _lowest(scratch / "lowest", uv, "dev")
+    bounds = (f"{name}=={version}" for name, version in lower_bounds(project).items())
+    call(*_install(uv, place), *bounds)  # tools of `dev` ask for more than users need
     yield from untried_bounds(place, project)
     yield from use(place, ROOT, scratch / "use-lowest")
     call(place.python, "-m", "pytest", "-q", "-n", "auto", *_LOWEST_TESTS)
@@ -119,10 +121,13 @@ def _supported() -> list[str]:
 
 def _lowest(folder: Path, uv: Place, extras: str) -> Place:
     place = Place.make(folder, Path(sys.executable))
-    install = (uv.folder / "bin" / "uv", "pip", "install", "--quiet", "--python", place.python)
-    wheels = ("--only-binary", ":all:", "--no-binary", "leadprep")
-    call(*install, *wheels, "--resolution", "lowest-direct", "-e", f"{ROOT}[{extras}]")
+    call(*_install(uv, place), "--resolution", "lowest-direct", "-e", f"{ROOT}[{extras}]")
     return place
+
+
+def _install(uv: Place, place: Place) -> tuple[str | Path, ...]:
+    wheels = ("--only-binary", ":all:", "--no-binary", "leadprep")
+    return uv.folder / "bin" / "uv", "pip", "install", "--quiet", "--python", place.python, *wheels
 
 
 def _say(line: str) -> None:

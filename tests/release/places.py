@@ -85,16 +85,24 @@ def _answers(path: str | Path) -> bool:
     return asked.returncode == 0
 
 
+def lower_bounds(project: Mapping[str, Any]) -> dict[str, Version]:
+    """The lowest version of each dependency that this Python needs."""
+    bounds: dict[str, Version] = {}
+    for requirement in map(Requirement, project["dependencies"]):
+        (bound,) = requirement.specifier
+        if requirement.marker is None or requirement.marker.evaluate():
+            bounds[canonicalize_name(requirement.name)] = Version(bound.version)
+    return bounds
+
+
 def untried_bounds(place: Place, project: Mapping[str, Any]) -> list[str]:
     """Dependencies whose lower bound is not what is installed."""
     installed = place.versions
-    complaints = []
-    for requirement in map(Requirement, project["dependencies"]):
-        (bound,) = requirement.specifier
-        found = installed.get(canonicalize_name(requirement.name))
-        if (requirement.marker is None or requirement.marker.evaluate()) and found != Version(bound.version):
-            complaints.append(f"{requirement} was tried as {found}")
-    return complaints
+    return [
+        f"{name}>={bound} was tried as {installed.get(name)}"
+        for name, bound in lower_bounds(project).items()
+        if installed.get(name) != bound
+    ]
 
 
 def use(place: Place, root: Path, folder: Path) -> list[str]:
