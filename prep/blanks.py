@@ -5,7 +5,7 @@ word `NULL` is known to clear it.
 https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-wins/import-a-list-of-people
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ MOST_GROUPS: Final = 50
 
 _ORDER: Final = "_clear_"
 _GROUP: Final = "_group"
-_FIRST: Final = "_first"
+_PORTION_ROWS: Final = 500_000
 
 
 def set_orders_aside(cells: pl.DataFrame, clear: Sequence[str]) -> pl.DataFrame:
@@ -85,18 +85,27 @@ def group_rows(filled: pl.DataFrame, is_sent: pl.Series, columns: Mapping[str, s
         SettingsError: There are more than `MOST_GROUPS`.
     """
     names = filled.columns
-    sent = filled.with_row_index(_FIRST).filter(is_sent)
-    patterns = sent.group_by(names).agg(pl.col(_FIRST).min()).sort(_FIRST).drop(_FIRST)
+    patterns = filled.clear()
+    for rows, are_sent in _portions(filled, is_sent):
+        patterns = pl.concat([patterns, rows.filter(are_sent)]).unique(maintain_order=True)
     if patterns.height > MOST_GROUPS:
         raise _too_many(patterns, columns)
-    numbers = filled.join(
-        patterns.with_row_index(_GROUP), on=names, how="left", maintain_order="left"
-    ).select(pl.when(is_sent).then(_GROUP))
+    known = patterns.with_columns(pl.int_range(pl.len(), dtype=pl.UInt8).alias(_GROUP))
+    numbers = [
+        rows.join(known, on=names, how="left", maintain_order="left").select(pl.when(are_sent).then(_GROUP))
+        for rows, are_sent in _portions(filled, is_sent)
+    ]
     fields = tuple(
         tuple(name for name, is_filled in zip(names, pattern, strict=True) if is_filled)
         for pattern in patterns.rows()
     )
-    return Groups(numbers.to_series(), fields)
+    return Groups(pl.concat(numbers).to_series(), fields)
+
+
+def _portions(filled: pl.DataFrame, is_sent: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+    """The same, some rows at a time; at least one portion."""
+    for start in range(0, len(is_sent) or 1, _PORTION_ROWS):
+        yield filled.slice(start, _PORTION_ROWS), is_sent.slice(start, _PORTION_ROWS)
 
 
 def _too_many(patterns: pl.DataFrame, columns: Mapping[str, str]) -> SettingsError:

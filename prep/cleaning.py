@@ -25,6 +25,7 @@ from prep.fate_table import add_up
 from prep.folder import RunFolder
 from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
+from prep.memory import USUAL, Memory
 from prep.model import Advance, Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.plan import Plan
@@ -51,6 +52,7 @@ def clean_into(
     parent_run_id: str | None = None,
     settle: Callable[[Plan], Plan] = settle,
     workbook: bool = True,
+    memory: Memory = USUAL,
 ) -> None:
     """Make a folder hold what a plan yields; one that does already is left as it is.
 
@@ -62,6 +64,7 @@ def clean_into(
         parent_run_id: The run whose rows these are.
         settle: Finds out how columns spell dates and numbers, where rows show that it must.
         workbook: Write the rejected rows as a workbook too.
+        memory: What may be held at a time; the outcome is the same.
 
     Raises:
         SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
@@ -72,7 +75,7 @@ def clean_into(
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
         plan = replace(plan, conventions=manifest.conventions)
-        fill = partial(_fill, folder, progress=progress, workbook=workbook)
+        fill = partial(_fill, folder, progress=progress, workbook=workbook, memory=memory)
         _fill_or_discard(folder, plan, manifest, settle, fill)
 
 
@@ -211,7 +214,15 @@ def _fill_or_discard(
         raise
 
 
-def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, *, progress: Progress, workbook: bool) -> None:
+def _fill(
+    folder: RunFolder,
+    plan: Plan,
+    manifest: Manifest,
+    *,
+    progress: Progress,
+    workbook: bool,
+    memory: Memory,
+) -> None:
     """Clean into a folder that was begun, and finish it."""
     watch = _Stopwatch()
     profile = Profile(plan.fields)
@@ -220,18 +231,20 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, *, progress: Progre
     with ThreadPoolExecutor(max_workers=1) as beside:
         spill = DiskSpill(folder.work / "spill", beside)
         with watch.time("validate"):
-            first, rejected = _judge(folder, plan, _Watched(spill, profile), shapes, progress)
+            first, rejected = _judge(
+                folder, plan, _Watched(spill, profile), shapes, progress=progress, memory=memory
+            )
             _refuse_changes(manifest, first)
         tabled = beside.submit(_write_workbook, folder, plan, rejected if workbook else ())
         with watch.time("dedupe"):
-            decision = decide(plan, first, spill)
+            decision = decide(plan, first, spill, memory)
         with watch.time("write"):
             cells = _CellCounts(plan)
             if plan.settings.keep.policy is KeepPolicy.MERGE:
                 _write_merged(folder, plan, decision.discarded)
             batches = map(cells.add, second_pass(plan, spill, decision))
             with ahead(_write_rows(folder, plan, batches, partial(_cut, plan, decision, spill))) as written:
-                chunks = _Written(written, decision.kept.null_count(), progress)
+                chunks = _Written(written, int(decision.stands.sum()), progress)
                 _write_fates(folder, fates(spill, decision, first, chunks), first.read)
             tabled.result()
     records = [
@@ -249,7 +262,7 @@ def _fill(folder: RunFolder, plan: Plan, manifest: Manifest, *, progress: Progre
                 "shapes": shapes.of(field, code),
                 **({"rules": list(rules)} if (rules := plan.schema.rules_for(field, Reason(code))) else {}),
             }
-            for (field, code), rows in sorted(first.reasons().items(), key=lambda item: (-item[1], item[0]))
+            for (field, code), rows in sorted(first.reasons.items(), key=lambda item: (-item[1], item[0]))
         ),
         changes=tuple(
             {"field": field, "rule": rule, "cells": cells}
@@ -297,11 +310,11 @@ def _rejected_columns(plan: Plan) -> list[str]:
 
 
 def _judge(
-    folder: RunFolder, plan: Plan, spill: Spill, shapes: Shapes, progress: Progress
-) -> tuple[FirstPass, list[pl.DataFrame]]:
+    folder: RunFolder, plan: Plan, spill: Spill, shapes: Shapes, *, progress: Progress, memory: Memory
+) -> tuple[FirstPass, Iterable[pl.DataFrame]]:
     """The first pass, with the table of rejected rows; returns these too unless they are very many."""
     places = [str(place) for place in range(len(plan.source_columns))]
-    few: list[pl.DataFrame] = []
+    few = spill.beside("rejected")
 
     with durable.replacing(folder.work / folder.rejected.name) as file:
         table = Table(file, _rejected_columns(plan), delimiter=people_delimiter(plan.sources[0].reading))
@@ -313,16 +326,14 @@ def _judge(
                 shapes.add(frame[POSITION][0], frame)
             if table.rows <= WORKBOOK_ROWS:
                 few.append(shown)
-            else:
-                few.clear()
             progress(Advance("validate", rows, share))
 
-        return first_pass(plan, spill, note), few
+        return first_pass(plan, spill, note, memory), few if table.rows <= WORKBOOK_ROWS else ()
 
 
-def _write_workbook(folder: RunFolder, plan: Plan, frames: Sequence[pl.DataFrame]) -> None:
+def _write_workbook(folder: RunFolder, plan: Plan, frames: Iterable[pl.DataFrame]) -> None:
     """Write the rejected rows as a workbook, if there are any frames and a workbook can hold them."""
-    if frames and fits_workbook(rejected := pl.concat(frames)):
+    if (parts := list(frames)) and fits_workbook(rejected := pl.concat(parts)):
         with durable.replacing(folder.work / folder.rejected_workbook.name) as file:
             write_workbook(file, _rejected_columns(plan), rejected)
 
@@ -411,10 +422,12 @@ class _Written:
             yield chunk
 
 
-def _write_merged(folder: RunFolder, plan: Plan, values: pl.DataFrame) -> None:
+def _write_merged(folder: RunFolder, plan: Plan, values: Iterable[pl.DataFrame]) -> None:
     delimiter = people_delimiter(plan.sources[0].reading)
     with durable.replacing(folder.work / folder.merged.name) as file:
-        Table(file, MERGED_COLUMNS, delimiter=delimiter).append(values)
+        table = Table(file, MERGED_COLUMNS, delimiter=delimiter)
+        for part in values:
+            table.append(part.select(MERGED_COLUMNS))
 
 
 def _write_fates(folder: RunFolder, batches: Iterator[pl.DataFrame], read: int) -> None:

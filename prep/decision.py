@@ -1,22 +1,24 @@
 """All valid rows → which of them lose, and to whom; then the second pass, which tells them apart.
 
-Memory holds a few bytes of each row; the rows themselves are read from the spill batch by batch.
+Memory holds one bit of each row. What is decided together, rows with equal hashes of their keys, and all else
+that rows need, waits beside the spill where it is too much to be held.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
 from prep import blanks
-from prep.duplicates import KEPT, KEY, ORDINAL, find_losers, merge
+from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, merge
 from prep.errors import BalanceError
+from prep.memory import Memory
 from prep.model import Chunk, Fate, KeepPolicy
 from prep.plan import Plan
 from prep.preparation import HASH, IDENTITY, LINE, RECORD, ROW, SOURCE, FirstPass
-from prep.spill import Spill
+from prep.spill import ByOrdinal, MemorySpill, Parts, Spill
 from prep.validation import REASONS
 
 
@@ -25,137 +27,123 @@ class Decision:
     """Which valid rows lose, and what becomes of the groups that merge.
 
     Attributes:
-        kept: For each valid row by ordinal: the place in `winners` of the row it lost to, null for a
-            survivor.
-        winners: `_source` (categorical) and `_row` of the rows that others lost to.
+        stands: Whether each valid row survives, by ordinal.
+        lost: The rows that lost: `_ordinal`, and `_kept_source` and `_kept_row` of the row they lost to.
         merged: Survivors whose cells other rows completed: `_ordinal` and the fields.
-        discarded: The values that merging did not take over: `field`, `value`, `_source`, `_row`,
+        discarded: The values that merging did not take over: `_ordinal`, `field`, `value`, `_source`, `_row`,
             `_kept_source`, `_kept_row`.
+        sizes: `size` and `groups`: how many groups of duplicates have how many rows, the kept one too.
         groups: Survivors that fill the same fields, if blank cells are left out.
     """
 
-    kept: pl.Series
-    winners: pl.DataFrame
-    merged: pl.DataFrame
-    discarded: pl.DataFrame
+    stands: pl.Series
+    lost: ByOrdinal
+    merged: ByOrdinal
+    discarded: ByOrdinal
+    sizes: pl.DataFrame
     groups: blanks.Groups | None = None
 
-    @property
-    def sizes(self) -> pl.DataFrame:
-        """`size` and `groups`: how many groups of duplicates have how many rows, the kept one too."""
-        lost = self.kept.drop_nulls().to_frame("kept").group_by("kept").len("lost")
-        sizes = lost.group_by(pl.col("lost").alias("size") + 1).len("groups")
-        return sizes.sort("size")
 
-
-def decide(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
+def decide(plan: Plan, first: FirstPass, spill: Spill, memory: Memory) -> Decision:
     """Settle the duplicates once all rows were judged, and which rows are sent together.
 
     Raises:
         SettingsError: Blank cells are to be left out, and too many different columns hold some.
     """
-    decision = _decide_duplicates(plan, first, spill)
+    decision = _decide_duplicates(plan, first, spill, memory)
     return replace(decision, groups=_group(plan, first, decision)) if plan.leaves_blanks_out else decision
 
 
 def _group(plan: Plan, first: FirstPass, decision: Decision) -> blanks.Groups:
     """Group the survivors by what they fill after merging."""
     filled = first.filled
-    if decision.merged.height:
-        merged = plan.as_sent(decision.merged).select(ORDINAL, pl.col(plan.fields).is_not_null())
-        filled = filled.with_row_index(ORDINAL).update(merged, on=ORDINAL).drop(ORDINAL)
-    return blanks.group_rows(filled, decision.kept.is_null(), plan.headers_of_fields)
+    for merged in decision.merged:
+        now = plan.as_sent(merged).select(pl.col(plan.fields).is_not_null())
+        filled = filled.select(column.scatter(merged[ORDINAL], now[column.name]) for column in filled)
+    return blanks.group_rows(filled, decision.stands, plan.headers_of_fields)
 
 
-def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill) -> Decision:
-    found = [_find_losers(rows) for rows in _rows_with_repeated_keys(first.index, spill)]
-    losers = pl.concat([losers for losers, _ in found]).sort(ORDINAL)
-    winners = pl.concat([winners for _, winners in found]).sort(ORDINAL)
-    kept = _by_ordinal(first.index.height, losers[ORDINAL], winners[ORDINAL].search_sorted(losers[KEPT]))
-    merged, discarded = _merge(plan, losers, spill)
-    return Decision(kept, winners.select(SOURCE, ROW), merged, discarded)
+def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill, memory: Memory) -> Decision:
+    """Decide about equal keys together, some of them at a time; the hash of a key finds them, and others."""
+    is_merging = plan.settings.keep.policy is KeepPolicy.MERGE
+    beside = spill if first.valid > memory.rows(_HASH_BYTES) else MemorySpill()
+    repeated = _find_repeated(first.valid, spill, beside, memory)
+    row_bytes = _KEY_BYTES + is_merging * (_FIELD_BYTES * len(plan.fields) + 4 * first.row_bytes)
+    count = -(-int(repeated.sum()) // memory.rows(row_bytes)) or 1
+    keys = Parts(beside, "keys", count)
+    for rows in spill.columns([ORDINAL, SOURCE, ROW, KEY, HASH, RANK, *(plan.fields if is_merging else ())]):
+        keys.add(rows.filter(_of_batch(repeated, rows)), pl.col(HASH) % count)
+
+    def ordered(name: str, schema: Mapping[str, Any]) -> ByOrdinal:
+        return ByOrdinal(
+            beside, name, {ORDINAL: pl.UInt32, **schema}, ordinal=ORDINAL, ordinals=first.valid, count=count
+        )
+
+    lost, discarded = ordered("lost", _KEPT_ROW), ordered("discarded", _DISCARDED)
+    merged = ordered("merged", dict.fromkeys(plan.fields, pl.String))
+    stands = pl.repeat(True, first.valid, dtype=pl.Boolean, eager=True)
+    sizes = [pl.DataFrame(schema={"size": pl.UInt32, "groups": pl.UInt32})]
+    for rows in keys:
+        losers = find_losers(rows)
+        stands.scatter(losers[ORDINAL], False)
+        lost.add(losers.join(_as_kept(rows), on=KEPT, maintain_order="left"))
+        of_group = losers.group_by(KEPT).agg(pl.len().alias("size") + 1)
+        sizes.append(of_group.group_by("size").agg(pl.len().alias("groups")))
+        if is_merging and losers.height:
+            _merge(plan, rows, losers, merged, discarded)
+    counted = pl.concat(sizes).group_by("size").agg(pl.col("groups").sum()).sort("size")
+    return Decision(stands, lost, merged, discarded, counted)
 
 
-def _find_losers(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows that lose and to whom (`find_losers`), and `_ordinal`, `_source` and `_row` of those who win."""
-    losers = find_losers(rows)
-    winners = rows.join(losers, left_on=ORDINAL, right_on=KEPT, how="semi")
-    return losers, winners.select(ORDINAL, SOURCE, ROW)
-
-
-def _merge(plan: Plan, losers: pl.DataFrame, spill: Spill) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What merging makes of the groups, if that is wanted: see `Decision`."""
-    nothing = pl.DataFrame(schema={ORDINAL: pl.UInt32, **dict.fromkeys(plan.fields, pl.String)})
-    if plan.settings.keep.policy is not KeepPolicy.MERGE or losers.is_empty():
-        return nothing, pl.DataFrame(schema=_DISCARDED)
-    groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
-    rows = pl.concat([batch.join(groups, on=ORDINAL) for batch in spill])
-    merged = merge(rows, plan.fields, plan.settings.merge, plan.fit)
-    of = rows.select(ORDINAL, SOURCE, ROW)
-    into = of.rename({ORDINAL: KEPT, SOURCE: "_kept_source", ROW: "_kept_row"})
-    discarded = (
-        merged.discarded.join(of, on=ORDINAL, maintain_order="left")
-        .join(into, on=KEPT, maintain_order="left")
-        .select(*_DISCARDED)
-    )
-    return pl.concat([nothing, merged.rows.select(nothing.columns)]), discarded
-
-
+_KEPT_ROW: Final = {"_kept_source": pl.Categorical, "_kept_row": pl.UInt32}
 _DISCARDED: Final = {
     "field": pl.String,
     "value": pl.String,
     SOURCE: pl.Categorical,
     ROW: pl.UInt32,
-    "_kept_source": pl.Categorical,
-    "_kept_row": pl.UInt32,
+    **_KEPT_ROW,
 }
 
+_HASH_BYTES: Final = 128
+_KEY_BYTES: Final = 450
+_FIELD_BYTES: Final = 160
+"""What a row takes while repeated hashes are looked for, or losers; and more for each field that merges."""
 
-def _rows_with_repeated_keys(index: pl.DataFrame, spill: Spill) -> Iterator[pl.DataFrame]:
-    """Which rows have a key that another row has, equal keys together, a million or so rows at a time.
 
-    The hash of a key finds them, and perhaps a few others. If there are more, the keys wait on the disk.
-
-    Yields:
-        `_ordinal`, `_source`, `_row`, `_key`, `_hash` and `_rank`, by ordinal.
-    """
-    repeated = _are_repeated(index[HASH])
-    count = _buckets(int(repeated.sum()))
-    found = (
-        pl.concat([batch, _of_batch(index, batch)], how="horizontal").filter(_of_batch(repeated, batch))
-        for batch in spill.columns([ORDINAL, SOURCE, ROW, KEY])
+def _as_kept(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows as those that others lost to: `_kept`, `_kept_source`, `_kept_row`."""
+    return rows.select(
+        pl.col(ORDINAL).alias(KEPT), pl.col(SOURCE).alias("_kept_source"), pl.col(ROW).alias("_kept_row")
     )
-    if count == 1:
-        yield pl.concat(found)
-        return
-    buckets = [spill.beside(f"keys-{number}") for number in range(count)]
-    for rows in found:
-        for number, bucket in enumerate(buckets):
-            bucket.append(rows.filter(pl.col(HASH) % count == number))
-    for bucket in buckets:
-        yield pl.concat(bucket)
 
 
-def _are_repeated(hashes: pl.Series) -> pl.Series:
-    """Whether each hash occurs more than once; a million or so are sorted at a time."""
-    count = _buckets(len(hashes))
-    repeated = []
-    for bucket in range(count):
-        ordered = hashes.filter(hashes % count == bucket).sort()
-        repeated.append(ordered.filter(ordered == ordered.shift()).unique())
-    return hashes.is_in(pl.concat(repeated).implode())
+def _merge(
+    plan: Plan, rows: pl.DataFrame, losers: pl.DataFrame, into: ByOrdinal, discarded: ByOrdinal
+) -> None:
+    """Merge whole groups of rows: see `Decision`."""
+    groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
+    merged = merge(rows.join(groups, on=ORDINAL), plan.fields, plan.settings.merge, plan.fit)
+    into.add(merged.rows)
+    of = rows.select(ORDINAL, SOURCE, ROW)
+    discarded.add(
+        merged.discarded.join(of, on=ORDINAL, maintain_order="left").join(
+            _as_kept(rows), on=KEPT, maintain_order="left"
+        )
+    )
 
 
-def _buckets(rows: int) -> int:
-    return -(-rows // _BUCKET_ROWS) or 1
-
-
-_BUCKET_ROWS: Final = 1_000_000
-
-
-def _by_ordinal(rows: int, ordinals: pl.Series, values: pl.Series) -> pl.Series:
-    """Values of some of the valid rows as one value for each, null for the others."""
-    return pl.repeat(None, rows, dtype=pl.UInt32, eager=True).scatter(ordinals, values)
+def _find_repeated(valid: int, spill: Spill, beside: Spill, memory: Memory) -> pl.Series:
+    """Whether the hash of each valid row's key is that of another row too, by ordinal."""
+    count = -(-valid // memory.rows(_HASH_BYTES)) or 1
+    parts = Parts(beside, "hashes", count)
+    for rows in spill.columns([ORDINAL, HASH]):
+        parts.add(rows, pl.col(HASH) % count)
+    repeated = pl.repeat(False, valid, dtype=pl.Boolean, eager=True)
+    for rows in parts:
+        ordered = rows[HASH].sort()
+        found = ordered.filter(ordered == ordered.shift()).unique()
+        repeated.scatter(rows.filter(pl.col(HASH).is_in(found.implode()))[ORDINAL], True)
+    return repeated
 
 
 @dataclass(frozen=True)
@@ -175,13 +163,16 @@ class Divided:
 
 def second_pass(plan: Plan, spill: Spill, decision: Decision) -> Iterator[Divided]:
     """Read the valid rows back and tell those that are left from those that lost."""
+    lost, merged = decision.lost.read(), decision.merged.read()
     for batch in spill.columns([ORDINAL, *IDENTITY, *plan.fields]):
-        kept = _of_batch(decision.kept, batch)
-        stands = kept.is_null()
-        ready, lost = batch.filter(stands), batch.filter(~stands)
-        complete = ready.update(decision.merged, on=ORDINAL) if decision.merged.height else ready
-        into = _kept_identity(kept.drop_nulls(), decision.winners, "_kept_source", "_kept_row")
-        yield Divided(plan.as_sent(complete), lost.select(*plan.fields, *IDENTITY, *into))
+        stop = _stop(batch)
+        stands = _of_batch(decision.stands, batch)
+        completed = merged.take(stop)
+        ready = batch.filter(stands)
+        complete = ready.update(completed, on=ORDINAL) if completed.height else ready
+        kept = lost.take(stop).select(*_KEPT_ROW)
+        duplicates = batch.filter(~stands).select(*plan.fields, *IDENTITY).hstack(kept)
+        yield Divided(plan.as_sent(complete), duplicates)
 
 
 _ByOrdinal = TypeVar("_ByOrdinal", pl.Series, pl.DataFrame)
@@ -192,8 +183,9 @@ def _of_batch(by_ordinal: _ByOrdinal, batch: pl.DataFrame) -> _ByOrdinal:
     return by_ordinal.slice(int(batch[ORDINAL][0]) if batch.height else 0, batch.height)
 
 
-def _kept_identity(kept: pl.Series, winners: pl.DataFrame, source: str, row: str) -> list[pl.Series]:
-    return [winners[SOURCE].gather(kept).alias(source), winners[ROW].gather(kept).alias(row)]
+def _stop(batch: pl.DataFrame) -> int:
+    """The ordinal behind the last one of a batch; 0 for an empty one."""
+    return int(batch[ORDINAL][-1]) + 1 if batch.height else 0
 
 
 def fates(
@@ -213,32 +205,29 @@ def fates(
     Raises:
         BalanceError: The chunks hold more or fewer rows than are left.
     """
-    places = Places(decision.kept, chunks, decision.groups)
+    places = Places(decision.stands, chunks, decision.groups)
+    lost = decision.lost.read()
     batches = spill.columns([ORDINAL, RECORD, *IDENTITY, KEY])
-    for batch, refused, suppressed in zip(batches, first.rejected, first.suppressed, strict=True):
-        kept = _of_batch(decision.kept, batch)
+    for batch, left_out in zip(batches, first.left_out, strict=True):
+        stands = _of_batch(decision.stands, batch)
+        kept = lost.take(_stop(batch))
+        place = pl.select(pl.when(~stands).then((~stands).cum_sum() - 1)).to_series()
         valid = batch.select(
             RECORD,
             *_UNMARKED,
-            pl.when(kept.is_null())
+            pl.when(stands)
             .then(pl.lit(Fate.READY.value))
             .otherwise(pl.lit(Fate.DUPLICATE.value))
             .alias("fate"),
             pl.col(KEY).alias("key"),
-            *_kept_identity(kept, decision.winners, "kept_source", "kept_row"),
+            kept["_kept_source"].gather(place).alias("kept_source"),
+            kept["_kept_row"].gather(place).alias("kept_row"),
             places.of(batch).alias("chunk"),
         )
-        rejected = refused.select(
-            RECORD, *_UNMARKED, pl.lit(Fate.REJECTED.value).alias("fate"), pl.col(REASONS).alias("reasons")
+        others = left_out.select(
+            RECORD, *_UNMARKED, pl.col(KEY).alias("key"), "fate", pl.col(REASONS).alias("reasons")
         )
-        held_back = suppressed.select(
-            RECORD,
-            *_UNMARKED,
-            pl.col(KEY).alias("key"),
-            pl.lit(Fate.SUPPRESSED.value).alias("fate"),
-            pl.col(REASONS).alias("reasons"),
-        )
-        yield pl.concat([valid, rejected, held_back], how="diagonal").sort(RECORD).drop(RECORD)
+        yield pl.concat([valid, others], how="diagonal").sort(RECORD).drop(RECORD)
     places.close()
 
 
@@ -252,17 +241,20 @@ _UNMARKED: Final = [
 class Places:
     """Which upload file holds each row that is left: they hold these rows in order, group after group."""
 
-    def __init__(self, kept: pl.Series, chunks: Iterable[Chunk], groups: blanks.Groups | None = None) -> None:
+    def __init__(
+        self, stands: pl.Series, chunks: Iterable[Chunk], groups: blanks.Groups | None = None
+    ) -> None:
         """Begin with the first batch.
 
         Args:
-            kept: See `Decision`.
+            stands: See `Decision`.
             chunks: All chunks of the run; taken only as far as they are needed.
             groups: See `Decision`.
         """
-        self._kept = kept
-        self._numbers = None if groups is None else _number(kept, groups)
-        self._numbered = 0
+        self._stands = stands
+        self._rows = int(stands.sum())
+        self._groups = groups
+        self._numbered = [0] if groups is None else _before_each(groups)
         self._chunks = iter(chunks)
         self._files: list[str] = []
         self._ends: list[int] = []
@@ -273,18 +265,27 @@ class Places:
         Raises:
             BalanceError: The chunks hold fewer rows than are left.
         """
-        is_left = _of_batch(self._kept, batch).is_null()
-        if self._numbers is None:
-            numbers = is_left.cum_sum() + self._numbered
-            self._numbered += int(is_left.sum())
-        else:
-            numbers = _of_batch(self._numbers, batch)
+        is_left = _of_batch(self._stands, batch)
+        numbers = self._number(batch, is_left)
         last = numbers.filter(is_left).max()
         while isinstance(last, int) and last > self._held:
             self._take()
         places = pl.Series(self._ends, dtype=pl.UInt32).search_sorted(numbers, side="left")
         place = pl.select(pl.when(is_left).then(places)).to_series()
         return pl.Series(self._files, dtype=pl.String).gather(place)
+
+    def _number(self, batch: pl.DataFrame, is_left: pl.Series) -> pl.Series:
+        """The number of each row that is left among those of all files, from 1; of the others, any."""
+        if self._groups is None:
+            numbers = is_left.cum_sum() + self._numbered[0]
+            self._numbered[0] += int(is_left.sum())
+            return numbers
+        groups = _of_batch(self._groups.numbers, batch)
+        before = pl.Series(self._numbered, dtype=pl.UInt32).gather(groups)
+        within = groups.to_frame("group").select(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("group"))
+        for group, rows in groups.drop_nulls().value_counts().rows():
+            self._numbered[group] += rows
+        return before + within.to_series()
 
     @property
     def _held(self) -> int:
@@ -305,19 +306,18 @@ class Places:
             BalanceError: They hold more rows than are left.
         """
         self._ends += accumulate((chunk.rows for chunk in self._chunks), initial=self._held)
-        if self._held != self._kept.null_count():
+        if self._held != self._rows:
             raise self._unbalanced()
 
     def _unbalanced(self) -> BalanceError:
         return BalanceError(
-            f"{self._kept.null_count()} rows are ready, but the upload files hold {self._held}",
+            f"{self._rows} rows are ready, but the upload files hold {self._held}",
             code="unbalanced",
             hint="This is a defect of prep; nothing of this run may be sent.",
         )
 
 
-def _number(kept: pl.Series, groups: blanks.Groups) -> pl.Series:
-    """The number of each row that is left, from 1, where one group comes after the other; by ordinal."""
-    left = kept.is_null().arg_true().to_frame(ORDINAL)
-    ordered = left.sort(groups.numbers.gather(left[ORDINAL]), maintain_order=True)[ORDINAL]
-    return _by_ordinal(len(kept), ordered, pl.int_range(1, len(ordered) + 1, dtype=pl.UInt32, eager=True))
+def _before_each(groups: blanks.Groups) -> list[int]:
+    """How many rows stand before those of each group."""
+    sizes = dict(groups.numbers.drop_nulls().value_counts().rows())
+    return list(accumulate((sizes.get(number, 0) for number in range(len(groups.fields))), initial=0))

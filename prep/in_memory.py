@@ -8,8 +8,10 @@ import polars as pl
 
 from prep.cleaning import REJECTED_TAIL
 from prep.decision import Divided, decide, second_pass
+from prep.duplicates import ORDINAL
 from prep.errors import SourceError
 from prep.fate_table import add_up
+from prep.memory import USUAL
 from prep.model import Convention, Fate
 from prep.plan import Plan, occurrences
 from prep.preparation import IDENTITY, FirstPass, UndecidedError, first_pass
@@ -51,13 +53,13 @@ def prepare_plan(plan: Plan) -> Prepared:
     spill = MemorySpill()
     rejected: list[pl.DataFrame] = []
     try:
-        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame))
+        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), USUAL)
     except UndecidedError:
         plan = settle(plan)
         spill.clear()
         rejected.clear()
-        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame))
-    decision = decide(plan, first, spill)
+        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), USUAL)
+    decision = decide(plan, first, spill, USUAL)
     divided = list(second_pass(plan, spill, decision))
     names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(
@@ -67,7 +69,7 @@ def prepare_plan(plan: Plan) -> Prepared:
         ),
         duplicates=_named(pl.concat(batch.duplicates for batch in divided)),
         counts=_count(divided, first),
-        merged=_named(decision.discarded),
+        merged=_named(pl.concat(decision.discarded).drop(ORDINAL)),
         conventions=tuple(convention for convention in plan.conventions if convention.value),
     )
 
@@ -120,7 +122,6 @@ def _count(divided: Sequence[Divided], first: FirstPass) -> dict[str, int]:
     found: dict[str, int] = {
         Fate.READY: sum(batch.ready.height for batch in divided),
         Fate.DUPLICATE: sum(batch.duplicates.height for batch in divided),
-        Fate.REJECTED: sum(batch.height for batch in first.rejected),
-        Fate.SUPPRESSED: sum(batch.height for batch in first.suppressed),
+        **first.fates,
     }
     return add_up(found, first.read)

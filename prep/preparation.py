@@ -1,7 +1,6 @@
 """The frame stages over batches: the first pass over the rows.
 
-It judges every row. Valid ones wait in a spill for the second pass (see `decision`); memory holds no more of
-each than a hash of its key and which row it is.
+It judges every row. Valid ones wait in a spill for the second pass (see `decision`), the others beside it.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +15,8 @@ from prep import blanks, headers
 from prep.ahead import ahead, cores, side_by_side
 from prep.duplicates import KEY, ORDINAL, rank
 from prep.errors import SourceError
-from prep.model import Reason
+from prep.memory import Memory
+from prep.model import Fate, Reason
 from prep.plan import Plan, occurrences
 from prep.returned import identify, own_places
 from prep.sources import Batch, Skipped
@@ -63,10 +63,12 @@ class FirstPass:
     """What is left of the first pass beside the spill.
 
     Attributes:
-        index: `_hash` (of the key) and `_rank` of every valid row, by ordinal.
-        rejected: `_record`, `_source`, `_row`, `_line` and `_reasons` of the rejected rows, batch by batch as
-            in the spill.
-        suppressed: The same of the suppressed rows, and `_key`.
+        valid: How many rows are valid.
+        row_bytes: What one of them takes, on average.
+        left_out: `_record`, `_source`, `_row`, `_line`, `_key` (of a suppressed row), `fate` and `_reasons`
+            of the rejected and suppressed rows, batch by batch as in the spill.
+        fates: How many these are, by fate.
+        reasons: How many of them have each reason, by field (empty for the whole row) and code.
         filled: Which fields each valid row fills, by ordinal, if that decides what is sent; else empty.
         rows: Records of each source, as the reader counted them.
         digests: SHA-256 of each source as it was read, in hexadecimal.
@@ -75,9 +77,11 @@ class FirstPass:
         notes: Values that are sent as they are but deserve a look, by field and code.
     """
 
-    index: pl.DataFrame
-    rejected: Sequence[pl.DataFrame]
-    suppressed: Sequence[pl.DataFrame]
+    valid: int
+    row_bytes: int
+    left_out: Spill
+    fates: Counter[str]
+    reasons: Counter[tuple[str, str]]
     filled: pl.DataFrame
     rows: Sequence[int]
     digests: Sequence[str]
@@ -90,62 +94,59 @@ class FirstPass:
         """Records of all sources."""
         return sum(self.rows)
 
-    def reasons(self) -> Counter[tuple[str, str]]:
-        """How many rows have each reason, by field (empty for the whole row) and code."""
-        counted = Counter[tuple[str, str]]()
-        for frame in (*self.rejected, *self.suppressed):
-            for reason, rows in frame[REASONS].explode().drop_nulls().value_counts().rows():
-                field, _, code = reason.rpartition(":")
-                counted[field, code] += rows
-        return counted
-
 
 def first_pass(
-    plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int, float | None], None]
+    plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int, float | None], None], memory: Memory
 ) -> FirstPass:
     """Read, map, normalise and judge all rows of all sources.
 
     Args:
         plan: The plan.
-        spill: Takes the valid rows in (`Judged.valid`, numbered by `_ordinal`), `_source` as a categorical.
+        spill: Takes the valid rows in: `Judged.valid`, numbered by `_ordinal`, `_source` as a categorical,
+            with `_hash` (of the key) and `_rank`.
         rejected: Called with the rejected rows of each batch (see `Judged.rejected`), how many rows have
             been judged so far, and how much of the sources that is (from 0 to 1; None if nobody knows).
+        memory: What may be held at a time.
 
     Raises:
         SourceError: There are no rows, or one stands in a returned table twice.
         UndecidedError: A column must be surveyed first. What `spill` and `rejected` were given is void.
     """
-    index: list[pl.DataFrame] = []
+    left_out = spill.beside("left-out")
+    counts = Counter[str]()
+    reasons = Counter[tuple[str, str]]()
     returned: list[pl.DataFrame] = []
     own = [source.path for source in plan.sources if own_places(source.columns)]
-    refused: list[pl.DataFrame] = []
-    suppressed: list[pl.DataFrame] = []
     filled: list[pl.DataFrame] = []
     rows: list[int] = []
     digests: list[str] = []
     skipped: list[list[Skipped]] = [[] for _ in plan.sources]
     changes = Counter[tuple[str, str]]()
     notes: defaultdict[tuple[str, Note], Noted] = defaultdict(Noted)
-    ordinal = read = 0
+    ordinal = read = size = 0
 
     def judge(portion: _Portion) -> tuple[int, float | None, Judged]:
         return portion.position, portion.share, judge_batch(plan, portion.position, portion.batch)
 
-    with ahead(_read(plan, rows, digests)) as batches:
-        for position, share, judged in side_by_side(judge, batches, cores()):
+    threads = cores()
+    portion = min(1.0, memory.free / ((threads + 2) * _JUDGED_BYTES))
+    with ahead(_read(plan, rows, digests, portion)) as batches:
+        for position, share, judged in side_by_side(judge, batches, threads):
             valid = judged.valid.with_row_index(ORDINAL, offset=ordinal).with_columns(
                 pl.col(SOURCE).cast(pl.Categorical)
             )
             ordinal += valid.height
+            size += int(valid.estimated_size())
             read += valid.height + judged.rejected.height + judged.suppressed.height
-            spill.append(valid)
-            index.append(valid.select(_KEY_HASH, rank(valid, plan.fields, plan.settings.keep)))
+            spill.append(valid.with_columns(_KEY_HASH, rank(valid, plan.fields, plan.settings.keep)))
             if own:
                 returned += (
-                    part.select(SOURCE, ROW) for part in (judged.valid, judged.rejected, judged.suppressed)
+                    part.select(pl.col(SOURCE).cast(pl.Categorical), ROW)
+                    for part in (judged.valid, judged.rejected, judged.suppressed)
                 )
-            refused.append(judged.rejected.select(RECORD, *IDENTITY, REASONS))
-            suppressed.append(judged.suppressed)
+            left_out.append(fated := _left_out(judged))
+            counts.update(dict(fated["fate"].value_counts().rows()))
+            reasons.update(_count_reasons(fated))
             filled.append(judged.filled)
             skipped[position].extend(judged.skipped)
             changes.update(judged.changes)
@@ -162,9 +163,11 @@ def first_pass(
             source=plan.sources[0].path,
         )
     return FirstPass(
-        index=pl.concat(index),
-        rejected=refused,
-        suppressed=suppressed,
+        valid=ordinal,
+        row_bytes=size // (ordinal or 1),
+        left_out=left_out,
+        fates=counts,
+        reasons=reasons,
         filled=pl.concat(filled),
         rows=rows,
         digests=digests,
@@ -174,11 +177,35 @@ def first_pass(
     )
 
 
+def _left_out(judged: Judged) -> pl.DataFrame:
+    """The rows of a batch that are not sent: see `FirstPass.left_out`."""
+    rejected, suppressed = (
+        rows.select(RECORD, *IDENTITY, key, pl.lit(fate.value).alias("fate"), REASONS)
+        for rows, key, fate in (
+            (judged.rejected, pl.lit(None, pl.String).alias(KEY), Fate.REJECTED),
+            (judged.suppressed, pl.col(KEY), Fate.SUPPRESSED),
+        )
+    )
+    return pl.concat([rejected, suppressed])
+
+
+def _count_reasons(rows: pl.DataFrame) -> Counter[tuple[str, str]]:
+    """How many rows have each reason, by field and code."""
+    counted = Counter[tuple[str, str]]()
+    for reason, number in rows[REASONS].explode().drop_nulls().value_counts().rows():
+        field, _, code = reason.rpartition(":")
+        counted[field, code] += number
+    return counted
+
+
 _BATCH_CELLS: Final = 1_050_000
 """How many cells are judged together: 105,000 rows of ten columns. More take memory, fewer take time."""
 
 _BATCH_BYTES: Final = 64_000_000
 """How many bytes are judged together, which long texts reach first."""
+
+_JUDGED_BYTES: Final = 110_000_000
+"""What a batch takes while it is judged. One for each processor is, and one more is read and one written."""
 
 _KEY_HASH: Final = pl.col(KEY).hash().alias(HASH)
 
@@ -191,13 +218,13 @@ class _Portion(NamedTuple):
     share: float | None
 
 
-def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[_Portion]:
-    """The batches of all sources; `rows` and `digests` are added to."""
+def _read(plan: Plan, rows: list[int], digests: list[str], size: float) -> Generator[_Portion]:
+    """The batches of all sources, of so much of the usual size; `rows` and `digests` are added to."""
     sizes = [stored_bytes(source.stored or source.path) for source in plan.sources]
     whole = sum(sizes) or 1
     for position, source in enumerate(plan.sources):
         reader = source.read(plan.lookup_position(position))
-        for batch in _joined(reader, _BATCH_CELLS // (len(source.columns) or 1)):
+        for batch in _joined(reader, len(source.columns) or 1, size):
             before, share = sum(sizes[:position]), reader.share
             yield _Portion(
                 position,
@@ -208,15 +235,16 @@ def _read(plan: Plan, rows: list[int], digests: list[str]) -> Generator[_Portion
         digests.append(reader.sha256)
 
 
-def _joined(batches: Iterable[Batch], rows: int) -> Iterator[Batch]:
-    """The same records in batches of so many rows, or many bytes, but for the last: each has its price."""
+def _joined(batches: Iterable[Batch], columns: int, portion: float) -> Iterator[Batch]:
+    """The same records in larger batches, since each has its price: of so much of the usual size."""
+    rows, most = portion * _BATCH_CELLS // columns, portion * _BATCH_BYTES
     waiting: list[Batch] = []
     height = size = 0
     for batch in batches:
         waiting.append(batch)
         height += batch.cells.height
         size += int(batch.cells.estimated_size())
-        if height >= rows or size >= _BATCH_BYTES:
+        if height >= rows or size >= most:
             joined = _join(waiting)
             waiting, height, size = [], 0, 0
             yield joined

@@ -1,9 +1,9 @@
 """Where frames wait until they are read again: in memory, or in files that go with the work folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -85,3 +85,98 @@ class DiskSpill:
         """Wait for the last file; where it failed, every thread that asks is told."""
         if self._pending is not None:
             self._pending.result()
+
+
+class Parts:
+    """Rows that are spread over so many spills, equal ones together."""
+
+    def __init__(self, spill: Spill, name: str, count: int) -> None:
+        """Begin with nothing in any part.
+
+        Args:
+            spill: The parts are spills of its kind.
+            name: What the names of the spills begin with.
+            count: How many parts there are.
+        """
+        self._spills = [spill.beside(f"{name}-{number}") for number in range(count)]
+
+    def add(self, rows: pl.DataFrame, part: pl.Expr) -> None:
+        """Add rows, each to the part whose number the expression gives."""
+        if len(self._spills) == 1:
+            self._spills[0].append(rows)
+            return
+        numbered = rows.with_columns(part.alias(_PART))
+        parts = numbered.partition_by(_PART, as_dict=True, include_key=False, maintain_order=True)
+        for (number,), found in parts.items():
+            self._spills[number].append(found)
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows of each part that has some, in the order in which they came."""
+        for spill in self._spills:
+            if frames := list(spill):
+                yield pl.concat(frames)
+
+
+class ByOrdinal:
+    """Rows with ordinals that come in any order and are read in that of their ordinals."""
+
+    def __init__(
+        self,
+        spill: Spill,
+        name: str,
+        schema: Mapping[str, pl.DataType | type[pl.DataType]],
+        *,
+        ordinal: str,
+        ordinals: int,
+        count: int,
+    ) -> None:
+        """Begin with no rows.
+
+        Args:
+            spill: The rows wait in spills of its kind.
+            name: What the names of the spills begin with.
+            schema: The columns.
+            ordinal: The column of the ordinals.
+            ordinals: How many there are; they begin with 0.
+            count: In how many parts the rows wait, each of which is read at once.
+        """
+        self._parts = Parts(spill, name, count)
+        self._nothing = pl.DataFrame(schema=schema)
+        self._ordinal = ordinal
+        self._step = -(-ordinals // count) or 1
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add rows; those of one ordinal keep their order."""
+        self._parts.add(rows.select(self._nothing.columns), pl.col(self._ordinal) // self._step)
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows by ordinal, part after part; at least one frame."""
+        yield self._nothing
+        for rows in self._parts:
+            yield rows.sort(self._ordinal, maintain_order=True)
+
+    def read(self) -> "Cursor":
+        """Begin to read them."""
+        return Cursor(iter(self), self._ordinal)
+
+
+class Cursor:
+    """How far rows with ordinals were read."""
+
+    def __init__(self, frames: Iterator[pl.DataFrame], ordinal: str) -> None:
+        self._frames = frames
+        self._ordinal = ordinal
+        self._held = next(frames)
+
+    def take(self, stop: int) -> pl.DataFrame:
+        """The next rows, those whose ordinals are below `stop`."""
+        while self._held.is_empty() or self._held[self._ordinal][-1] < stop - 1:
+            if (more := next(self._frames, None)) is None:
+                break
+            self._held = pl.concat([self._held, more])
+        count = self._held[self._ordinal].search_sorted(stop)
+        taken, self._held = self._held.head(count), self._held.slice(count)
+        return taken
+
+
+_PART: Final = "_part"

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep import decision, multipart, preparation
+from prep import multipart, preparation
 from prep.chunks import largest_line_bytes, line_bytes, split
 from prep.duplicates import KEY, ORDINAL, find_losers, lookup_keys, rank
+from prep.memory import Memory
 from prep.model import Fate, Format, Keep, KeepPolicy
 from prep.pipeline import Run, clean, prepare
 from prep.sources.delimited import DelimitedSource
@@ -200,7 +201,7 @@ def test_prepare_and_clean_agree_whatever_the_batches(
         with (
             mock.patch.object(DelimitedSource, "read", in_pieces),
             mock.patch.object(preparation, "_BATCH_CELLS", 12),
-            mock.patch.object(decision, "_BUCKET_ROWS", 3),
+            mock.patch.object(Memory, "rows", return_value=3),
         ):
             pieces = clean(paths, folder / "b.prep", keep=policy, merge=rules)
         assert prepared.counts == whole.counts == pieces.counts

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from prep import blanks, preparation
 from prep.config import CleanOptions
 from prep.errors import FolderError, SettingsError
 from prep.marketo import Marketo
+from prep.memory import Memory
 from prep.model import Format
 from prep.pipeline import Run, clean, prepare, purge, reconcile, retry, submit
 from prep.sandbox import Behaviour, Sandbox
@@ -198,6 +200,23 @@ def write_patterns(path: Path, columns: int) -> None:
             cells = [name if is_filled else "" for name, is_filled in zip(names, bits, strict=True)]
             for copy in range(3):
                 writer.writerow([f"p{number}.{copy}@example.com", "Ana", *cells])
+
+
+@pytest.mark.parametrize("keep", ["first", "merge"])
+def test_groups_that_are_made_by_and_by_are_the_same(
+    leads: Path, keep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_patterns(leads, 3)
+    with leads.open("a") as file:
+        file.writelines(f"P{number}.1@example.com,,CEO,,Lyon\n" for number in range(0, 8, 2))
+    whole = clean(leads, "whole.prep", blanks="omit", keep=keep)
+    monkeypatch.setattr(Memory, "rows", lambda *_: 2)
+    monkeypatch.setattr(blanks, "_PORTION_ROWS", 3)
+    monkeypatch.setattr(preparation, "_BATCH_CELLS", 10)
+    parts = clean(leads, "parts.prep", blanks="omit", keep=keep)
+    assert len(chunks(whole)) > 4
+    assert (chunks(parts), parts.counts["duplicate"]) == (chunks(whole), 4)
+    assert parts.rows.equals(whole.rows)
 
 
 def test_too_many_groups_are_refused_before_anything_is_written(leads: Path) -> None:

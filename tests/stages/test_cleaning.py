@@ -284,7 +284,7 @@ def test_an_interrupted_clean_can_be_resumed_from_its_folder(
 ) -> None:
     whole = clean(leads, "whole.prep", **OPTIONS)
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     for name in ("_judge", "decide", "_write_rows", "fates"):

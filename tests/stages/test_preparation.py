@@ -7,13 +7,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep import decision, preparation
+from prep import preparation
 from prep.blanks import Groups
 from prep.chunks import largest_line_bytes
 from prep.decision import Places
 from prep.duplicates import ORDINAL
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import default_folder
+from prep.memory import Memory
 from prep.model import Chunk, Format
 from prep.pipeline import Prepared, clean, prepare, read
 from prep.preparation import HASH
@@ -242,7 +243,7 @@ def test_keys_that_wait_on_the_disk_give_the_same(
     sample = Path(__file__).parents[2] / "sample_data" / "crm_export_duplicates.csv"
     tables = ("duplicates.csv", "chunks/leads-0001.csv", *(["merged.csv"] if keep == "merge" else []))
     whole = clean(sample, tmp_path / "whole.prep", keep=keep)
-    monkeypatch.setattr(decision, "_BUCKET_ROWS", 2)
+    monkeypatch.setattr(Memory, "rows", lambda *_: 2)
     parts = clean(sample, tmp_path / "parts.prep", keep=keep)
     assert whole.counts["duplicate"] > 8
     assert parts.rows.equals(whole.rows)
@@ -291,14 +292,14 @@ def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_chunks_must_hold_the_rows_that_are_ready() -> None:
-    kept = pl.Series([None, 0, None, 0, None], dtype=pl.UInt32)
+    stands = pl.Series([True, False, True, False, True])
     batches = [pl.DataFrame({ORDINAL: ordinals}) for ordinals in ([0, 1, 2], [3, 4], [])]
     chunks = [
         Chunk(f"chunks/leads-000{number}.csv", rows, 1, "") for number, rows in ((1, 1), (2, 2), (3, 1))
     ]
 
     def find(chunks: list[Chunk], groups: Groups | None = None) -> list[str | None]:
-        places = Places(kept, iter(chunks), groups)
+        places = Places(stands, iter(chunks), groups)
         found = [str(file)[-5:-4] if file else None for batch in batches for file in places.of(batch)]
         places.close()
         return found
@@ -309,7 +310,7 @@ def test_chunks_must_hold_the_rows_that_are_ready() -> None:
     for wrong, rows in ((chunks, 4), (chunks[:1], 1), ([], 0)):
         with pytest.raises(BalanceError, match=f"3 rows are ready, but the upload files hold {rows}"):
             find(wrong)
-    assert Places(kept.clear(), []).of(batches[2]).to_list() == []
+    assert Places(stands.clear(), []).of(batches[2]).to_list() == []
 
 
 @pytest.mark.parametrize(
