@@ -10,6 +10,10 @@ import polars as pl
 from prep import durable
 
 
+_PLAIN_TEXT: Final = pl.CompatLevel.oldest()
+"""Text as offsets into one buffer: views of it are larger, and take longer both to write and to read back."""
+
+
 class Spill(Protocol):
     """Where valid rows wait for the second pass."""
 
@@ -66,7 +70,7 @@ class DiskSpill:
         """Take a batch, once the one before is written."""
         self._wait()
         self._files.append(self._folder / f"{len(self._files):06d}.arrow")
-        self._pending = self._writer.submit(frame.write_ipc, self._files[-1])
+        self._pending = self._writer.submit(frame.write_ipc, self._files[-1], compat_level=_PLAIN_TEXT)
 
     def beside(self, name: str, /) -> "DiskSpill":
         """A further spill in a folder below this one's."""

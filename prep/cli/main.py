@@ -136,7 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     share_memory()
     _prefer_small_queries()
     _delay_collection()
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    gc.freeze()  # what is left goes with the process; looking through it first took a fifth of a second
+    sys.exit(code)
 
 
 def share_memory() -> None:

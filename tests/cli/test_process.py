@@ -355,6 +355,17 @@ def test_garbage_is_looked_for_as_usual_once_start_up_is_over() -> None:
     assert gc.get_threshold() == usual
 
 
+def test_the_process_ends_without_a_last_look_for_garbage() -> None:
+    code = (
+        "import atexit, gc\n"
+        "from prep.cli.main import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > len(gc.get_objects())))\n"
+        "main(['--version'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("True\n")
+
+
 def test_a_check_loads_nothing_of_what_sends_previews_and_writes_for_people(here: Path) -> None:
     written(here / "l.csv", "Email,First Name\nana@example.com,Íñigo Ordóñez\nnobody,Bo\n")
     unneeded = [
