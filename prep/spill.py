@@ -9,7 +9,6 @@ import polars as pl
 
 from prep import durable
 
-
 _PLAIN_TEXT: Final = pl.CompatLevel.oldest()
 """Text as offsets into one buffer: views of it are larger, and take longer both to write and to read back."""
 
