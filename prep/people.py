@@ -61,6 +61,8 @@ class Table:
 
         Each value of a categorical column is looked at once, and whole numbers are as harmless as they look.
         """
+        if frame.is_empty():
+            return
         text = defuse_frame(frame.select(~(cs.categorical() | cs.integer())))
         few = (self._by_value(column) for column in frame.select(cs.categorical()))
         self._put(frame.with_columns(*self._quote(text), *few))

@@ -374,10 +374,10 @@ def as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
 
 def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that fit into an upload, and those that alone are too large for one."""
-    lengths = pl.sum_horizontal(pl.col(plan.fields).str.len_bytes())
-    longest = plan.as_sent(valid).select(lengths.max()).item() or 0
+    longest = plan.as_sent(valid).select(pl.col(plan.fields).str.len_bytes().max())
+    most_bytes = sum(size or 0 for size in longest.row(0))
     no_rows = valid.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS))
-    if 2 * longest + 4 * len(plan.fields) < plan.largest_line_bytes:  # even with every character quoted
+    if 2 * most_bytes + 4 * len(plan.fields) < plan.largest_line_bytes:  # even with every character quoted
         return valid, no_rows
     fits = plan.fit(valid)
     oversized = valid.filter(~fits).with_columns(pl.lit([Reason.TOO_LARGE.value]).alias(REASONS))
@@ -396,6 +396,8 @@ def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> 
     broken_rows = records.join(broken, on=RECORD, how="inner", maintain_order="left").select(
         *cells, *identity, REASONS, pl.lit(None, pl.String).alias(RAW)
     )
+    if batch.rejected.is_empty():
+        return broken_rows
     unreadable = batch.rejected.select(
         *(pl.lit(None, pl.String).alias(str(index)) for index in range(len(cells))),
         *identity,

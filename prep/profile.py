@@ -39,11 +39,9 @@ class Profile:
         self.rows += frame.height
         cells = pl.col(self._fields)
         filled = frame.select(cells.count()).row(0, named=True)
-        largest = frame.select(cells.str.len_bytes().max()).row(0, named=True)
         for field in self._fields:
             self._filled[field] += filled[field]
-            if (largest[field] or 0) > self._longest[field]:
-                self._longest[field] = _longest(frame[field], self._longest[field])
+        self._longest |= _longer(frame, self._longest)
         if (room := self._limit - self.sampled) > 0:
             sample = frame.head(room)
             self._sample.append(sample.select(pl.when(cells.is_not_null()).then(cells.hash())))
@@ -69,16 +67,16 @@ class Profile:
         return {"rows": self.rows, "sampled": self.sampled, "columns": columns}
 
 
-def _longest(cells: pl.Series, known: int) -> int:
-    """Characters of the longest cell, or `known` if more; only cells with more bytes are counted out."""
-    sizes = cells.str.len_bytes()
-    largest = _maximum(sizes)
-    found = max(known, len(cells[sizes.arg_max() or 0]))
-    return max(found, _maximum(cells.filter(sizes > found).str.len_chars())) if found < largest else found
-
-
-def _maximum(numbers: pl.Series) -> int:
-    return int(numbers.max() or 0)  # type: ignore[arg-type]  # polars types it as of any column
+def _longer(frame: pl.DataFrame, known: Mapping[str, int]) -> dict[str, int]:
+    """The fields with cells of more characters than is known, and how many; bytes tell where to count."""
+    sizes = frame.select(pl.col(list(known)).str.len_bytes().max()).row(0, named=True)
+    counted = frame.select(
+        pl.col(field).filter(pl.col(field).str.len_bytes() > known[field]).str.len_chars().max()
+        for field, size in sizes.items()
+        if size is not None and size > known[field]
+    )
+    longest = counted.row(0, named=True) if counted.width else {}
+    return {field: length for field, length in longest.items() if length > known[field]}
 
 
 class Shapes:

@@ -67,9 +67,9 @@ def validate(frame: pl.DataFrame, judge: Judge) -> Validated:
     Raises:
         TypeError: As `find_failures`.
     """
+    known = set(frame.columns)
     cells = frame.select(
-        pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name)
-        for name in judge.checks
+        pl.col(name) if name in known else pl.lit(None, pl.String).alias(name) for name in judge.checks
     )
     rows = find_failures(judge.sieve, cells)["index"]
     if rows.is_empty():

@@ -31,7 +31,7 @@ from prep.values.placeholders import (
     EMAIL_PLACEHOLDER,
     PLACEHOLDER,
 )
-from prep.values.rules import BesideCountry, Rule, any_of, put
+from prep.values.rules import BesideCountry, Rule, any_of, put, true_somewhere
 from prep.values.spelling import Spelling
 from prep.values.states import state_rules
 from prep.values.text import SUSPICIOUS, text_rules
@@ -95,10 +95,8 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
     changes: Counter[tuple[str, str]] = Counter()
     notes = {}
     columns = []
-    for name in names:
+    for name in true_somewhere(suspects):
         rows = suspects[name].arg_true()
-        if rows.is_empty():
-            continue
         cells = frame[name].gather(rows)
         for rule in (*_decoding_rules(spelling), *text_rules(fields[name].type), *rules[name]):
             before = cells

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, put
+from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, put, true_somewhere
 
 _LETTERS: Final = r"\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{24F}--ŒœŠšŸŽžƒ"
 """Letters of Latin alphabets that are no sign beside each other, such as those of Ordóñez, but for capitals
@@ -71,13 +71,11 @@ MOJIBAKE: Final = Rule("mojibake", contains(_SIGN), _repaired)
 
 
 def suspicious_columns(frame: pl.DataFrame) -> list[str]:
-    """The columns of a frame of texts that hold a sign of it, found in one look at all of them."""
-    signs = _beyond_ascii(pl.all()).str.contains(_SIGN).any(ignore_nulls=True)
-    return [name for name, is_found in frame.select(signs).row(0, named=True).items() if is_found]
-
-
-def _beyond_ascii(cells: pl.Expr) -> pl.Expr:
-    return cells.filter(cells.str.len_bytes() != cells.str.len_chars())
+    """The columns of a frame of texts that hold a sign of it; most hold nothing beyond ASCII."""
+    beyond_ascii = frame.select(pl.all().str.len_bytes() != pl.all().str.len_chars())
+    names = true_somewhere(beyond_ascii)
+    signs = (pl.col(name).filter(beyond_ascii[name]).str.contains(_SIGN).any() for name in names)
+    return true_somewhere(frame.select(signs))
 
 
 def spoiled_rows(cells: pl.Series) -> pl.Series:

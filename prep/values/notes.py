@@ -24,6 +24,7 @@ from prep.values.countries import (
 from prep.values.mojibake import spoiled_rows, suspicious_columns
 from prep.values.numbers import POINT_OR_THOUSANDS
 from prep.values.phones import E164, EXTENDED
+from prep.values.rules import true_somewhere
 from prep.values.spelling import Spelling
 from prep.values.states import find_state, has_states
 
@@ -98,12 +99,17 @@ def find_notes(
     Returns:
         What was noted, by field and code.
     """
+    names = [name for name in frame.columns if not name.startswith("_")]
+    looks = {
+        f"{name}:{note}": (name, note, is_noted)
+        for name in names
+        for note, is_noted in _look(frame, fields[name], spelling)
+    }
+    verdicts = frame.select(is_noted.alias(place) for place, (_, _, is_noted) in looks.items())
     found = {}
-    for name in (name for name in frame.columns if not name.startswith("_")):
-        for note, is_noted in _look(frame, fields[name], spelling):
-            rows = is_noted.arg_true()
-            if rows.len():
-                found[name, note] = note_rows(frame, rows)
+    for place in true_somewhere(verdicts):
+        name, note, _ = looks[place]
+        found[name, note] = note_rows(frame, verdicts[place].arg_true())
     return found
 
 
@@ -128,10 +134,13 @@ def note_rows(frame: pl.DataFrame, rows: pl.Series) -> Noted:
     return Noted(rows.len(), tuple(first.rows()))
 
 
-def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> Iterator[tuple[Note, pl.Series]]:
-    cells = frame[field.name]
+_Verdicts = Iterator[tuple[Note, pl.Expr | pl.Series]]
+
+
+def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
+    cells = pl.col(field.name)
     if field.type == "email":
-        yield from _look_at_emails(cells)
+        yield from _look_at_emails(frame[field.name])
     elif field.type in {"float", "currency"}:
         if field.type == "float":
             yield Note.LARGE_FLOAT, cells.cast(pl.Float64, strict=False).abs() > _EXACT_FLOAT
@@ -142,14 +151,14 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> Iterator[tup
         yield Note.PHONE_EXTENSION, extended
         yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended
     elif is_country(field) and spelling.countries is not Countries.KEEP:
-        yield from _look_at_countries(cells, spelling.countries)
+        yield from _look_at_countries(frame[field.name], spelling.countries)
     elif is_state(field) and spelling.states is not States.KEEP:
         country = country_of(field, frame.columns)
         if country:
-            yield Note.UNKNOWN_STATE, _unknown_states(cells, country_codes(frame[country]))
+            yield Note.UNKNOWN_STATE, _unknown_states(frame[field.name], country_codes(frame[country]))
 
 
-def _look_at_countries(cells: pl.Series, wanted: Countries) -> Iterator[tuple[Note, pl.Series]]:
+def _look_at_countries(cells: pl.Series, wanted: Countries) -> _Verdicts:
     doubtful = cells.to_frame("cell").select(is_not_spelled(wanted)(pl.col("cell"))).to_series()
     ambiguous = [cell for cell in cells.filter(doubtful).unique() if is_ambiguous(cell)]
     is_several = cells.is_in(ambiguous)
@@ -169,16 +178,18 @@ def _unknown_states(cells: pl.Series, countries: pl.Series) -> pl.Series:
     return pairs.join(marked, on=["cell", "country"], how="left", maintain_order="left")["unknown"]
 
 
-def _look_at_emails(cells: pl.Series) -> Iterator[tuple[Note, pl.Series]]:
+def _look_at_emails(cells: pl.Series) -> _Verdicts:
     yield Note.ROLE_ACCOUNT, cells.str.contains(_role_account())
     behind_at = pl.col("cell").str.slice(pl.col("cell").str.find("@", literal=True) + 1)
     domains = cells.to_frame("cell").select(behind_at).to_series()
     known = {domain: domain.lower() for domain in domains.drop_nulls().unique()}
     typos = {domain for domain, lower in known.items() if probable_domain(lower)}
-    yield Note.LIKELY_TYPO, domains.is_in(sorted(typos))
+    if typos:
+        yield Note.LIKELY_TYPO, domains.is_in(sorted(typos))
     others = known.keys() - typos  # such providers love misspellings
     disposable = sorted(domain for domain in others if is_disposable(known[domain]))
-    yield Note.DISPOSABLE_DOMAIN, domains.is_in(disposable)
+    if disposable:
+        yield Note.DISPOSABLE_DOMAIN, domains.is_in(disposable)
 
 
 @lru_cache(_DOMAINS_KNOWN)

@@ -90,6 +90,12 @@ def _put_if_changed(cells: pl.Series, rows: pl.Series, after: pl.Series) -> tupl
     return (put(cells, rows, after), changed) if changed else (cells, 0)
 
 
+def true_somewhere(verdicts: pl.DataFrame) -> list[str]:
+    """The columns of a frame of verdicts that hold a true one, found in one look at all of them."""
+    found = verdicts.select(pl.all().any()).row(0) if verdicts.width else ()
+    return [name for name, is_found in zip(verdicts.columns, found, strict=True) if is_found]
+
+
 def put(cells: pl.Series, rows: pl.Series, values: pl.Series) -> pl.Series:
     """A copy of `cells` with `values` at the positions `rows`."""
     return cells.clone().scatter(rows, values)
