@@ -1,6 +1,7 @@
 """An Airflow of its own in a temporary folder; must be made before anything imports Airflow."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,3 +15,8 @@ os.environ.update(
     AIRFLOW__CORE__TEST_CONNECTION="Enabled",
     DAGSTER_HOME=str(HOME),
 )
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(HOME, ignore_errors=True)
