@@ -53,7 +53,8 @@ def main() -> int:
         for future in as_completed(running):
             verdict, mutation = future.result(), running[future]
             unnoticed += verdict != "noticed"
-            sys.stdout.write(f"{mutation.promise:5}{verdict:10}{mutation.file}\n")
+            place = f"{mutation.file}: {mutation.old.splitlines()[0].strip()}"
+            sys.stdout.write(f"{mutation.promise:5}{verdict:10}{place}\n")
             sys.stdout.flush()
     sys.stdout.write(f"\n{len(wanted)} breaks, {unnoticed} not noticed\n")
     return min(unnoticed, 1)
