@@ -48,30 +48,21 @@ def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> L
 
     https://www.rfc-editor.org/rfc/rfc4180
     """
-    cells = quote(frame.select(fields), file_format.delimiter)
-    content = BytesIO()
-    cells.write_csv(content, include_header=False, separator=file_format.delimiter, quote_style="never")
-    return Lines(content.getvalue(), _sizes(cells).cum_sum())
+    file = BytesIO()
+    cells = frame.select(fields)
+    cells.write_csv(file, include_header=False, separator=file_format.delimiter, quote_style="necessary")
+    content = file.getvalue()
+    return Lines(content, _ends(content, frame.height))
 
 
-def _sizes(quoted: pl.DataFrame) -> pl.Series:
-    cells = pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64))
-    return quoted.select((cells + quoted.width).alias("bytes")).to_series()
-
-
-def quote(frame: pl.DataFrame, delimiter: str) -> pl.DataFrame:
-    """Quote the cells of text that need it; one search through a whole column finds those that have some."""
-    special = f'["\\n\\r{delimiter}]'
-    searched = frame.select(pl.col(pl.String).str.join("").str.contains(special))
-    names = [column.name for column in searched if column.item()]
-    return frame.with_columns(_quote_cells(frame[name], special) for name in names)
-
-
-def _quote_cells(column: pl.Series, special: str) -> pl.Series:
-    needs_quotes = column.str.contains(special).fill_null(value=False)
-    inner = pl.col(column.name).str.replace_all('"', '""', literal=True)
-    quoted = column.filter(needs_quotes).to_frame().select(pl.concat_str(pl.lit('"'), inner, pl.lit('"')))
-    return column.clone().scatter(needs_quotes.arg_true(), quoted.to_series())
+def _ends(content: bytes, rows: int) -> pl.Series:
+    """Offset behind each row; a line that breaks inside of quotes is none."""
+    whole = pl.Series("line", [content.removesuffix(b"\n")], dtype=pl.Binary).cast(pl.String)
+    lines = whole.str.split("\n").explode().head(len(content))  # of nothing there is no line
+    ends = (lines.str.len_bytes().cast(pl.Int64) + 1).cum_sum()
+    if len(lines) == rows:
+        return ends
+    return ends.filter(lines.str.count_matches('"', literal=True).cum_sum() % 2 == 0)
 
 
 def largest_line_bytes(
@@ -84,7 +75,11 @@ def largest_line_bytes(
 
 def line_bytes(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> pl.Series:
     """Size of each row in an upload file, its line end included."""
-    return _sizes(quote(frame.select(fields), file_format.delimiter))
+    cells = pl.col(fields)
+    needs_quotes = cells.str.contains(f'["\\n\\r{file_format.delimiter}]')
+    quotes = pl.when(needs_quotes).then(2 + cells.str.count_matches('"', literal=True)).otherwise(0)
+    size = pl.sum_horizontal(cells.str.len_bytes().cast(pl.Int64) + quotes) + len(fields)
+    return frame.select(size.alias("bytes")).to_series()
 
 
 def split(

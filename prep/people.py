@@ -6,8 +6,6 @@ from typing import BinaryIO, Final
 import polars as pl
 import polars.selectors as cs
 
-from prep.chunks import quote
-
 _FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
 _SIGNED_NUMBER: Final = r"^[+-][\d][\d .,()/-]*$"
 """Plain signed numbers and phone numbers: a spreadsheet reads them as numbers, never as formulas."""
@@ -64,31 +62,23 @@ class Table:
         if frame.is_empty():
             return
         text = defuse_frame(frame.select(~(cs.categorical() | cs.integer())))
-        few = (self._by_value(column) for column in frame.select(cs.categorical()))
-        self._put(frame.with_columns(*self._quote(text), *few))
-        self.rows += frame.height
-
-    def _by_value(self, column: pl.Series) -> pl.Series:
-        values = column.unique().drop_nulls()
-        cells = self._quote(defuse_frame(values.to_frame())).to_series()
-        return column.replace_strict(values, cells, return_dtype=pl.String)
+        few = map(_defuse_each_value, frame.select(cs.categorical()))
+        self.append_defused(frame.with_columns(*text, *few))
 
     def append_defused(self, frame: pl.DataFrame) -> None:
         """Add rows that come from such a table."""
         self._write(frame)
         self.rows += frame.height
 
-    def _write(self, text: pl.DataFrame) -> None:
-        self._put(self._quote(text))
+    def _write(self, cells: pl.DataFrame) -> None:
+        """Write cells, quoted where they need it or are empty but not blank."""
+        cells.write_csv(self._file, include_header=False, separator=self._delimiter, quote_style="necessary")
 
-    def _put(self, cells: pl.DataFrame) -> None:
-        cells.write_csv(self._file, include_header=False, separator=self._delimiter, quote_style="never")
 
-    def _quote(self, text: pl.DataFrame) -> pl.DataFrame:
-        """Quote the cells that need it, and those that are empty but not blank."""
-        found = text.select((pl.col(pl.String) == "").any())
-        empty = [column.name for column in found if column.item()]
-        return quote(text, self._delimiter).with_columns(pl.col(empty).replace("", '""'))
+def _defuse_each_value(column: pl.Series) -> pl.Series:
+    values = column.unique().drop_nulls()
+    cells = defuse_frame(values.to_frame()).to_series()
+    return column.replace_strict(values, cells, return_dtype=pl.String)
 
 
 def defused(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
