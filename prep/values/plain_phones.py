@@ -97,7 +97,8 @@ def judge_plain(cells: pl.Series, *, at_least: int = 50) -> pl.DataFrame:
 
 
 def _digits(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_all("[^0-9]", "")
+    """The digits of a plain number, or of its beginning."""
+    return text.str.replace_many(list("+ .()-"), [""])
 
 
 @cache
@@ -124,8 +125,19 @@ def _judge(numbers: pl.DataFrame, code: str) -> pl.DataFrame:
 
 
 def _valid_rows(numbers: pl.DataFrame, regions: Sequence[_Region]) -> pl.Series:
-    """The positions of valid numbers. The first region whose beginning or number one has decides about it."""
-    rest, valid = numbers.with_row_index("row"), []
+    """The positions of valid numbers; most begin like those of no region that has beginnings of its own."""
+    shared = [region for region in regions if not region.beginning]
+    beginnings = "|".join(region.beginning for region in regions if region.beginning)
+    rows = numbers.with_row_index("row")
+    if not beginnings:
+        return _decided(rows, shared)
+    is_some = rows.select(_begins(pl.col("number"), beginnings)).to_series()
+    return pl.concat([_decided(rows.filter(is_some), regions), _decided(rows.filter(~is_some), shared)])
+
+
+def _decided(rows: pl.DataFrame, regions: Sequence[_Region]) -> pl.Series:
+    """Those of valid numbers. The first region whose beginning or number one has decides about it."""
+    rest, valid = rows, [rows.clear()]
     number = pl.col("number")
     for region in regions:
         is_valid = _is_any(number, region.general) & _is_any(number, region.kinds)
