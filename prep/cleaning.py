@@ -52,7 +52,7 @@ def clean_into(
     parent_run_id: str | None = None,
     settle: Callable[[Plan], Plan] = settle,
     workbook: bool = True,
-    memory: Memory = USUAL,
+    memory: Memory | None = None,
 ) -> None:
     """Make a folder hold what a plan yields; one that does already is left as it is.
 
@@ -64,7 +64,7 @@ def clean_into(
         parent_run_id: The run whose rows these are.
         settle: Finds out how columns spell dates and numbers, where rows show that it must.
         workbook: Write the rejected rows as a workbook too.
-        memory: What may be held at a time; the outcome is the same.
+        memory: What may be held at a time, by default as usual; the outcome is the same.
 
     Raises:
         SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
@@ -75,6 +75,7 @@ def clean_into(
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
         plan = replace(plan, conventions=manifest.conventions)
+        memory = memory or Memory.parse(USUAL)
         fill = partial(_fill, folder, progress=progress, workbook=workbook, memory=memory)
         _fill_or_discard(folder, plan, manifest, settle, fill)
 

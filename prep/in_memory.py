@@ -11,7 +11,7 @@ from prep.decision import Divided, decide, second_pass
 from prep.duplicates import ORDINAL
 from prep.errors import SourceError
 from prep.fate_table import add_up
-from prep.memory import USUAL
+from prep.memory import USUAL, Memory
 from prep.model import Convention, Fate
 from prep.plan import Plan, occurrences
 from prep.preparation import IDENTITY, FirstPass, UndecidedError, first_pass
@@ -51,15 +51,16 @@ def prepare_plan(plan: Plan) -> Prepared:
         InputError: A source turns out to be unusable.
     """
     spill = MemorySpill()
+    memory = Memory.parse(USUAL)
     rejected: list[pl.DataFrame] = []
     try:
-        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), USUAL)
+        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), memory)
     except UndecidedError:
         plan = settle(plan)
         spill.clear()
         rejected.clear()
-        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), USUAL)
-    decision = decide(plan, first, spill, USUAL)
+        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), memory)
+    decision = decide(plan, first, spill, memory)
     divided = list(second_pass(plan, spill, decision))
     names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(

@@ -9,10 +9,10 @@ from prep.errors import SettingsError
 _UNITS: Final = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]+)")
 
-_PROGRAM: Final = 200_000_000
+_PROGRAM: Final = 290_000_000
 """What the program itself takes, with all that it imports and what its allocator keeps."""
 
-_LEAST: Final = 300_000_000
+_LEAST: Final = 400_000_000
 _FEWEST_ROWS: Final = 10_000
 
 
@@ -24,7 +24,7 @@ class Memory:
         bytes: The bound, the program itself included.
     """
 
-    bytes: int = 700_000_000
+    bytes: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -53,9 +53,9 @@ class Memory:
 
 def _refusal(message: str) -> SettingsError:
     return SettingsError(
-        message, code="bad_memory", hint="It takes a size such as 700MB or 2GB, and no less than 300MB."
+        message, code="bad_memory", hint="It takes a size such as 700MB or 2GB, and no less than 400MB."
     )
 
 
-USUAL: Final = Memory()
+USUAL: Final = "700MB"
 """What is planned with where nothing else is said."""

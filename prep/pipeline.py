@@ -18,6 +18,7 @@ from prep.intake import Given, Sources, default_folder, listed, open_all, reopen
 from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
+from prep.memory import USUAL, Memory
 from prep.model import Advance, Exchange
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
@@ -86,10 +87,11 @@ def clean(
     schema: Schema | str | Path | None = None,
     destination: Destination | None = None,
     keep_source: bool = False,
+    memory: str = USUAL,
     progress: Progress = silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
-    """Turn lead files into a run folder with upload files; memory holds keys, not files.
+    """Turn lead files into a run folder with upload files; memory holds neither files nor keys.
 
     A folder that was made from the same sources with the same settings is taken up where it was left.
 
@@ -100,6 +102,7 @@ def clean(
         schema: A schema, or the name or path of one; by default the packaged one of what rows become.
         destination: Where the rows are to be sent afterwards; makes it the folder's goal.
         keep_source: Copy the files into the run folder. What comes only once is always copied.
+        memory: What may be held at a time, such as `500MB` or `2GB`; changes nothing else.
         progress: Told how far reading, validating and writing are.
         **options: As in `CleanSettings`.
 
@@ -107,7 +110,7 @@ def clean(
         InputError: A source, a header, the schema or an option is wrong.
         FolderError: The folder was made for something else, or another process works on it.
     """
-    settings = make_settings(options)
+    settings, bound = make_settings(options), Memory.parse(memory)
     if destination is not None:
         destination.refuse_misfit(parse_object(settings.object))
     given = listed(sources)
@@ -117,7 +120,7 @@ def clean(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
-        return _clean(folder, plan, destination, tell)
+        return _clean(folder, plan, destination, tell, bound)
 
 
 def check(
@@ -125,6 +128,7 @@ def check(
     scratch: Path,
     *,
     schema: Schema | str | Path | None = None,
+    memory: str = USUAL,
     progress: Progress = silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
@@ -134,13 +138,14 @@ def check(
         sources: As in `clean`.
         scratch: The folder; it must not exist.
         schema: As in `clean`.
+        memory: As in `clean`.
         progress: As in `clean`.
         **options: As in `CleanSettings`.
 
     Raises:
         InputError: As in `clean`.
     """
-    settings = make_settings(options)
+    settings, bound = make_settings(options), Memory.parse(memory)
     given = listed(sources)
     folder = RunFolder(scratch)
     folder.create()
@@ -148,7 +153,7 @@ def check(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=False)
-        clean_into(folder, plan, None, tell, workbook=False)
+        clean_into(folder, plan, None, tell, workbook=False, memory=bound)
     return Run(folder)
 
 
@@ -172,6 +177,7 @@ def _clean(
     plan: Plan,
     destination: Destination | None,
     progress: Progress,
+    memory: Memory,
     *,
     parent_run_id: str | None = None,
 ) -> Run:
@@ -180,7 +186,7 @@ def _clean(
         from prep.sending import find_revocable
 
         known = find_revocable(folder, destination)
-    clean_into(folder, plan, known or destination, progress, parent_run_id=parent_run_id)
+    clean_into(folder, plan, known or destination, progress, parent_run_id=parent_run_id, memory=memory)
     if known:
         folder.write_manifest(replace(folder.manifest(), destination=destination))
     write_report(folder, build_report(folder))
@@ -335,6 +341,7 @@ def retry(
     dates: str | None = None,
     timezone: str | None = None,
     decimal: str | None = None,
+    memory: str = USUAL,
     progress: Progress = silent,
 ) -> Run:
     """Make a new run of the rows that failed, and of the rejected rows that were corrected since.
@@ -353,6 +360,7 @@ def retry(
         dates: As in `clean`, instead of the parent's; an order that a column proved in the parent is kept.
         timezone: Likewise.
         decimal: Likewise.
+        memory: As in `clean`.
         progress: As in `clean`.
 
     Raises:
@@ -364,6 +372,7 @@ def retry(
     from prep.corrections import read_maps
     from prep.retrying import find_tables, next_folder, plan_again, reinterpret, remap, spool
 
+    bound = Memory.parse(memory)
     parent = open_folder(run)
     progress(Advance("read"))
     with parent.lock():
@@ -388,7 +397,7 @@ def retry(
             paths = [spool(folder, name, table) for name, table in tables.items()]
             plan = plan_again(manifest, open_all(paths))
         tell = shielded(progress)
-        return _clean(folder, plan, manifest.destination, tell, parent_run_id=manifest.run_id)
+        return _clean(folder, plan, manifest.destination, tell, bound, parent_run_id=manifest.run_id)
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
@@ -480,12 +489,18 @@ def purge(run: Run | str | Path) -> Run:
     return Run(folder)
 
 
-def resume_cleaning(path: str | Path, *, progress: Progress = silent) -> Run:
+def resume_cleaning(path: str | Path, *, memory: str = USUAL, progress: Progress = silent) -> Run:
     """Finish a run folder whose cleaning was interrupted; one that is clean is only opened.
+
+    Args:
+        path: The run folder.
+        memory: As in `clean`.
+        progress: As in `clean`.
 
     Raises:
         InputError: The sources, the schema or the folder are not what they were.
     """
+    bound = Memory.parse(memory)
     run = Run(open_folder(path))
     manifest = run.folder.manifest()
     if manifest.cleaned is not None:
@@ -498,4 +513,4 @@ def resume_cleaning(path: str | Path, *, progress: Progress = silent) -> Run:
     with run.folder.lock():
         sources = [reopen(run.folder, record) for record in manifest.sources]
         plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))
-        return _clean(run.folder, plan, manifest.destination, tell)
+        return _clean(run.folder, plan, manifest.destination, tell, bound)

@@ -129,8 +129,7 @@ def first_pass(
         return portion.position, portion.share, judge_batch(plan, portion.position, portion.batch)
 
     threads = cores()
-    portion = min(1.0, memory.free / ((threads + 2) * _JUDGED_BYTES))
-    with ahead(_read(plan, rows, digests, portion)) as batches:
+    with ahead(_read(plan, rows, digests, portion(memory, threads))) as batches:
         for position, share, judged in side_by_side(judge, batches, threads):
             valid = judged.valid.with_row_index(ORDINAL, offset=ordinal).with_columns(
                 pl.col(SOURCE).cast(pl.Categorical)
@@ -177,6 +176,11 @@ def first_pass(
     )
 
 
+def portion(memory: Memory, threads: int) -> float:
+    """How large batches are, from 0 to 1 of the usual size, with so many judged at the same time."""
+    return min(1.0, memory.free / ((threads + 2) * _JUDGED_BYTES))
+
+
 def _left_out(judged: Judged) -> pl.DataFrame:
     """The rows of a batch that are not sent: see `FirstPass.left_out`."""
     rejected, suppressed = (
@@ -204,7 +208,7 @@ _BATCH_CELLS: Final = 1_750_000
 _BATCH_BYTES: Final = 64_000_000
 """How many bytes are judged together, which long texts reach first."""
 
-_JUDGED_BYTES: Final = 115_000_000
+_JUDGED_BYTES: Final = 95_000_000
 """What a batch takes while it is judged. One for each processor is, and one more is read and one written."""
 
 _KEY_HASH: Final = pl.col(KEY).hash().alias(HASH)

@@ -47,6 +47,7 @@ def command(**chosen: Any) -> int:
             given,
             Path(temporary) / "check.prep",
             schema=chosen["schema"],
+            memory=chosen["memory"],
             progress=board.advance,
             **arguments.clean_options(chosen),
         )

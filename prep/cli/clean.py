@@ -40,6 +40,7 @@ def command(**chosen: Any) -> int:
             chosen["out"],
             schema=chosen["schema"],
             keep_source=chosen["keep_source"],
+            memory=chosen["memory"],
             progress=board.advance,
             **arguments.clean_options(chosen),
         )

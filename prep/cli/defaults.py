@@ -102,6 +102,7 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
     "consent": _text("consent"),
     "consent_countries": _Setting("consent_countries", 'a list of codes, such as ["DE", "AT"]', _is_texts),
     "mapping": _text("mapping_file"),
+    "memory": _Setting("memory", 'a size in quotes, such as "2GB"', _is_text),
     "max_calls": _whole("max_calls"),
     "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
     "allow_rejects": _flag("allow_rejects"),

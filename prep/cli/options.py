@@ -10,6 +10,7 @@ import click
 from prep.cli import callbacks
 from prep.config import CleanSettings
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS, PREVIEW_CALLS
+from prep.memory import USUAL, Memory
 from prep.model import Keep
 from prep.objects import LEADS, parse_object
 
@@ -156,6 +157,15 @@ mapping = _bundle(
 )
 """How columns become fields."""
 
+memory = _option(
+    "--memory",
+    default=USUAL,
+    show_default=True,
+    metavar="SIZE",
+    callback=callbacks.judged(Memory.parse),
+    help="What cleaning plans to hold at most, such as 500MB or 2GB; more rows wait on the disk.",
+)
+
 _dates = partial(_option, "--dates", type=click.Choice(["iso", "dmy", "mdy"]))
 _timezone = partial(
     _option, "--timezone", metavar="ZONE", callback=callbacks.judged(callbacks.spelled("timezone"))
@@ -292,6 +302,7 @@ cleaning = _bundle(
         metavar="CODES",
         help="Countries that --consent is for, such as DE,AT,FR.  [default: all]",
     ),
+    memory,
 )
 """How rows become upload files."""
 

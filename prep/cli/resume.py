@@ -24,6 +24,7 @@ from prep.cli.progress import show_progress
     metavar="N",
     help="Marketo's id of a chunk that is assumed landed: fetches what can be had of it.",
 )
+@options.memory
 @options.waiting
 @options.allow_rejects
 @options.answering
@@ -48,7 +49,7 @@ def command(**chosen: Any) -> int:
     for decision, chunk in chosen["decisions"]:
         settle(chosen["folder"], chunk, decision, batch_id=chosen["batch_id"])
     with show_progress(quiet=chosen["quiet"]) as board:
-        run = resume_cleaning(chosen["folder"], progress=board.advance)
+        run = resume_cleaning(chosen["folder"], memory=chosen["memory"], progress=board.advance)
     if run.folder.manifest().destination is None or not run.report["chunks"]:
         return session.answer(run, chosen)
     destination = session.known_destination(run, chosen)

@@ -21,6 +21,7 @@ from prep.cli.progress import show_progress
 )
 @options.maps
 @options.meaning
+@options.memory
 @options.waiting
 @options.allow_rejects
 @options.answering
@@ -50,6 +51,7 @@ def command(**chosen: Any) -> int:
             everything=chosen["everything"],
             maps=arguments.maps_said_now(chosen),
             **arguments.said_now(chosen, "dates", "timezone", "decimal"),
+            memory=chosen["memory"],
             progress=board.advance,
         )
     session.begin(run.path)

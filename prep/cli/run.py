@@ -53,6 +53,7 @@ def command(**chosen: Any) -> int:
             schema=chosen["schema"],
             destination=destination if is_settled else None,
             keep_source=chosen["keep_source"],
+            memory=chosen["memory"],
             progress=board.advance,
             **arguments.clean_options(chosen),
         )

@@ -43,6 +43,7 @@ def test_a_file_with_everything(prep: Prep, here: Path) -> None:
         partition_name = "Europe"
         list_id = 1001
         max_bytes = 2000
+        memory = "1GB"
         dates = "dmy"
         timezone = "Europe/Madrid"
         max_rejected = "5%"
@@ -66,6 +67,8 @@ def test_a_file_with_everything(prep: Prep, here: Path) -> None:
 BAD_FILES = [
     ("nonsense = 1", "prep.toml: 'nonsense' is not a setting"),
     ("max_bytes = 'x'", "prep.toml: max_bytes is 'x'"),
+    ("memory = 500", "prep.toml: memory is 500"),
+    ("memory = '500'", "prep.toml: --memory does not know '500'"),
     ("max_bytes = true", "prep.toml: max_bytes is True"),
     ("max_bytes = 5", "prep.toml: --max-bytes is 5"),
     ("allow_rejects = 'yes'", "prep.toml: allow_rejects is 'yes'"),

@@ -36,6 +36,11 @@ USAGE = [
         "Error: --max-bytes is 999\nHint: It takes 1000 to 10485760 (10 MiB).\n",
     ),
     (
+        "clean leads.csv --memory 100MB",
+        "Error: --memory is 100MB, which is too little to work with\n"
+        "Hint: It takes a size such as 700MB or 2GB, and no less than 400MB.\n",
+    ),
+    (
         "clean leads.csv --max-bytes ten",
         "Error: invalid value for '--max-bytes': 'ten' is not a valid integer\n"
         "Hint: prep clean --help shows what it takes.\n",

@@ -25,7 +25,7 @@ class Cleaning:
         self._source = write_leads(place / "dirty.csv", 40)
         with self._source.open("a") as file:
             file.writelines(f"ALEAD{number * 3:04}@example.com,,,{number}.25,\n" for number in range(50))
-        self.steps = self._clean(place / "whole").steps
+        self.steps = self._clean(place / "whole", rows_at_once=1_000).steps
         self._whole = _contents(place / "whole")
 
     def endure(self, deaths: Iterable[Death]) -> tuple[int, list[str]]:
@@ -38,8 +38,14 @@ class Cleaning:
         different = {name for name in found.keys() | self._whole if found.get(name) != self._whole.get(name)}
         return kills, sorted(different | ({ended.error} - {""}))
 
-    def _clean(self, folder: Path, death: Death = Death()) -> Ended:  # noqa: B008  # frozen
-        return Victim(clean_run, self._source, folder, die_at=death.step).end(kill_after=death.seconds)
+    def _clean(
+        self,
+        folder: Path,
+        death: Death = Death(),  # noqa: B008  # frozen
+        rows_at_once: int = 10,
+    ) -> Ended:
+        victim = Victim(clean_run, self._source, folder, rows_at_once, die_at=death.step)
+        return victim.end(kill_after=death.seconds)
 
 
 def _contents(folder: Path) -> dict[str, object]:

@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import prep.pipeline
 from prep.errors import PrepError
 from prep.folder import RunFolder
 from prep.limits import POLL_SECONDS
 from prep.marketo import Marketo
+from prep.memory import Memory
 from prep.sandbox import Sandbox
 from tests.crash.steps import Steps
 
@@ -82,13 +84,14 @@ def send_run(pipe: "Connection[Any, Any]", steps: Steps, folder: Path, url: str,
         prep.pipeline.submit(folder, client, poll_seconds=POLL_SECONDS, clock=clock.now, sleep=clock.sleep)
 
 
-def clean_run(_: "Connection[Any, Any]", steps: Steps, source: Path, folder: Path) -> None:
-    """Clean a source into a folder, or carry on with it."""
+def clean_run(_: "Connection[Any, Any]", steps: Steps, source: Path, folder: Path, rows_at_once: int) -> None:
+    """Clean a source into a folder, or carry on with it; more rows than that wait on the disk."""
     steps.install()
-    if (folder / "manifest.json").exists():
-        prep.pipeline.resume_cleaning(folder)
-    else:
-        prep.pipeline.clean(source, folder, keep="merge", max_bytes=10_000)
+    with mock.patch.object(Memory, "rows", return_value=rows_at_once):
+        if (folder / "manifest.json").exists():
+            prep.pipeline.resume_cleaning(folder)
+        else:
+            prep.pipeline.clean(source, folder, keep="merge", max_bytes=10_000)
 
 
 def hold(pipe: "Connection[Any, Any]", _: Steps, folder: Path) -> None:

@@ -52,7 +52,7 @@ DEFAULTS = {
 PROMISED = (
     *("--schema", "--lookup-field", "--format", "--map", "--unknown", "--set", "--keep", "--max-bytes"),
     *("--phones", "--region", "--countries", "--dates", "--timezone", "--blanks", "--clear", "--suppress"),
-    *("--max-rejected", "--allow-rejects", "--json", "--quiet"),
+    *("--memory", "--max-rejected", "--allow-rejects", "--json", "--quiet"),
 )
 
 

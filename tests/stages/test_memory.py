@@ -1,0 +1,107 @@
+"""What a run plans to hold: how it is said, and that only where the rows wait depends on it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prep import cleaning, decision, preparation
+from prep.errors import FolderError, SettingsError
+from prep.memory import USUAL, Memory
+from prep.pipeline import Run, clean, resume_cleaning
+
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "crm_export_duplicates.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("400MB", 400_000_000),
+        (" 500 mb", 500_000_000),
+        ("1.5GB", 1_500_000_000),
+        ("512MiB", 512 * 2**20),
+        ("2GiB", 2**31),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert Memory.parse(text).bytes == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "500", "500 M", "-1GB", "1e3MB", "1,5GB", "399MB", "0GB"])
+def test_sizes_that_cannot_be_are_refused(text: str, tmp_path: Path) -> None:
+    for use in (clean, resume_cleaning):
+        with pytest.raises(SettingsError) as caught:
+            use(SAMPLE if use is clean else tmp_path, memory=text)
+        assert caught.value.code == "bad_memory"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_less_memory_means_fewer_rows_at_a_time_and_the_usual_is_enough_for_whole_batches() -> None:
+    rows = [Memory.parse(text).rows(100) for text in ("400MB", USUAL, "2GB")]
+    assert rows == sorted(set(rows))
+    portions = [preparation.portion(Memory.parse(text), 2) for text in ("400MB", "500MB", USUAL, "2GB")]
+    assert 0.2 < portions[0] < portions[1] < portions[2] == portions[3] == 1
+    assert preparation.portion(Memory.parse(USUAL), 4) < 1
+
+
+def contents(run: Run) -> Mapping[str, bytes]:
+    """The files of a run, but for those with ids, seconds and dates."""
+    own = {"manifest.json", "report.json", "report.html", ".lock", "rejected.xlsx"}
+    files = (path for path in run.path.rglob("*") if path.is_file() and path.name not in own)
+    return {path.relative_to(run.path).as_posix(): path.read_bytes() for path in files}
+
+
+def waiting(run: Path) -> set[str]:
+    """What waits on the disk beside the rows, such as `keys` and `lost`."""
+    return {path.name.partition("-")[0] for path in (run / ".work/spill").iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("keep", ["last", "merge"])
+def test_rows_wait_on_the_disk_only_where_they_are_many_and_nothing_is_left(
+    keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    fates = decision.fates
+
+    def look(*arguments: Any) -> Any:
+        seen.append(waiting(runs[-1]))
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+        return fates(*arguments)
+
+    monkeypatch.setattr(cleaning, "fates", look)
+    runs = [tmp_path / "whole.prep"]
+    whole = clean(SAMPLE, runs[-1], keep=keep)
+    monkeypatch.setattr(Memory, "rows", lambda *_: 2)
+    runs.append(tmp_path / "parts.prep")
+    parts = clean(SAMPLE, runs[-1], keep=keep)
+    runs.append(tmp_path / "broken.prep")
+    with pytest.raises(KeyboardInterrupt):
+        clean(SAMPLE, runs[-1], keep=keep)
+
+    beside = {"left", "rejected"}
+    on_disk = beside | {"hashes", "keys", "lost", "merged", "discarded"}
+    assert seen == [beside, on_disk, on_disk]
+    assert contents(whole) == contents(parts)
+    assert (runs[-1] / ".work").exists()
+    monkeypatch.undo()
+    assert contents(resume_cleaning(runs[-1], memory="1GB")) == contents(whole)
+
+
+def test_what_waited_is_gone_where_cleaning_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Memory, "rows", lambda *_: 2)
+    monkeypatch.setattr(cleaning, "fates", fail)
+    with pytest.raises(FolderError, match="No space left"):
+        clean(SAMPLE, tmp_path / "out.prep")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_taken_up_with_another_bound(tmp_path: Path) -> None:
+    run = clean(SAMPLE, tmp_path / "out.prep", memory="400MB")
+    before = run.folder.manifest_file.read_bytes()
+    assert clean(SAMPLE, tmp_path / "out.prep", memory="2GB").folder.manifest_file.read_bytes() == before
+    assert b"memory" not in before
