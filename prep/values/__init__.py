@@ -31,7 +31,7 @@ from prep.values.placeholders import (
     EMAIL_PLACEHOLDER,
     PLACEHOLDER,
 )
-from prep.values.rules import BesideCountry, Rule, any_of, put, true_somewhere
+from prep.values.rules import BesideCountry, Rule, any_of, needed_rows, put, true_somewhere
 from prep.values.spelling import Spelling
 from prep.values.states import state_rules
 from prep.values.text import SUSPICIOUS, text_rules
@@ -98,7 +98,9 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
     for name in true_somewhere(suspects):
         rows = suspects[name].arg_true()
         cells = frame[name].gather(rows)
-        for rule in (*_decoding_rules(spelling), *text_rules(fields[name].type), *rules[name]):
+        decoding = _decoding_rules(spelling)
+        texts = text_rules(fields[name].type) if decoding or needed_rows(cells, SUSPICIOUS).len() else ()
+        for rule in (*decoding, *texts, *rules[name]):
             before = cells
             cells, changed = rule.apply(cells)
             changes[name, rule.name] += changed

@@ -75,7 +75,7 @@ class _Plan:
 
 
 def judge_plain(cells: pl.Series, *, at_least: int = 50) -> pl.DataFrame:
-    """Judge distinct cells, none of them blank.
+    """Judge cells, none of them blank.
 
     Args:
         cells: Of one column.
@@ -83,17 +83,18 @@ def judge_plain(cells: pl.Series, *, at_least: int = 50) -> pl.DataFrame:
             some 10 ms, in which phonenumbers judges about as many.
 
     Returns:
-        The cells that are judged here, in any order: `cell`, and `spelled`, the number in the form of E.164,
-        null where it is not valid. It is what `to_e164` says of the cell in every region.
+        The cells that are judged here, in any order: `row`, their position, and `spelled`, the number in the
+        form of E.164, null where it is not valid. It is what `to_e164` says of the cell in every region.
     """
     cell = pl.col("cell")
-    plain = cells.to_frame("cell").filter(cell.str.contains(_PLAIN) & ~cell.str.contains(_SPECIAL))
+    rows = cells.to_frame("cell").with_row_index("row")
+    plain = rows.filter(cell.str.contains(_PLAIN) & ~cell.str.contains(_SPECIAL))
     before = _digits(cell.str.extract(_BEFORE_ZERO)).str.len_bytes().fill_null(0)
     numbers = plain.with_columns(digits=_digits(cell), before=before)
     numbers = numbers.with_columns(code=pl.col("digits").str.extract(_calling_code())).drop_nulls("code")
     codes = numbers.partition_by("code", as_dict=True)
     judged = [_judge(alike, code) for (code,), alike in codes.items() if alike.height >= at_least]
-    return pl.concat([numbers.clear().select("cell", spelled="digits"), *judged])
+    return pl.concat([numbers.clear().select("row", spelled="digits"), *judged])
 
 
 def _digits(text: pl.Expr) -> pl.Expr:
@@ -121,7 +122,7 @@ def _judge(numbers: pl.DataFrame, code: str) -> pl.DataFrame:
     certain = numbers.filter(is_one & ~_begins(national, plan.prefix))
     valid = _valid_rows(certain.select(number=national), plan.regions)
     is_valid = pl.repeat(False, certain.height, dtype=pl.Boolean, eager=True).scatter(valid, True)
-    return certain.select("cell", spelled=pl.when(is_valid).then("+" + pl.col("digits")))
+    return certain.select("row", spelled=pl.when(is_valid).then("+" + pl.col("digits")))
 
 
 def _valid_rows(numbers: pl.DataFrame, regions: Sequence[_Region]) -> pl.Series:

@@ -36,7 +36,7 @@ class Rule:
 
     def apply(self, cells: pl.Series) -> tuple[pl.Series, int]:
         """Return the cells respelled, and how many of them changed. Blanks stay blank."""
-        rows = _needed_rows(cells, self.needed)
+        rows = needed_rows(cells, self.needed)
         return _put_if_changed(cells, rows, self.respell(cells.gather(rows))) if rows.len() else (cells, 0)
 
 
@@ -49,8 +49,8 @@ class BesideCountry:
         needed: As in `Rule`.
         spell: A cell and the ISO code of its row's country → its better spelling, None if there is none. The
             code is `ZZ` where the country is not understood, None where it is blank.
-        spell_together: Distinct cells → `cell` and `spelled` of those which `spell` spells the same in every
-            country, at less cost. Cells that it leaves out are given to `spell`.
+        spell_together: Cells → `row` (their position) and `spelled` of those which `spell` spells the same in
+            every country, at less cost. Cells that it leaves out are given to `spell`.
     """
 
     name: str
@@ -60,28 +60,33 @@ class BesideCountry:
 
     def apply(self, cells: pl.Series, countries: pl.Series) -> tuple[pl.Series, int]:
         """Return the cells respelled, and how many of them changed. Blanks stay blank."""
-        rows = _needed_rows(cells, self.needed)
+        rows = needed_rows(cells, self.needed)
         if rows.is_empty():
             return cells, 0
         pairs = pl.DataFrame({"cell": cells.gather(rows), "country": countries.gather(rows)})
-        spelled = self._spelled(pairs.unique())
-        joined = pairs.join(spelled, on=["cell", "country"], nulls_equal=True, maintain_order="left")
-        return _put_if_changed(cells, rows, or_as_it_was(joined["spelled"], joined["cell"]))
+        return _put_if_changed(cells, rows, or_as_it_was(self._spelled(pairs), pairs["cell"]))
 
-    def _spelled(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Distinct pairs of cell and country with their spelling, in any order."""
+    def _spelled(self, pairs: pl.DataFrame) -> pl.Series:
+        """The spelling of each pair of cell and country."""
         if self.spell_together is None:
             return self._spelled_singly(pairs)
-        together = self.spell_together(pairs["cell"].unique())
-        others = self._spelled_singly(pairs.join(together, on="cell", how="anti"))
-        return pl.concat([pairs.join(together, on="cell"), others])
+        together = self.spell_together(pairs["cell"])
+        is_left = pl.repeat(True, pairs.height, dtype=pl.Boolean, eager=True).scatter(together["row"], False)
+        spelled = pl.repeat(None, pairs.height, dtype=pl.String, eager=True)
+        spelled = put(spelled, together["row"], together["spelled"])
+        others = pairs.filter(is_left)
+        return put(spelled, is_left.arg_true(), self._spelled_singly(others)) if others.height else spelled
 
-    def _spelled_singly(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        spelled = [self.spell(*pair) for pair in pairs.iter_rows()]
-        return pairs.with_columns(pl.Series("spelled", spelled, pl.String))
+    def _spelled_singly(self, pairs: pl.DataFrame) -> pl.Series:
+        """The same, where each distinct pair is looked at once."""
+        distinct = pairs.unique()
+        spelled = [self.spell(*pair) for pair in distinct.iter_rows()]
+        known = distinct.with_columns(pl.Series("spelled", spelled, pl.String))
+        return pairs.join(known, on=["cell", "country"], nulls_equal=True, maintain_order="left")["spelled"]
 
 
-def _needed_rows(cells: pl.Series, needed: Test) -> pl.Series:
+def needed_rows(cells: pl.Series, needed: Test) -> pl.Series:
+    """The positions of the cells that pass the test."""
     return cells.to_frame("cell").select(needed(pl.col("cell"))).to_series().arg_true()
 
 
