@@ -202,13 +202,13 @@ def _count_reasons(rows: pl.DataFrame) -> Counter[tuple[str, str]]:
     return counted
 
 
-_BATCH_CELLS: Final = 1_750_000
-"""How many cells are judged together: 175,000 rows of ten columns. More take memory, fewer take time."""
+_BATCH_CELLS: Final = 1_400_000
+"""How many cells are judged together: 140,000 rows of ten columns. More take memory, fewer take time."""
 
 _BATCH_BYTES: Final = 64_000_000
 """How many bytes are judged together, which long texts reach first."""
 
-_JUDGED_BYTES: Final = 95_000_000
+_JUDGED_BYTES: Final = 80_000_000
 """What a batch takes while it is judged. One for each processor is, and one more is read and one written."""
 
 _KEY_HASH: Final = pl.col(KEY).hash().alias(HASH)
