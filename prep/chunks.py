@@ -57,8 +57,8 @@ def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> L
 
 def _ends(content: bytes, rows: int) -> pl.Series:
     """Offset behind each row; a line that breaks inside of quotes is none."""
-    whole = pl.Series("line", [content.removesuffix(b"\n")], dtype=pl.Binary).cast(pl.String)
-    lines = whole.str.split("\n").explode().head(len(content))  # of nothing there is no line
+    whole = pl.Series("line", [content], dtype=pl.Binary).cast(pl.String)
+    lines = whole.str.split("\n").explode().head(-1)  # behind the last line end there is nothing
     ends = (lines.str.len_bytes().cast(pl.Int64) + 1).cum_sum()
     if len(lines) == rows:
         return ends
