@@ -178,7 +178,7 @@ def first_pass(
 
 def portion(memory: Memory, threads: int) -> float:
     """How large batches are, from 0 to 1 of the usual size, with so many judged at the same time."""
-    return min(1.0, memory.free / ((threads + 2) * _JUDGED_BYTES))
+    return min(1.0, (memory.free - _READ_BYTES) / ((threads + 2) * _JUDGED_BYTES))
 
 
 def _left_out(judged: Judged) -> pl.DataFrame:
@@ -208,7 +208,10 @@ _BATCH_CELLS: Final = 1_400_000
 _BATCH_BYTES: Final = 64_000_000
 """How many bytes are judged together, which long texts reach first."""
 
-_JUDGED_BYTES: Final = 80_000_000
+_READ_BYTES: Final = 85_000_000
+"""What the blocks take that are read at a time, and what the allocator has not given back."""
+
+_JUDGED_BYTES: Final = 84_000_000
 """What a batch takes while it is judged. One for each processor is, and one more is read and one written."""
 
 _KEY_HASH: Final = pl.col(KEY).hash().alias(HASH)
