@@ -60,6 +60,7 @@ PEERS: Final = (
         ("pandas", "email-validator"),
         "trims, validates, dedupes, splits, tells broken columns of rejected rows",
         f"{_CUT_SHORT}, holds everything in memory",
+        most_rows=1_000_000,
     ),
     Peer(
         "polars + email-validator",
@@ -67,6 +68,7 @@ PEERS: Final = (
         ("polars", "email-validator"),
         "trims, validates, dedupes, splits, tells broken columns of rejected rows",
         f"{_CUT_SHORT}, holds everything in memory",
+        most_rows=1_000_000,
     ),
     Peer(
         "DuckDB SQL",
@@ -104,5 +106,6 @@ PEERS: Final = (
         ("great-expectations", "pandas"),
         "validates, reports the positions of rows that break a rule",
         f"{_PATTERN}, {_CUT_SHORT}, does not trim, dedupe, split or write rows",
+        most_rows=1_000_000,
     ),
 )
