@@ -68,10 +68,10 @@ def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill, memory: Memor
     is_merging = plan.settings.keep.policy is KeepPolicy.MERGE
     beside = spill if first.valid > memory.rows(_HASH_BYTES) else MemorySpill()
     repeated = _find_repeated(first.valid, spill, beside, memory)
-    row_bytes = _KEY_BYTES + is_merging * (_FIELD_BYTES * len(plan.fields) + 4 * first.row_bytes)
+    row_bytes = _KEY_BYTES + is_merging * (_FIELD_BYTES * len(plan.judged) + 4 * first.row_bytes)
     count = -(-int(repeated.sum()) // memory.rows(row_bytes)) or 1
     keys = Parts(beside, "keys", count)
-    for rows in spill.columns([ORDINAL, SOURCE, ROW, KEY, HASH, RANK, *(plan.fields if is_merging else ())]):
+    for rows in spill.columns([ORDINAL, SOURCE, ROW, KEY, HASH, RANK, *(plan.judged if is_merging else ())]):
         keys.add(rows.filter(_of_batch(repeated, rows)), pl.col(HASH) % count)
 
     def ordered(name: str, schema: Mapping[str, Any]) -> ByOrdinal:
