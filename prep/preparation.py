@@ -205,7 +205,7 @@ def _count_reasons(rows: pl.DataFrame) -> Counter[tuple[str, str]]:
 _BATCH_CELLS: Final = 1_400_000
 """How many cells are judged together: 140,000 rows of ten columns. More take memory, fewer take time."""
 
-_BATCH_BYTES: Final = 64_000_000
+_BATCH_BYTES: Final = 28_000_000
 """How many bytes are judged together, which long texts reach first."""
 
 _READ_BYTES: Final = 85_000_000
