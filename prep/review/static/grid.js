@@ -15,12 +15,13 @@ export class Grid {
     this.element = element;
     this.actions = { edit, leave };
     this.formats = new Map();
+    this.loading = this.turn = Promise.resolve();
     this.table = new Tabulator(element, {
       layout: "fitDataFill",
       maxHeight: "max(24rem, calc(100vh - 13rem))",
       renderVertical: "basic",
       ajaxURL: "/api/rows",
-      ajaxRequestFunc: (_url, _config, params) => load(params),
+      ajaxRequestFunc: (_url, _config, params) => this.track(load(params)),
       dataLoader: false,
       pagination: true,
       paginationMode: "remote",
@@ -72,8 +73,17 @@ export class Grid {
     ]);
   }
 
+  // The table throws an answer away that comes while it asks for another, so one waits for the other.
   refresh(page) {
-    return this.table.setPage(page ?? (this.table.getPage() || 1));
+    const turn = this.turn.then(() => this.loading).then(() => this.table.setPage(page ?? (this.table.getPage() || 1)));
+    this.turn = turn.catch(() => {});
+    return turn;
+  }
+
+  // Notes when an answer has come and the table has taken it in.
+  track(loaded) {
+    this.loading = loaded.catch(() => {}).then(() => new Promise(resolve => setTimeout(resolve)));
+    return loaded;
   }
 
   // Shows rows anew, cell by cell: the one that is being edited stays as it is, and the focus where it is.
