@@ -76,7 +76,7 @@ def largest_line_bytes(
 def line_bytes(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> pl.Series:
     """Size of each row in an upload file, its line end included."""
     cells = pl.col(fields)
-    needs_quotes = cells.str.contains(f'["\\n\\r{file_format.delimiter}]')
+    needs_quotes = cells.str.contains(f'^$|["\\n\\r{file_format.delimiter}]')
     quotes = pl.when(needs_quotes).then(2 + cells.str.count_matches('"', literal=True)).otherwise(0)
     size = pl.sum_horizontal(cells.str.len_bytes().cast(pl.Int64) + quotes) + len(fields)
     return frame.select(size.alias("bytes")).to_series()

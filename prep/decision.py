@@ -66,10 +66,10 @@ def _group(plan: Plan, first: FirstPass, decision: Decision) -> blanks.Groups:
 def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill, memory: Memory) -> Decision:
     """Decide about equal keys together, some of them at a time; the hash of a key finds them, and others."""
     is_merging = plan.settings.keep.policy is KeepPolicy.MERGE
-    beside = spill if first.valid > memory.rows(_HASH_BYTES) else MemorySpill()
-    repeated = _find_repeated(first.valid, spill, beside, memory)
+    repeated = _find_repeated(first.valid, spill, memory)
     row_bytes = _KEY_BYTES + is_merging * (_FIELD_BYTES * len(plan.judged) + 4 * first.row_bytes)
     count = -(-int(repeated.sum()) // memory.rows(row_bytes)) or 1
+    beside = _beside(spill, count)
     keys = Parts(beside, "keys", count)
     for rows in spill.columns([ORDINAL, SOURCE, ROW, KEY, HASH, RANK, *(plan.judged if is_merging else ())]):
         keys.add(rows.filter(_of_batch(repeated, rows)), pl.col(HASH) % count)
@@ -132,10 +132,15 @@ def _merge(
     )
 
 
-def _find_repeated(valid: int, spill: Spill, beside: Spill, memory: Memory) -> pl.Series:
+def _beside(spill: Spill, count: int) -> Spill:
+    """Where so many parts wait: one that fits is kept in memory."""
+    return spill if count > 1 else MemorySpill()
+
+
+def _find_repeated(valid: int, spill: Spill, memory: Memory) -> pl.Series:
     """Whether the hash of each valid row's key is that of another row too, by ordinal."""
     count = -(-valid // memory.rows(_HASH_BYTES)) or 1
-    parts = Parts(beside, "hashes", count)
+    parts = Parts(_beside(spill, count), "hashes", count)
     for rows in spill.columns([ORDINAL, HASH]):
         parts.add(rows, pl.col(HASH) % count)
     repeated = pl.repeat(False, valid, dtype=pl.Boolean, eager=True)

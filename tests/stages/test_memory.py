@@ -89,6 +89,22 @@ def test_rows_wait_on_the_disk_only_where_they_are_many_and_nothing_is_left(
     assert contents(resume_cleaning(runs[-1], memory="1GB")) == contents(whole)
 
 
+def test_rows_that_merge_wait_on_the_disk_where_only_their_hashes_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    fates = decision.fates
+
+    def look(*arguments: Any) -> Any:
+        seen.append(waiting(tmp_path / "out.prep"))
+        return fates(*arguments)
+
+    monkeypatch.setattr(cleaning, "fates", look)
+    monkeypatch.setattr(Memory, "rows", lambda _, size: 2 if size > 1000 else 1_000_000)
+    clean(SAMPLE, tmp_path / "out.prep", keep="merge")
+    assert seen == [{"left", "rejected", "keys", "lost", "merged", "discarded"}]
+
+
 def test_what_waited_is_gone_where_cleaning_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
