@@ -1,4 +1,4 @@
-"""pandera decides: valid rows | rejected rows with all their reasons."""
+"""pandera decides: valid rows | rejected rows, with every rule that they break."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from prep.checks import Check
-from prep.judge import compile_checks, compile_sieve, find_failures
+from prep.judge import compile_sieve, find_failures
 from prep.schema import Schema
 
 if TYPE_CHECKING:
@@ -74,29 +74,30 @@ def validate(frame: pl.DataFrame, judge: Judge) -> Validated:
     rows = find_failures(judge.sieve, cells)["index"]
     if rows.is_empty():
         return Validated(frame, frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(REASONS)))
-    failures = _find_reasons(cells[rows], judge)
-    reasons = (
-        failures.select("index", pl.format("{}:{}", "column", "check").alias(REASONS))
-        .unique(maintain_order=True)
-        .group_by("index", maintain_order=True)
-        .agg(REASONS)
-        .sort("index")
-    )
-    if reasons.height != rows.len():
-        raise TypeError("rows break a rule that nobody can name")
     is_broken = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True).scatter(rows, True)
-    return Validated(frame.filter(~is_broken), frame.filter(is_broken).with_columns(reasons[REASONS]))
+    reasons = _find_reasons(cells.filter(is_broken), judge)
+    return Validated(frame.filter(~is_broken), frame.filter(is_broken).with_columns(reasons))
 
 
-def _find_reasons(broken: pl.DataFrame, judge: Judge) -> pl.DataFrame:
-    """The failures of rows all of which break something, by the checks that some of them do not pass."""
-    listed = [(name, check) for name, checks in judge.checks.items() for check in checks]
+def _find_reasons(broken: pl.DataFrame, judge: Judge) -> pl.Series:
+    """The reasons of rows all of which break something, in the order of the judge's columns and rules.
+
+    Raises:
+        TypeError: A row breaks nothing after all.
+    """
+    verdicts = defaultdict[str, list[pl.Expr]](list)
+    for name, checks in judge.checks.items():
+        for check in checks:
+            verdicts[f"{name}:{check.reason}"].append(check.verdict(name))
     passed = broken.select(
-        check.verdict(name).all(ignore_nulls=False).alias(str(place))
-        for place, (name, check) in enumerate(listed)
+        pl.all_horizontal(of_reason).fill_null(False).alias(reason) for reason, of_reason in verdicts.items()
     )
-    failing = defaultdict[str, list[Check]](list)
-    for (name, check), is_passed in zip(listed, passed.row(0), strict=True):
-        if not is_passed:
-            failing[name].append(check)
-    return find_failures(compile_checks(failing), broken)
+    is_passed = passed.select(pl.all().all()).row(0, named=True)
+    named = [
+        pl.when(~pl.col(reason)).then(pl.lit(reason)) for reason in passed.columns if not is_passed[reason]
+    ]
+    if named:
+        reasons = passed.select(pl.concat_list(named).list.drop_nulls().alias(REASONS)).to_series()
+        if reasons.list.len().min():
+            return reasons
+    raise TypeError("rows break a rule that nobody can name")
