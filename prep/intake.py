@@ -20,7 +20,7 @@ from prep.sources import Source, open_source
 from prep.sources.columnar import open_frame, spool
 from prep.sources.containers import members, split_path
 from prep.sources.database import open_query
-from prep.sources.files import digest, opened
+from prep.sources.files import Digesting, digest, opened
 from prep.sources.open import open_stored, spool_stream
 
 STDIN: Final = "-"
@@ -138,7 +138,11 @@ def take_in(
     sources: list[Source] = []
     for source in given:
         if isinstance(source, str | Path) and not _is_stdin(source) and not keep_source:
-            sources += open_all([source], reading)
+            digesting = Digesting(str(source))
+            sources += (
+                replace(found, digesting=digesting) if found.path == str(source) else found
+                for found in open_all([source], reading)
+            )
             continue
         for name, copy in _copied(source, folder, len(sources)):
             sources.append(_open_copy(copy, name, reading if isinstance(source, str | Path) else FIND_OUT))

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from prep.model import Reading
+from prep.sources.files import Digesting, digest
 
 REJECTED_SCHEMA: Final = pl.Schema(
     {"_row": pl.UInt32(), "_line": pl.UInt32(), "reason": pl.String(), "raw": pl.String()}
@@ -74,6 +75,7 @@ class Source(ABC):
         columns: The header's cells exactly as written; empty and repeated names are kept.
         notes: What was decided and may be wrong, a sentence each.
         stored: The copy that is read instead of `path`: of standard input, a database's answer or a file.
+        digesting: Its digest, where that is being computed.
     """
 
     path: str
@@ -81,6 +83,15 @@ class Source(ABC):
     columns: tuple[str, ...]
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     stored: str | None = field(default=None, kw_only=True)
+    digesting: Digesting | None = field(default=None, kw_only=True, repr=False, compare=False)
+
+    def sha256(self) -> str:
+        """SHA-256 of the file, in hexadecimal: what `Reader.sha256` is in the end.
+
+        Raises:
+            SourceError: It cannot be read.
+        """
+        return self.digesting.result() if self.digesting else digest(self.stored or self.path)
 
     @abstractmethod
     def read(self, lookup_position: int | None = None) -> Reader:

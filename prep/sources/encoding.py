@@ -4,7 +4,9 @@ import codecs
 import mmap
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from io import BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -211,10 +213,13 @@ def _given(codec: str, announced: str, bom_bytes: int, head: bytes) -> TextEncod
         codec = "utf-8-sig" if announced == "utf-8-sig" else "utf-8"
     if codec == "utf-16-le" and announced == "utf-32-le":
         bom_bytes = len(codecs.BOM_UTF16_LE)
-    return TextEncoding(_USUAL_NAMES.get(codec, codec), bom_bytes)
+    return TextEncoding(_usual_names().get(codec, codec), bom_bytes)
 
 
-_USUAL_NAMES: Final = {codecs.lookup(page.name).name: page.name for page in CODE_PAGES}
+@cache
+def _usual_names() -> Mapping[str, str]:
+    """The names that code pages are usually called by; to look them all up takes a while."""
+    return {codecs.lookup(page.name).name: page.name for page in CODE_PAGES}
 
 
 def _announced(head: bytes) -> tuple[str, int]:

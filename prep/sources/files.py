@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from prep.errors import SourceError
@@ -180,6 +181,34 @@ def digest(path: str) -> str:
     """
     with opened(path, digesting=True) as content:
         return content.drain()
+
+
+class Digesting:
+    """The digest of a source, computed in a thread while something else is found out about it."""
+
+    def __init__(self, path: str) -> None:
+        """Begin.
+
+        Args:
+            path: As in `digest`.
+        """
+        self._path = path
+        self._found: str | SourceError = ""
+        self._thread = Thread(target=self._compute, name="prep-digest", daemon=True)
+        self._thread.start()
+
+    def _compute(self) -> None:
+        try:
+            self._found = digest(self._path)
+        except SourceError as error:
+            self._found = error
+
+    def result(self) -> str:
+        """What `digest` returns, or raises."""
+        self._thread.join()
+        if isinstance(self._found, SourceError):
+            raise self._found
+        return self._found
 
 
 def changed(path: str) -> SourceError:

@@ -248,7 +248,7 @@ def test_a_source_that_changes_while_it_is_read_leaves_no_folder(
             file.write(b"eva@example.com;;;\r\n")
         return found
 
-    monkeypatch.setattr("prep.cleaning.digest", digest_then_append)
+    monkeypatch.setattr("prep.sources.files.digest", digest_then_append)
     with pytest.raises(SourceError, match=r"leads\.csv: changed while it was read"):
         clean(leads, **OPTIONS)
     assert [path.name for path in Path().iterdir()] == ["leads.csv"]
