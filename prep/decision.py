@@ -84,9 +84,9 @@ def _decide_duplicates(plan: Plan, first: FirstPass, spill: Spill, memory: Memor
     stands = pl.repeat(True, first.valid, dtype=pl.Boolean, eager=True)
     sizes = [pl.DataFrame(schema={"size": pl.UInt32, "groups": pl.UInt32})]
     for rows in keys:
-        losers = find_losers(rows)
+        losers = find_losers(rows.select(ORDINAL, KEY, RANK, SOURCE, ROW))
         stands.scatter(losers[ORDINAL], False)
-        lost.add(losers.join(_as_kept(rows), on=KEPT, maintain_order="left"))
+        lost.add(losers)
         of_group = losers.group_by(KEPT).agg(pl.len().alias("size") + 1)
         sizes.append(of_group.group_by("size").agg(pl.len().alias("groups")))
         if is_merging and losers.height:
@@ -121,7 +121,8 @@ def _merge(
     plan: Plan, rows: pl.DataFrame, losers: pl.DataFrame, into: ByOrdinal, discarded: ByOrdinal
 ) -> None:
     """Merge whole groups of rows: see `Decision`."""
-    groups = pl.concat([losers, losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()])
+    survivors = losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()
+    groups = pl.concat([losers.select(ORDINAL, KEPT), survivors])
     merged = merge(rows.join(groups, on=ORDINAL), plan.fields, plan.settings.merge, plan.fit)
     into.add(merged.rows)
     of = rows.select(ORDINAL, SOURCE, ROW)

@@ -78,15 +78,18 @@ def find_losers(keys: pl.DataFrame) -> pl.DataFrame:
     """Decide which rows lose.
 
     Args:
-        keys: `_ordinal` (unique, in source order), `_key` and `_rank` of every row still standing; rows
-            whose key no other row has may be missing.
+        keys: `_ordinal` (unique, in source order), `_key`, `_rank` and any further columns of every row still
+            standing; rows whose key no other row has may be missing.
 
     Returns:
-        `_ordinal` of each row that loses and `_kept`, the ordinal of the row that its key keeps, by ordinal.
+        `_ordinal` of each row that loses, and of the row that its key keeps `_kept`, its ordinal, and the
+        further columns, such as `_kept_row` where there is a `_row`; by ordinal.
     """
-    winner = pl.col(ORDINAL).last().over(KEY).alias(KEPT)
-    ranked = keys.sort(RANK, ORDINAL, nulls_last=False).select(ORDINAL, winner)
-    return ranked.filter(pl.col(ORDINAL) != pl.col(KEPT)).sort(ORDINAL)
+    further = [name for name in keys.columns if name not in {ORDINAL, KEY, RANK}]
+    kept = [pl.col(ORDINAL).alias(KEPT), *(pl.col(name).alias(f"{KEPT}{name}") for name in further)]
+    ranked = keys.sort(RANK, ORDINAL, nulls_last=False)
+    losers = ranked.select(ORDINAL, *(column.last().over(KEY) for column in kept))
+    return losers.filter(pl.col(ORDINAL) != pl.col(KEPT)).sort(ORDINAL)
 
 
 def merge(

@@ -20,6 +20,21 @@ def lost(policy: str, rows: list[Row], type_name: str = "email") -> list[tuple[i
     return losers.rows()
 
 
+def test_further_columns_are_those_of_the_row_that_is_kept() -> None:
+    keys = pl.DataFrame(
+        {
+            ORDINAL: [0, 1, 2],
+            KEY: ["a", "b", "a"],
+            "_rank": [0, 0, 0],
+            "_source": ["x", "y", "z"],
+            "_row": [7, 8, 9],
+        }
+    )
+    losers = find_losers(keys)
+    assert losers.columns == [ORDINAL, KEPT, "_kept_source", "_kept_row"]
+    assert losers.rows() == [(0, 2, "z", 9)]
+
+
 FOUR: list[Row] = [("a", "x", None), ("b", None, None), ("A", None, None), ("a", None, "2026-01-01")]
 
 
