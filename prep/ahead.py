@@ -15,19 +15,20 @@ _Result = TypeVar("_Result")
 
 
 class ahead(Generic[_Item]):  # noqa: N801 - reads as a function where it is used
-    """Yield what a generator yields, in order; while one item is used the next one is made in a thread.
+    """Yield what a generator yields, in order; while one item is used the next ones are made in a thread.
 
-    At most one item waits. An error comes where it would have come without the thread. To be used in a
-    `with` statement: whoever stops early waits there for the item that is being made, and finds the
-    generator closed. A generator that is thrown away does not wait: Python may do that anywhere, also while
-    it holds a lock that the thread needs.
+    An error comes where it would have come without the thread. To be used in a `with` statement: whoever
+    stops early waits there for the item that is being made, and finds the generator closed. A generator that
+    is thrown away does not wait: Python may do that anywhere, also while it holds a lock that the thread
+    needs.
 
     Args:
         items: What is made ahead.
+        waiting: How many items at most wait, or are being made, while one is used.
     """
 
-    def __init__(self, items: Generator[_Item]) -> None:
-        self._wanted = threading.Semaphore()
+    def __init__(self, items: Generator[_Item], waiting: int = 1) -> None:
+        self._wanted = threading.Semaphore(waiting)
         self._stopped = threading.Event()
         self._made: SimpleQueue[tuple[_Item] | BaseException | None] = SimpleQueue()
         arguments = (items, self._wanted, self._stopped, self._made)

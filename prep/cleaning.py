@@ -32,7 +32,7 @@ from prep.plan import Plan
 from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.settling import settle
-from prep.sources.files import changed, digest
+from prep.sources.files import changed
 from prep.spill import DiskSpill, Spill
 from prep.validation import REASONS
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
@@ -93,7 +93,7 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
         sources=tuple(
             SourceRecord(
                 path=source.path,
-                sha256=digest(source.stored or source.path),
+                sha256=source.sha256(),
                 reading=source.reading,
                 columns=source.columns,
                 notes=source.notes,
@@ -244,8 +244,9 @@ def _fill(
             if plan.settings.keep.policy is KeepPolicy.MERGE:
                 _write_merged(folder, plan, decision.discarded)
             batches = map(cells.add, second_pass(plan, spill, decision))
-            with ahead(_write_rows(folder, plan, batches, partial(_cut, plan, decision, spill))) as written:
-                chunks = _Written(written, int(decision.stands.sum()), progress)
+            written = _write_rows(folder, plan, batches, partial(_cut, plan, decision, spill))
+            with ahead(written, waiting=8) as done:
+                chunks = _Written(done, int(decision.stands.sum()), progress)
                 _write_fates(folder, fates(spill, decision, first, chunks), first.read)
             tabled.result()
     records = [
@@ -400,7 +401,7 @@ def _write_rows(
                 table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
                 yield batch.ready
 
-        with ahead(ready()) as frames:
+        with ahead(ready(), waiting=2) as frames:
             for piece in cut(frames):
                 yield folder.write_chunk(piece.name, piece.content, piece.rows)
 

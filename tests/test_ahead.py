@@ -8,26 +8,27 @@ import pytest
 from prep.ahead import ahead, side_by_side
 
 
-def test_the_next_item_is_made_while_one_is_used() -> None:
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_the_next_items_are_made_while_one_is_used(waiting: int) -> None:
     made: list[int] = []
-    second_is_made = threading.Event()
+    enough_are_made = threading.Event()
 
     def items() -> Generator[int]:
-        for number in range(3):
+        for number in range(6):
             made.append(number)
-            if number == 1:
-                second_is_made.set()
+            if number == waiting:
+                enough_are_made.set()
             yield number
 
     used = []
-    with ahead(items()) as coming:
+    with ahead(items(), waiting=waiting) as coming:
         for number in coming:
             if number == 0:
-                assert second_is_made.wait(5)
+                assert enough_are_made.wait(5)
                 time.sleep(0.05)
-                assert made == [0, 1], "one item waits, not more"
+                assert made == list(range(waiting + 1)), "so many items wait, not more"
             used.append(number)
-    assert used == [0, 1, 2]
+    assert used == [0, 1, 2, 3, 4, 5]
 
 
 def test_an_error_comes_in_its_place() -> None:
