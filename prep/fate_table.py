@@ -36,7 +36,7 @@ def write_table(parts: Iterable[pl.DataFrame], file: BinaryIO) -> None:
     """
     table = register_io_source(lambda *_: map(_complete, parts), schema=pl.Schema(ROWS), is_pure=False)
     try:
-        table.sink_parquet(file, compression_level=1, engine="streaming")
+        table.sink_parquet(file, compression_level=1, statistics=False, engine="streaming")
     except pl.exceptions.ComputeError as error:
         if number := durable.error_number(error):
             raise OSError(number, os.strerror(number)) from error
