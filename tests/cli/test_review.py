@@ -2,6 +2,8 @@
 
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,10 +13,22 @@ import pytest
 from .conftest import CLEAN, PROGRAM, Prep, written
 
 
+@contextmanager
+def none_left(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Leave no process behind that a test, which fails, did not come to end."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def test_the_address_is_printed_once_and_is_good_until_ctrl_c(leads: Path, prep: Prep) -> None:
     prep("clean", leads, "--quiet")
     command = [*PROGRAM, "review", "leads.prep", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown,
+        none_left(shown),
+    ):
         assert shown.stdout is not None
         address = shown.stdout.readline().strip()
         parts = urlsplit(address)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import prep.cleaning
@@ -188,6 +188,8 @@ DAYS = st.dates(date(1950, 1, 1), date(2020, 1, 1)) | st.dates(date(2001, 1, 1),
     ),
     order=st.sampled_from(["dmy", "mdy", None]),
 )
+@example(rows=[(date(2001, 5, 12), "dmy", "/")], order=None)
+@example(rows=[(date(2001, 5, 12), "mdy", "/")], order=None)
 @settings(max_examples=examples(80), deadline=None)
 def test_no_date_is_ever_guessed(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[date, str, str]], order: str | None
