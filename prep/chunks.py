@@ -14,6 +14,9 @@ _LEADS: Final = "leads"
 _MOST_FILES: Final = 999_999
 """More than any run has. A longer number makes a file name, and so the body, a little longer."""
 
+_WRITTEN_CELLS: Final = 150_000
+"""How many cells are written at a time: with six times as many, fetching memory costs half as much again."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -103,8 +106,9 @@ def split(
     writer = _Writer(
         header, lambda number: max_bytes - 1 - framing_bytes(_name(stem, number, file_format)), first_number
     )
-    for batch in batches:
-        for number, content, rows in writer.add(render(batch, fields, file_format)):
+    slices = (part for batch in batches for part in batch.iter_slices(_WRITTEN_CELLS // len(fields) or 1))
+    for part in slices:
+        for number, content, rows in writer.add(render(part, fields, file_format)):
             yield Piece(_name(stem, number, file_format), content, rows)
     for number, content, rows in writer.finish():
         yield Piece(_name(stem, number, file_format), content, rows)
