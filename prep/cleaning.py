@@ -256,31 +256,9 @@ def _fill(
     cleaned = Cleaned(
         fields=plan.fields,
         chunks=tuple(chunks.all),
-        reasons=tuple(
-            {
-                "code": code,
-                "field": field or None,
-                "rows": rows,
-                "shapes": shapes.of(field, code),
-                **({"rules": list(rules)} if (rules := plan.schema.rules_for(field, Reason(code))) else {}),
-            }
-            for (field, code), rows in sorted(first.reasons.items(), key=lambda item: (-item[1], item[0]))
-        ),
-        changes=tuple(
-            {"field": field, "rule": rule, "cells": cells}
-            for (field, rule), cells in sorted(first.changes.items())
-        ),
-        notes=tuple(
-            {
-                "code": str(code),
-                "field": field,
-                "cells": noted.cells,
-                "rows": [{"source": source, "row": row} for source, row in noted.rows],
-            }
-            for (field, code), noted in sorted(
-                first.notes.items(), key=lambda item: (-item[1].cells, item[0])
-            )
-        ),
+        reasons=_list_reasons(plan, first, shapes),
+        changes=_list_changes(first),
+        notes=_list_notes(first),
         blank_cells=_by_field(cells.blank),
         cleared_cells=_by_field(cells.cleared),
         seconds=watch.seconds,
@@ -290,7 +268,45 @@ def _fill(
     folder.finish(replace(manifest, sources=tuple(records), cleaned=cleaned))
 
 
-def _by_field(cells: Mapping[str, int]) -> tuple[Mapping[str, Any], ...]:
+_Listed = tuple[Mapping[str, Any], ...]
+
+
+def _list_reasons(plan: Plan, first: FirstPass, shapes: Shapes) -> _Listed:
+    """Why rows were rejected, the commonest reason first."""
+    return tuple(
+        {
+            "code": code,
+            "field": field or None,
+            "rows": rows,
+            "shapes": shapes.of(field, code),
+            **({"rules": list(rules)} if (rules := plan.schema.rules_for(field, Reason(code))) else {}),
+        }
+        for (field, code), rows in sorted(first.reasons.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def _list_changes(first: FirstPass) -> _Listed:
+    """How many cells each rule changed, by field and rule."""
+    return tuple(
+        {"field": field, "rule": rule, "cells": cells}
+        for (field, rule), cells in sorted(first.changes.items())
+    )
+
+
+def _list_notes(first: FirstPass) -> _Listed:
+    """What was noted of values, the commonest first."""
+    return tuple(
+        {
+            "code": str(code),
+            "field": field,
+            "cells": noted.cells,
+            "rows": [{"source": source, "row": row} for source, row in noted.rows],
+        }
+        for (field, code), noted in sorted(first.notes.items(), key=lambda item: (-item[1].cells, item[0]))
+    )
+
+
+def _by_field(cells: Mapping[str, int]) -> _Listed:
     """Fields that have such cells, those with most first."""
     listed = sorted(cells.items(), key=lambda item: (-item[1], item[0]))
     return tuple({"field": name, "cells": count} for name, count in listed if count)
