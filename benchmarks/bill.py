@@ -59,8 +59,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=options.data) as scratch, clerk.charging():
         from prep import ahead  # noqa: PLC0415 (to be charged; whoever works ahead has not imported it yet)
         from prep.cli.main import run  # noqa: PLC0415
+        from prep.sources import files  # noqa: PLC0415
 
         ahead.ahead = _in_turn  # type: ignore[misc, assignment]
+        files.Thread = _DoneAtOnce  # type: ignore[assignment, attr-defined]
         run(["clean", str(leads), "-o", f"{scratch}/run", "--quiet"])
     print("\n".join(_lines(clerk)))
     if idle := STAGES.keys() - clerk.seconds.keys():
@@ -68,9 +70,19 @@ def main() -> int:
     return 1 if idle else 0
 
 
-def _in_turn(items: Generator[Any]) -> AbstractContextManager[Iterator[Any]]:
+def _in_turn(items: Generator[Any], **_: Any) -> AbstractContextManager[Iterator[Any]]:
     """Items made when they are taken; but polars takes upload files in a thread that nobody can watch."""
     return nullcontext(iter(list(items)) if getattr(items, "__name__", "") == "_write_rows" else items)
+
+
+class _DoneAtOnce:
+    """A thread whose work is done where it is started."""
+
+    def __init__(self, *, target: Callable[[], object], **_: Any) -> None:
+        self.start = target
+
+    def join(self) -> None:
+        """Nothing is left to wait for."""
 
 
 class _AtOnce(futures.Executor):
