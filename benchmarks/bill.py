@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -78,11 +79,8 @@ def _in_turn(items: Generator[Any], **_: Any) -> AbstractContextManager[Iterator
 class _DoneAtOnce:
     """A thread whose work is done where it is started."""
 
-    def __init__(self, *, target: Callable[[], object], **_: Any) -> None:
-        self.start = target
-
-    def join(self) -> None:
-        """Nothing is left to wait for."""
+    def __init__(self, *, target: Callable[..., object], args: tuple[Any, ...], **_: Any) -> None:
+        self.start = partial(target, *args)
 
 
 class _AtOnce(futures.Executor):

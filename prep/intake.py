@@ -122,7 +122,12 @@ def _members(path: str, reading: Reading) -> Iterator[Source]:
 
 
 def take_in(
-    given: Sequence[Given], reading: Reading, folder: RunFolder, *, keep_source: bool = False
+    given: Sequence[Given],
+    reading: Reading,
+    folder: RunFolder,
+    *,
+    keep_source: bool = False,
+    digesting: bool = False,
 ) -> list[Source]:
     """Open sources that can be read again later: from where they lie, else from a copy in the run folder.
 
@@ -131,6 +136,7 @@ def take_in(
         reading: How, where it was said.
         folder: The run folder; copies are in `source/`.
         keep_source: Copy files too.
+        digesting: Begin to compute the digests of files, for a manifest.
 
     Raises:
         SourceError: One cannot be read.
@@ -138,9 +144,9 @@ def take_in(
     sources: list[Source] = []
     for source in given:
         if isinstance(source, str | Path) and not _is_stdin(source) and not keep_source:
-            digesting = Digesting(str(source))
+            begun = Digesting(str(source)) if digesting else None
             sources += (
-                replace(found, digesting=digesting) if found.path == str(source) else found
+                replace(found, digesting=begun) if found.path == str(source) else found
                 for found in open_all([source], reading)
             )
             continue

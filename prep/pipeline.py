@@ -168,7 +168,7 @@ def _take_in(
     """Look at the sources while pandera, which judges their headers next, is being imported."""
     import_judge_ahead()
     with folder.discarded_unless_begun():
-        taken = take_in(given, settings.reading, folder, keep_source=keep_source)
+        taken = take_in(given, settings.reading, folder, keep_source=keep_source, digesting=True)
         return _plan(taken, schema, settings)
 
 

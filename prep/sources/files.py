@@ -9,6 +9,7 @@ import stat
 import tempfile
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -192,23 +193,18 @@ class Digesting:
         Args:
             path: As in `digest`.
         """
-        self._path = path
-        self._found: str | SourceError = ""
-        self._thread = Thread(target=self._compute, name="prep-digest", daemon=True)
-        self._thread.start()
+        self._found = Future[str]()
+        Thread(target=self._compute, args=(path,), name="prep-digest", daemon=True).start()
 
-    def _compute(self) -> None:
+    def _compute(self, path: str) -> None:
         try:
-            self._found = digest(self._path)
-        except SourceError as error:
-            self._found = error
+            self._found.set_result(digest(path))
+        except BaseException as error:  # noqa: BLE001 - raised again where the digest is asked for
+            self._found.set_exception(error)
 
     def result(self) -> str:
         """What `digest` returns, or raises."""
-        self._thread.join()
-        if isinstance(self._found, SourceError):
-            raise self._found
-        return self._found
+        return self._found.result()
 
 
 def changed(path: str) -> SourceError:
