@@ -33,29 +33,15 @@ class Piece:
     rows: int
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Rows as the lines of an upload file.
-
-    Attributes:
-        content: UTF-8, each line with its end.
-        ends: Offset behind each line.
-    """
-
-    content: bytes
-    ends: pl.Series
-
-
-def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> Lines:
-    """Write a frame as lines: RFC 4180, quoted only where a cell needs it, blanks empty.
+def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> bytes:
+    """Write a frame as lines, in UTF-8: RFC 4180, quoted only where a cell needs it, blanks empty.
 
     https://www.rfc-editor.org/rfc/rfc4180
     """
     file = BytesIO()
     cells = frame.select(fields)
     cells.write_csv(file, include_header=False, separator=file_format.delimiter, quote_style="necessary")
-    content = file.getvalue()
-    return Lines(content, _ends(content, frame.height))
+    return file.getvalue()
 
 
 def _ends(content: bytes, rows: int) -> pl.Series:
@@ -108,7 +94,7 @@ def split(
     )
     slices = (part for batch in batches for part in batch.iter_slices(_WRITTEN_CELLS // len(fields) or 1))
     for part in slices:
-        for number, content, rows in writer.add(render(part, fields, file_format)):
+        for number, content, rows in writer.add(render(part, fields, file_format), part.height):
             yield Piece(_name(stem, number, file_format), content, rows)
     for number, content, rows in writer.finish():
         yield Piece(_name(stem, number, file_format), content, rows)
@@ -116,7 +102,7 @@ def split(
 
 def _header(fields: Sequence[str], file_format: Format) -> bytes:
     names = pl.DataFrame({field: [field] for field in fields})
-    return render(names, fields, file_format).content
+    return render(names, fields, file_format)
 
 
 def _name(stem: str, number: int, file_format: Format) -> str:
@@ -137,22 +123,28 @@ class _Writer:
         self._left = self._room(self._number) - len(self._header)
         self._rows = 0
 
-    def add(self, lines: Lines) -> Iterator[tuple[int, bytes, int]]:
-        """Take lines in; give back each file that they close."""
-        content, ends = memoryview(lines.content), lines.ends
+    def add(self, lines: bytes, rows: int) -> Iterator[tuple[int, bytes, int]]:
+        """Take lines of so many rows in; give back each file that they close."""
+        if len(lines) <= self._left:
+            self._take(memoryview(lines), rows)
+            return
+        ends = _ends(lines, rows)
         start, written = 0, 0
-        while start < len(ends):
+        while start < rows:
             stop = int(ends.search_sorted(written + self._left, side="right"))
             if stop > start:
                 end = int(ends[stop - 1])
-                self._parts.append(content[written:end])
-                self._left -= end - written
-                self._rows += stop - start
+                self._take(memoryview(lines)[written:end], stop - start)
                 start, written = stop, end
             elif self._rows == 0:
                 raise ValueError("a row is larger than an upload may be")
-            if start < len(ends):
+            if start < rows:
                 yield from self.finish()
+
+    def _take(self, lines: memoryview, rows: int) -> None:
+        self._parts.append(lines)
+        self._left -= len(lines)
+        self._rows += rows
 
     def finish(self) -> Iterator[tuple[int, bytes, int]]:
         """Close the file that is open, if it holds a row."""
