@@ -14,7 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from prep import durable
-from prep.ahead import ahead
+from prep.ahead import ahead, side_by_side
 from prep.blanks import CLEARING, Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
@@ -247,7 +247,7 @@ def _fill(
             written = _write_rows(folder, plan, batches, partial(_cut, plan, decision, spill))
             with ahead(written, waiting=8) as done:
                 chunks = _Written(done, int(decision.stands.sum()), progress)
-                _write_fates(folder, fates(spill, decision, first, chunks), first.read)
+                _write_fates(folder, _cleared(spill, fates(spill, decision, first, chunks)), first.read)
             tabled.result()
     records = [
         replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
@@ -405,6 +405,8 @@ def _write_rows(
 ) -> Generator[Chunk]:
     """Write the upload files, with the table of rows that lost beside them.
 
+    One is made durable, which is mostly waiting, while the next one is rendered.
+
     Yields:
         Each upload file once it is durable.
     """
@@ -417,9 +419,15 @@ def _write_rows(
                 table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
                 yield batch.ready
 
+        def store(piece: Piece) -> Chunk:
+            return folder.write_chunk(piece.name, piece.content, piece.rows)
+
         with ahead(ready(), waiting=2) as frames:
-            for piece in cut(frames):
-                yield folder.write_chunk(piece.name, piece.content, piece.rows)
+            yield from side_by_side(
+                lambda piece: folder.write_chunk(piece.name, piece.content, piece.rows),
+                cut(frames),
+                threads=1,
+            )
 
 
 class _Written:
@@ -446,6 +454,12 @@ def _write_merged(folder: RunFolder, plan: Plan, values: Iterable[pl.DataFrame])
         table = Table(file, MERGED_COLUMNS, delimiter=delimiter)
         for part in values:
             table.append(part.select(MERGED_COLUMNS))
+
+
+def _cleared(spill: DiskSpill, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Frames that are the last ones to be made of a spill; it is cleared while tables become durable."""
+    yield from frames
+    spill.clear()
 
 
 def _write_fates(folder: RunFolder, batches: Iterator[pl.DataFrame], read: int) -> None:

@@ -104,8 +104,8 @@ _DISCARDED: Final = {
     **_KEPT_ROW,
 }
 
-_HASH_BYTES: Final = 128
-_KEY_BYTES: Final = 450
+_HASH_BYTES: Final = 40
+_KEY_BYTES: Final = 200
 _FIELD_BYTES: Final = 160
 """What a row takes while repeated hashes are looked for, or losers; and more for each field that merges."""
 

@@ -1,5 +1,6 @@
 """Where frames wait until they are read again: in memory, or in files that go with the work folder."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -70,6 +71,10 @@ class DiskSpill:
         self._wait()
         self._files.append(self._folder / f"{len(self._files):06d}.arrow")
         self._pending = self._writer.submit(frame.write_ipc, self._files[-1], compat_level=_PLAIN_TEXT)
+
+    def clear(self) -> None:
+        """Forget the batches, those of all spills beside too; the writer's thread deletes the files."""
+        self._writer.submit(shutil.rmtree, self._folder, ignore_errors=True)
 
     def beside(self, name: str, /) -> "DiskSpill":
         """A further spill in a folder below this one's."""
