@@ -4,7 +4,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from prep import durable
-from prep.ahead import ahead, side_by_side
+from prep.ahead import ahead
 from prep.blanks import CLEARING, Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
@@ -419,15 +419,15 @@ def _write_rows(
                 table.append(batch.duplicates.with_columns(pl.lit(Fate.READY.value).alias("_kept_fate")))
                 yield batch.ready
 
-        def store(piece: Piece) -> Chunk:
-            return folder.write_chunk(piece.name, piece.content, piece.rows)
-
-        with ahead(ready(), waiting=2) as frames:
-            yield from side_by_side(
-                lambda piece: folder.write_chunk(piece.name, piece.content, piece.rows),
-                cut(frames),
-                threads=1,
-            )
+        with ThreadPoolExecutor(max_workers=1) as storing, ahead(ready(), waiting=2) as frames:
+            stored: Future[Chunk] | None = None
+            for piece in cut(frames):
+                before = stored
+                stored = storing.submit(folder.write_chunk, piece.name, piece.content, piece.rows)
+                if before:
+                    yield before.result()
+            if stored:
+                yield stored.result()
 
 
 class _Written:

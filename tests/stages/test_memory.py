@@ -1,14 +1,19 @@
 """What a run plans to hold: how it is said, and that only where the rows wait depends on it."""
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from prep import cleaning, decision, preparation
 from prep.errors import FolderError, SettingsError
+from prep.folder import RunFolder
 from prep.memory import USUAL, Memory
+from prep.model import Chunk
 from prep.pipeline import Run, clean, resume_cleaning
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "crm_export_duplicates.csv"
@@ -121,3 +126,40 @@ def test_a_folder_is_taken_up_with_another_bound(tmp_path: Path) -> None:
     before = run.folder.manifest_file.read_bytes()
     assert clean(SAMPLE, tmp_path / "out.prep", memory="2GB").folder.manifest_file.read_bytes() == before
     assert b"memory" not in before
+
+
+def test_nothing_is_cleared_away_while_an_upload_file_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by an error either that comes while upload files are made ahead, twenty of them here."""
+    leads = tmp_path / "leads.csv"
+    leads.write_text("\n".join(["email,title", *(f"{n}@example.com,{'x' * 200}" for n in range(900))]))
+    begun = threading.Event()
+    under_way: list[str] = []
+    found: list[list[str]] = []
+    write_chunk, discard = RunFolder.write_chunk, RunFolder.discard
+
+    def write(folder: RunFolder, name: str, content: bytes, rows: int) -> Chunk:
+        under_way.append(name)
+        begun.set()
+        time.sleep(0.2)
+        try:
+            return write_chunk(folder, name, content, rows)
+        finally:
+            under_way.remove(name)
+
+    def look(folder: RunFolder) -> None:
+        found.append([*under_way])
+        discard(folder)
+
+    def fail(*_: object) -> Iterator[pl.DataFrame]:
+        assert begun.wait(60)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "write_chunk", write)
+    monkeypatch.setattr(RunFolder, "discard", look)
+    monkeypatch.setattr(cleaning, "fates", fail)
+    with pytest.raises(FolderError, match="No space left"):
+        clean(leads, tmp_path / "out.prep", max_bytes=10_000)
+    assert found == [[]]
+    assert list(tmp_path.iterdir()) == [leads]
