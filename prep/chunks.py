@@ -39,7 +39,7 @@ def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> b
     https://www.rfc-editor.org/rfc/rfc4180
     """
     file = BytesIO()
-    cells = frame.select(fields)
+    cells = frame.select(pl.col(fields))
     cells.write_csv(file, include_header=False, separator=file_format.delimiter, quote_style="necessary")
     return file.getvalue()
 
@@ -119,14 +119,14 @@ class _Writer:
         self._begin()
 
     def _begin(self) -> None:
-        self._parts: list[bytes | memoryview] = [self._header]
+        self._parts = [self._header]  # no views: only bytes are joined while other threads go on
         self._left = self._room(self._number) - len(self._header)
         self._rows = 0
 
     def add(self, lines: bytes, rows: int) -> Iterator[tuple[int, bytes, int]]:
         """Take lines of so many rows in; give back each file that they close."""
         if len(lines) <= self._left:
-            self._take(memoryview(lines), rows)
+            self._take(lines, rows)
             return
         ends = _ends(lines, rows)
         start, written = 0, 0
@@ -134,14 +134,14 @@ class _Writer:
             stop = int(ends.search_sorted(written + self._left, side="right"))
             if stop > start:
                 end = int(ends[stop - 1])
-                self._take(memoryview(lines)[written:end], stop - start)
+                self._take(lines[written:end], stop - start)
                 start, written = stop, end
             elif self._rows == 0:
                 raise ValueError("a row is larger than an upload may be")
             if start < rows:
                 yield from self.finish()
 
-    def _take(self, lines: memoryview, rows: int) -> None:
+    def _take(self, lines: bytes, rows: int) -> None:
         self._parts.append(lines)
         self._left -= len(lines)
         self._rows += rows

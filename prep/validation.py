@@ -10,11 +10,13 @@ import polars as pl
 from prep.checks import Check
 from prep.judge import compile_sieve, find_failures
 from prep.schema import Schema
+from prep.values.rules import true_somewhere
 
 if TYPE_CHECKING:
     import pandera.polars as pa
 
 REASONS = "_reasons"
+_AT, _FAILED = "_at", "_failed"
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,16 @@ def _find_reasons(broken: pl.DataFrame, judge: Judge) -> pl.Series:
     for name, checks in judge.checks.items():
         for check in checks:
             verdicts[f"{name}:{check.reason}"].append(check.verdict(name))
-    passed = broken.select(
-        pl.all_horizontal(of_reason).fill_null(False).alias(reason) for reason, of_reason in verdicts.items()
+    failed = broken.select(
+        (~pl.all_horizontal(of_reason).fill_null(False)).alias(reason)
+        for reason, of_reason in verdicts.items()
     )
-    is_passed = passed.select(pl.all().all()).row(0, named=True)
-    named = [
-        pl.when(~pl.col(reason)).then(pl.lit(reason)) for reason in passed.columns if not is_passed[reason]
-    ]
-    if named:
-        reasons = passed.select(pl.concat_list(named).list.drop_nulls().alias(REASONS)).to_series()
-        if reasons.list.len().min():
+    if named := true_somewhere(failed):
+        listed = failed.with_row_index(_AT).unpivot(
+            named, index=_AT, variable_name=REASONS, value_name=_FAILED
+        )
+        by_row = listed.filter(_FAILED).sort(_AT, maintain_order=True).group_by(_AT, maintain_order=True)
+        reasons = by_row.agg(REASONS)[REASONS]
+        if reasons.len() == broken.height:
             return reasons
     raise TypeError("rows break a rule that nobody can name")
