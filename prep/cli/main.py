@@ -145,11 +145,11 @@ def share_memory() -> None:
     """Let the threads of polars use memory again that another has just given up.
 
     By default its allocator, jemalloc, keeps four arenas for each processor; fetching anew what one of them
-    has and another lacks was an eighth of all processor time. What none has used for a tenth of a second is
+    has and another lacks was an eighth of all processor time. What none has used for a seventh of a second is
     given back. It is asked once, when polars is first imported. https://jemalloc.net/jemalloc.3.html#tuning
     """
     arenas = max(1, (os.cpu_count() or 1) // 2)
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:100,muzzy_decay_ms:0")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:150,muzzy_decay_ms:0")
 
 
 def _prefer_small_queries() -> None:
