@@ -10,7 +10,6 @@ import polars as pl
 from prep.checks import Check
 from prep.judge import compile_sieve, find_failures
 from prep.schema import Schema
-from prep.values.rules import true_somewhere
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -95,7 +94,8 @@ def _find_reasons(broken: pl.DataFrame, judge: Judge) -> pl.Series:
         (~pl.all_horizontal(of_reason).fill_null(False)).alias(reason)
         for reason, of_reason in verdicts.items()
     )
-    if named := true_somewhere(failed):
+    is_named = failed.select(pl.all().any()).row(0, named=True)
+    if named := [reason for reason in failed.columns if is_named[reason]]:
         listed = failed.with_row_index(_AT).unpivot(
             named, index=_AT, variable_name=REASONS, value_name=_FAILED
         )
