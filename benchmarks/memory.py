@@ -76,9 +76,9 @@ def draw(curves: Mapping[str, Curve]) -> str:
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{megabytes:,} MB</text>',
         ]
-    for share in range(0, 101, 25):
+    for share, anchor in ((0, "middle"), (25, "middle"), (50, "middle"), (75, "middle"), (100, "end")):
         x = _x(share / 100)
-        lines.append(f'<text x="{x:.1f}" y="{_y(0) + 18:.1f}" text-anchor="middle">{share} %</text>')
+        lines.append(f'<text x="{x:.1f}" y="{_y(0) + 18:.1f}" text-anchor="{anchor}">{share} %</text>')
     for place, ((name, curve), colour) in enumerate(zip(curves.items(), _COLOURS, strict=False)):
         seconds = curve[-1][0]
         points = " ".join(f"{_x(x):.1f},{_y(held / 1e6 / top):.1f}" for x, held in _thinned(curve))
