@@ -45,13 +45,19 @@ def render(frame: pl.DataFrame, fields: Sequence[str], file_format: Format) -> b
 
 
 def _ends(content: bytes, rows: int) -> pl.Series:
-    """Offset behind each row; a line that breaks inside of quotes is none."""
+    """Offset behind each row; a line that breaks inside of quotes is none.
+
+    Raises:
+        TypeError: These are not the lines of so many rows: a defect of prep only.
+    """
     whole = pl.Series("line", [content], dtype=pl.Binary).cast(pl.String)
     lines = whole.str.split("\n").explode().head(-1)  # behind the last line end there is nothing
     ends = (lines.str.len_bytes().cast(pl.Int64) + 1).cum_sum()
-    if len(lines) == rows:
-        return ends
-    return ends.filter(lines.str.count_matches('"', literal=True).cum_sum() % 2 == 0)
+    if len(lines) != rows:
+        ends = ends.filter(lines.str.count_matches('"', literal=True).cum_sum() % 2 == 0)
+    if len(ends) != rows:
+        raise TypeError(f"{rows} rows were written as {len(ends)}")
+    return ends
 
 
 def largest_line_bytes(

@@ -163,6 +163,12 @@ def test_one_full_chunk_at_the_default_limit() -> None:
     assert again.equals(rows)
 
 
+def test_lines_that_are_not_those_of_the_rows_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prep.chunks.render", lambda *_: b"a\n" * 3_000)
+    with pytest.raises(TypeError, match="4 rows were written as 3000"):
+        cut([("a",)] * 4, "email")
+
+
 def test_a_boundary_never_occurs_in_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
     boundaries = iter(["a" * 32, "b" * 32, "c" * 32])
     monkeypatch.setattr("secrets.token_hex", lambda _: next(boundaries))
