@@ -92,6 +92,7 @@ def test_rows_wait_on_the_disk_only_where_they_are_many_and_nothing_is_left(
     assert (runs[-1] / ".work").exists()
     monkeypatch.undo()
     assert contents(resume_cleaning(runs[-1], memory="1GB")) == contents(whole)
+    assert [run.name for run in runs if (run / ".work").exists()] == []
 
 
 def test_rows_that_merge_wait_on_the_disk_where_only_their_hashes_fit(
