@@ -163,10 +163,10 @@ class _Watched:
         self._spill = spill
         self._profile = profile
 
-    def append(self, frame: pl.DataFrame, /) -> None:
+    def append(self, frame: pl.DataFrame, share: float | None = None, /) -> None:
         """Take a batch."""
         self._profile.add(frame)
-        self._spill.append(frame)
+        self._spill.append(frame, share)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return iter(self._spill)
@@ -230,7 +230,7 @@ def _fill(
     places = [plan.places(position) for position in range(len(plan.sources))]
     shapes = Shapes(places, reasons=REASONS, whole_row=RAW)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        spill = DiskSpill(folder.work / "spill", beside)
+        spill = DiskSpill(folder.work / "spill", beside, held_bytes=memory.held)
         with watch.time("validate"):
             first, rejected = _judge(
                 folder, plan, _Watched(spill, profile), shapes, progress=progress, memory=memory

@@ -18,7 +18,7 @@ from prep.memory import Memory
 from prep.model import Chunk, Fate, KeepPolicy
 from prep.plan import Plan
 from prep.preparation import HASH, IDENTITY, LINE, RECORD, ROW, SOURCE, FirstPass
-from prep.spill import ByOrdinal, MemorySpill, Parts, Spill
+from prep.spill import ByOrdinal, DiskSpill, MemorySpill, Parts, Spill
 from prep.validation import REASONS
 
 
@@ -170,7 +170,8 @@ class Divided:
 def second_pass(plan: Plan, spill: Spill, decision: Decision) -> Iterator[Divided]:
     """Read the valid rows back and tell those that are left from those that lost."""
     lost, merged = decision.lost.read(), decision.merged.read()
-    for batch in spill.columns([ORDINAL, *IDENTITY, *plan.fields]):
+
+    def divide(batch: pl.DataFrame) -> Divided:
         stop = _stop(batch)
         stands = _of_batch(decision.stands, batch)
         completed = merged.take(stop)
@@ -178,7 +179,9 @@ def second_pass(plan: Plan, spill: Spill, decision: Decision) -> Iterator[Divide
         complete = ready.update(completed, on=ORDINAL) if completed.height else ready
         kept = lost.take(stop).select(*_KEPT_ROW)
         duplicates = batch.filter(~stands).select(*plan.fields, *IDENTITY).hstack(kept)
-        yield Divided(plan.as_sent(complete), duplicates)
+        return Divided(plan.as_sent(complete), duplicates)
+
+    return map(divide, spill.columns([ORDINAL, *IDENTITY, *plan.fields]))
 
 
 _ByOrdinal = TypeVar("_ByOrdinal", pl.Series, pl.DataFrame)
@@ -195,12 +198,12 @@ def _stop(batch: pl.DataFrame) -> int:
 
 
 def fates(
-    spill: Spill, decision: Decision, first: FirstPass, chunks: Iterable[Chunk]
+    spill: DiskSpill, decision: Decision, first: FirstPass, chunks: Iterable[Chunk]
 ) -> Iterator[pl.DataFrame]:
     """The fate of every source row after cleaning, in source order, batch by batch.
 
     Args:
-        spill: The valid rows.
+        spill: The valid rows, which nobody begins to read afterwards.
         decision: What was decided about them.
         first: The other rows.
         chunks: All chunks of the run; taken only as far as the rows of a batch need it.
@@ -213,7 +216,7 @@ def fates(
     """
     places = Places(decision.stands, chunks, decision.groups)
     lost = decision.lost.read()
-    batches = spill.columns([ORDINAL, RECORD, *IDENTITY, KEY])
+    batches = spill.take([ORDINAL, RECORD, *IDENTITY, KEY])
     for batch, left_out in zip(batches, first.left_out, strict=True):
         stands = _of_batch(decision.stands, batch)
         kept = lost.take(_stop(batch))

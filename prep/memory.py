@@ -12,6 +12,8 @@ _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]+)")
 _PROGRAM: Final = 290_000_000
 """What the program itself takes, with all that it imports and what its allocator keeps."""
 
+_HELD_SHARE: Final = 0.4
+
 _LEAST: Final = 400_000_000
 _FEWEST_ROWS: Final = 10_000
 
@@ -45,6 +47,11 @@ class Memory:
     def free(self) -> int:
         """What is left for rows."""
         return self.bytes - _PROGRAM
+
+    @property
+    def held(self) -> int:
+        """What valid rows may take while they wait, beside all that is worked on; more wait on the disk."""
+        return int(self.free * _HELD_SHARE)
 
     def rows(self, row_bytes: int) -> int:
         """How many rows fit that take so many bytes each while they are worked on."""

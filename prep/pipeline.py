@@ -91,7 +91,7 @@ def clean(
     progress: Progress = silent,
     **options: Unpack[CleanOptions],
 ) -> Run:
-    """Turn lead files into a run folder with upload files; memory holds neither files nor keys.
+    """Turn lead files into a run folder with upload files; what is too much for memory waits on the disk.
 
     A folder that was made from the same sources with the same settings is taken up where it was left.
 

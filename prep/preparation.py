@@ -137,7 +137,7 @@ def first_pass(
             ordinal += valid.height
             size += int(valid.estimated_size())
             read += valid.height + judged.rejected.height + judged.suppressed.height
-            spill.append(valid.with_columns(_KEY_HASH, rank(valid, plan.fields, plan.settings.keep)))
+            spill.append(valid.with_columns(_KEY_HASH, rank(valid, plan.fields, plan.settings.keep)), share)
             if own:
                 returned += (
                     part.select(pl.col(SOURCE).cast(pl.Categorical), ROW)

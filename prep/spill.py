@@ -1,7 +1,8 @@
 """Where frames wait until they are read again: in memory, or in files that go with the work folder."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,8 +18,8 @@ _PLAIN_TEXT: Final = pl.CompatLevel.oldest()
 class Spill(Protocol):
     """Where valid rows wait for the second pass."""
 
-    def append(self, frame: pl.DataFrame, /) -> None:
-        """Add the next batch."""
+    def append(self, frame: pl.DataFrame, share: float | None = None, /) -> None:
+        """Add the next batch: with it, how much of everything has come, from 0 to 1, if that is known."""
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """Yield the batches in the order in which they came."""
@@ -36,7 +37,7 @@ class MemorySpill:
     def __init__(self) -> None:
         self._frames: list[pl.DataFrame] = []
 
-    def append(self, frame: pl.DataFrame, /) -> None:
+    def append(self, frame: pl.DataFrame, _: float | None = None, /) -> None:
         """Take a batch."""
         self._frames.append(frame)
 
@@ -57,20 +58,39 @@ class MemorySpill:
 
 
 class DiskSpill:
-    """Batches that wait in files; one is being written while the next one is made."""
+    """Batches that wait in memory if all of them fit, else in files, one written while the next is made."""
 
-    def __init__(self, folder: Path, writer: Executor) -> None:
+    def __init__(self, folder: Path, writer: Executor, *, held_bytes: int = 0) -> None:
+        """Begin with no batches.
+
+        Args:
+            folder: The files are put there; it must not exist.
+            writer: Writes them.
+            held_bytes: What the batches may take in memory: all of them, or none is held.
+        """
         folder.mkdir(mode=durable.FOLDER_MODE)
         self._folder = folder
         self._writer = writer
-        self._files: list[Path] = []
+        self._held_bytes = held_bytes
+        self._bytes = 0
+        self._batches: list[pl.DataFrame | Path] = []
         self._pending: Future[None] | None = None
 
-    def append(self, frame: pl.DataFrame, /) -> None:
+    def append(self, frame: pl.DataFrame, share: float | None = None, /) -> None:
         """Take a batch, once the one before is written."""
         self._wait()
-        self._files.append(self._folder / f"{len(self._files):06d}.arrow")
-        self._pending = self._writer.submit(frame.write_ipc, self._files[-1], compat_level=_PLAIN_TEXT)
+        self._batches.append(frame)
+        self._bytes += int(frame.estimated_size())
+        if self._bytes > self._held_bytes * (share or 0):
+            self._pending = self._writer.submit(self._store)
+
+    def _store(self) -> None:
+        """Write what is held."""
+        for number, batch in enumerate(self._batches):
+            if isinstance(batch, pl.DataFrame):
+                file = self._folder / f"{number:06d}.arrow"
+                batch.write_ipc(file, compat_level=_PLAIN_TEXT)
+                self._batches[number] = file
 
     def clear(self) -> None:
         """Forget the batches, those of all spills beside too; the writer's thread deletes the files."""
@@ -82,17 +102,34 @@ class DiskSpill:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         self._wait()
-        return (pl.read_ipc(file) for file in self._files)
+        return _read_in_turn(deque(self._batches), None)
 
     def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
         """Yield some columns of the batches; the others are not read."""
         self._wait()
-        return (pl.read_ipc(file, columns=list(names)) for file in self._files)
+        return _read_in_turn(deque(self._batches), list(names))
+
+    def take(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
+        """As `columns`, but for the last time: a batch is not held once all who read are past it."""
+        batches = self.columns(names)
+        self._batches.clear()
+        return batches
 
     def _wait(self) -> None:
         """Wait for the last file; where it failed, every thread that asks is told."""
         if self._pending is not None:
             self._pending.result()
+
+
+def _read_in_turn(batches: deque[pl.DataFrame | Path], names: list[str] | None) -> Generator[pl.DataFrame]:
+    while batches:
+        yield _read(batches.popleft(), names)
+
+
+def _read(batch: pl.DataFrame | Path, names: list[str] | None) -> pl.DataFrame:
+    if isinstance(batch, Path):
+        return pl.read_ipc(batch, columns=names)
+    return batch if names is None else batch.select(names)
 
 
 class Parts:

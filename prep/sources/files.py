@@ -26,6 +26,9 @@ _BUFFER_BYTES: Final = HEAD_BYTES
 """Whoever asks for more at a time gets it without a detour through a buffer."""
 _COPIED_BYTES: Final = 1024 * 1024
 
+_DIGESTED_BYTES: Final = 8 * 1024 * 1024
+"""Between two parts Python's lock is waited for, which whatever is imported meanwhile holds for a while."""
+
 
 class Content(io.BufferedReader):
     """The bytes of a source, from first to last; what is compressed comes unpacked.
@@ -51,7 +54,7 @@ class Content(io.BufferedReader):
 
     def drain(self) -> str:
         """Take what is left of the stored bytes, unpacking nothing; return their digest."""
-        buffer = page_aligned(_COPIED_BYTES)
+        buffer = page_aligned(_DIGESTED_BYTES)
         while self._stored.readinto(buffer):
             pass
         return self.sha256

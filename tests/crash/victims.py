@@ -85,9 +85,9 @@ def send_run(pipe: "Connection[Any, Any]", steps: Steps, folder: Path, url: str,
 
 
 def clean_run(_: "Connection[Any, Any]", steps: Steps, source: Path, folder: Path, rows_at_once: int) -> None:
-    """Clean a source into a folder, or carry on with it; more rows than that wait on the disk."""
+    """Clean a source into a folder, or carry on; all rows wait on the disk, and what is more than that."""
     steps.install()
-    with mock.patch.object(Memory, "rows", return_value=rows_at_once):
+    with mock.patch.object(Memory, "rows", return_value=rows_at_once), mock.patch.object(Memory, "held", 0):
         if (folder / "manifest.json").exists():
             prep.pipeline.resume_cleaning(folder)
         else:

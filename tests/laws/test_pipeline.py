@@ -184,13 +184,20 @@ def test_every_row_has_exactly_one_fate(rows: list[tuple[str, ...]], broken: boo
                 assert [int(line["_row"]) for line in csv.DictReader(file)] == sorted(by_fate.get(fate, []))
 
 
-@given(rows=LEADS, broken=st.booleans(), keep=st.sampled_from([*POLICIES, "rules"]), cut=st.integers(0, 14))
+@given(
+    rows=LEADS,
+    broken=st.booleans(),
+    keep=st.sampled_from([*POLICIES, "rules"]),
+    cut=st.integers(0, 14),
+    held_bytes=st.sampled_from([0, 500, 2_000, 1_000_000]),
+)
 @settings(max_examples=examples(10), deadline=None)
 def test_prepare_and_clean_agree_whatever_the_batches(
     rows: list[tuple[str, ...]],
     broken: bool,  # noqa: FBT001
     keep: str,
     cut: int,
+    held_bytes: int,
 ) -> None:
     halves = (write_leads(rows[:cut]), write_leads(rows[cut:], broken=broken))
     policy, rules = ("merge", RULES) if keep == "rules" else (keep, {})
@@ -202,6 +209,7 @@ def test_prepare_and_clean_agree_whatever_the_batches(
             mock.patch.object(DelimitedSource, "read", in_pieces),
             mock.patch.object(preparation, "_BATCH_CELLS", 12),
             mock.patch.object(Memory, "rows", return_value=3),
+            mock.patch.object(Memory, "held", held_bytes),
         ):
             pieces = clean(paths, folder / "b.prep", keep=policy, merge=rules)
         assert prepared.counts == whole.counts == pieces.counts

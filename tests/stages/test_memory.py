@@ -48,6 +48,8 @@ def test_less_memory_means_fewer_rows_at_a_time() -> None:
     portions = [preparation.portion(Memory.parse(text), 2) for text in ("400MB", "500MB", USUAL, "2GB")]
     assert 0.05 < portions[0] < portions[1] < portions[2] < portions[3] == 1
     assert preparation.portion(Memory.parse(USUAL), 4) < portions[2]
+    held = [Memory.parse(text).held for text in ("400MB", USUAL, "2GB")]
+    assert held == sorted({*held, 0})[1:]
 
 
 def contents(run: Run) -> Mapping[str, bytes]:
@@ -58,8 +60,10 @@ def contents(run: Run) -> Mapping[str, bytes]:
 
 
 def waiting(run: Path) -> set[str]:
-    """What waits on the disk beside the rows, such as `keys` and `lost`."""
-    return {path.name.partition("-")[0] for path in (run / ".work/spill").iterdir() if path.is_dir()}
+    """What waits on the disk: `rows`, and beside them such as `keys` and `lost`."""
+    return {
+        path.name.partition("-")[0] if path.is_dir() else "rows" for path in (run / ".work/spill").iterdir()
+    }
 
 
 @pytest.mark.parametrize("keep", ["last", "merge"])
@@ -79,6 +83,7 @@ def test_rows_wait_on_the_disk_only_where_they_are_many_and_nothing_is_left(
     runs = [tmp_path / "whole.prep"]
     whole = clean(SAMPLE, runs[-1], keep=keep)
     monkeypatch.setattr(Memory, "rows", lambda *_: 2)
+    monkeypatch.setattr(Memory, "held", 0)
     runs.append(tmp_path / "parts.prep")
     parts = clean(SAMPLE, runs[-1], keep=keep)
     runs.append(tmp_path / "broken.prep")
@@ -86,7 +91,7 @@ def test_rows_wait_on_the_disk_only_where_they_are_many_and_nothing_is_left(
         clean(SAMPLE, runs[-1], keep=keep)
 
     beside = {"left", "rejected"}
-    on_disk = beside | {"hashes", "keys", "lost", "merged", "discarded"}
+    on_disk = beside | {"rows", "hashes", "keys", "lost", "merged", "discarded"}
     assert seen == [beside, on_disk, on_disk]
     assert contents(whole) == contents(parts)
     assert (runs[-1] / ".work").exists()
