@@ -148,6 +148,11 @@ class Manifest:
         return self.cleaned
 
     @property
+    def read(self) -> int:
+        """Rows of all sources."""
+        return sum(source.rows or 0 for source in self.sources)
+
+    @property
     def into(self) -> ImportObject:
         """What the rows become."""
         return parse_object(self.settings["object"])

@@ -374,7 +374,8 @@ def retry(
 
     bound = Memory.parse(memory)
     parent = open_folder(run)
-    progress(Advance("read"))
+    tell = shielded(progress)
+    tell(Advance("read"))
     with parent.lock():
         known = parent.manifest()
         check_sources(parent, known)
@@ -396,7 +397,6 @@ def retry(
         with folder.discarded_unless_begun():
             paths = [spool(folder, name, table) for name, table in tables.items()]
             plan = plan_again(manifest, open_all(paths))
-        tell = shielded(progress)
         return _clean(folder, plan, manifest.destination, tell, bound, parent_run_id=manifest.run_id)
 
 

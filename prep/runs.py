@@ -49,9 +49,12 @@ class Run:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by fate; `read` is the sum of all others."""
-        found = self.folder.count_rows()
-        return add_up(found, sum(found.values()))
+        """Rows by fate; `read` is how many the sources have, and the sum of all others.
+
+        Raises:
+            BalanceError: The fates do not add up to it.
+        """
+        return add_up(self.folder.count_rows(), self.folder.manifest().read)
 
     @property
     def rows(self) -> pl.DataFrame:

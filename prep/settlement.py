@@ -156,7 +156,7 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
         BalanceError: The fates do not add up.
     """
     rows = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
-    count_fates(rows, sum(source.rows or 0 for source in manifest.sources))
+    count_fates(rows, manifest.read)
     delimiter = people_delimiter(manifest.sources[0].reading)
     folder.write_rows(rows)
     check_sources(folder, manifest)

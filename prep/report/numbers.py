@@ -49,7 +49,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
     """
     manifest = folder.manifest()
     cleaned = manifest.results
-    counts = add_up(folder.count_rows(), sum(source.rows or 0 for source in manifest.sources))
+    counts = add_up(folder.count_rows(), manifest.read)
     jobs = read_jobs(folder)
     state = find_state(jobs)
     by_chunk = {job.chunk: job for job in jobs}

@@ -1,11 +1,11 @@
 """Rows under repair: what they are now, what is wrong with them still, and what a person does to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from threading import RLock
-from typing import Any, Final, Self
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from prep.retrying import remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest
+from prep.runs import Run, open_folder
 
 REASONS: Final = "_reasons"
 CHANGED, IS_LEFT_OUT = "_changed", "_left_out"
@@ -53,10 +54,27 @@ class View:
     descending: bool = False
 
 
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
+
+
+def _alone(
+    verb: "Callable[Concatenate[Desk, _Arguments], _Answer]",
+) -> "Callable[Concatenate[Desk, _Arguments], _Answer]":
+    """A verb that nobody else changes the rows during."""
+
+    @wraps(verb)
+    def locked(self: "Desk", /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+        with self.lock:
+            return verb(self, *args, **kwargs)
+
+    return locked
+
+
 class Desk:
     """The rows of a run that a person repairs. Whatever is done is in the journal before it counts.
 
-    Safe to use from several threads.
+    Safe to use from several threads; who asks for several things that belong together holds the `lock`.
     """
 
     def __init__(self, folder: RunFolder, manifest: Manifest, sheet: Sheet, journal: Journal) -> None:
@@ -84,16 +102,8 @@ class Desk:
                 (`nothing_to_repair`).
             SourceError: A source changed, or a table came back damaged.
         """
-        folder = RunFolder.open(path)
+        folder = open_folder(Run.open(path))
         manifest = folder.manifest()
-        _ = manifest.results
-        if manifest.is_purged:
-            raise FolderError(
-                f"{path}: its data was deleted with prep purge",
-                code="purged",
-                hint=f"prep report {path} still shows its numbers.",
-                source=str(path),
-            )
         check_sources(folder, manifest)
         sheet = open_sheet(folder, manifest)
         return cls(folder, manifest, sheet, Journal(folder.review))
@@ -144,6 +154,7 @@ class Desk:
             key=lambda item: (-item[1], item[0]),
         )
 
+    @_alone
     def edit(self, record: int, place: int, value: str | None) -> None:
         """Put a value into one cell.
 
@@ -154,6 +165,7 @@ class Desk:
         row = f"{self._row(record)['_row']:,}"
         self._put(f"one cell of row {row}", [record], place, pl.Series([value], dtype=pl.String))
 
+    @_alone
     def fill(self, view: View, place: int, value: str | None) -> int:
         """Put one value into a column of all rows that a view shows; returns how many cells it changed.
 
@@ -168,6 +180,7 @@ class Desk:
             pl.repeat(value, len(records), dtype=pl.String, eager=True),
         )
 
+    @_alone
     def replace(self, view: View, place: int, find: str, value: str) -> int:
         """Replace a text wherever a column of the shown rows holds it; returns how many cells that changed.
 
@@ -180,6 +193,7 @@ class Desk:
         values = rows[str(place)].str.replace_all(find, value, literal=True)
         return self._put(f"text in {self._title(place)} replaced", rows[ID], place, values)
 
+    @_alone
     def accept(self, view: View, reason: str) -> int:
         """Take the suggestion for a reason in all shown rows that have exactly one; returns how many.
 
@@ -189,20 +203,20 @@ class Desk:
         rows = self.select(view)
         rows = rows.filter(_has(rows[REASONS], reason) & ~pl.Series(rows[IS_LEFT_OUT]))
         field, _, code = reason.rpartition(":")
-        with self.lock:
-            known = self.judge.fields.get(field)
-            parts = []
-            for part in rows.partition_by(TABLE, "_source") if known else ():
-                place = self.place_of(part[TABLE][0], part["_source"][0], field)
-                if known is None or place is None:
-                    continue
-                options = suggest(known, code, part[str(place)].drop_nulls().unique())
-                sure = {cell: found[0] for cell, found in options.items() if len(found) == 1}
-                taken = part.filter(pl.col(str(place)).is_in(list(sure)))
-                values = [sure[cell] for cell in taken[str(place)]]
-                parts.append(self._changes(taken[ID], place, pl.Series(values, dtype=pl.String)))
-            return self._do("suggestions taken", pl.concat([CHANGES.to_frame(), *parts]))
+        known = self.judge.fields.get(field)
+        parts = []
+        for part in rows.partition_by(TABLE, "_source") if known else ():
+            place = self.place_of(part[TABLE][0], part["_source"][0], field)
+            if known is None or place is None:
+                continue
+            options = suggest(known, code, part[str(place)].drop_nulls().unique())
+            sure = {cell: found[0] for cell, found in options.items() if len(found) == 1}
+            taken = part.filter(pl.col(str(place)).is_in(list(sure)))
+            values = [sure[cell] for cell in taken[str(place)]]
+            parts.append(self._changes(taken[ID], place, pl.Series(values, dtype=pl.String)))
+        return self._do("suggestions taken", pl.concat([CHANGES.to_frame(), *parts]))
 
+    @_alone
     def leave_out(self, records: Sequence[int] | pl.Series, *, is_left_out: bool) -> int:
         """Leave rows out, as if their lines were deleted, or take them in again; returns how many.
 
@@ -222,6 +236,7 @@ class Desk:
         what = "left out" if is_left_out else "taken in again"
         return self._do(f"{changes.height:,} rows {what}", changes)
 
+    @_alone
     def remap(self, maps: Mapping[str, str]) -> None:
         """Give columns to other fields than in the run, and judge all rows anew.
 
@@ -234,21 +249,21 @@ class Desk:
             HeaderError: The columns do not fit the schema any more, such as two for one field.
             FolderError: As `edit`.
         """
-        with self.lock:
-            self._refuse_stale()
-            before = self.maps
-            headers = [*before, *(header for header in maps if header not in before)]
-            steps = {header: maps.get(header) for header in headers if maps.get(header) != before.get(header)}
-            if not steps:
-                return
-            self._map(maps)
-            try:
-                self._journal.add("columns mapped otherwise", maps=steps)
-            except PrepError:
-                self._map(before)
-                raise
-            self._judge_all()
+        self._refuse_stale()
+        before = self.maps
+        headers = [*before, *(header for header in maps if header not in before)]
+        steps = {header: maps.get(header) for header in headers if maps.get(header) != before.get(header)}
+        if not steps:
+            return
+        self._map(maps)
+        try:
+            self._journal.add("columns mapped otherwise", maps=steps)
+        except PrepError:
+            self._map(before)
+            raise
+        self._judge_all()
 
+    @_alone
     def undo(self) -> None:
         """Take the last step back; nothing happens if there is none.
 
@@ -257,6 +272,7 @@ class Desk:
         """
         self._turn(self._journal.undo)
 
+    @_alone
     def redo(self) -> None:
         """Do the step again that was taken back last; nothing happens if there is none.
 
@@ -325,11 +341,10 @@ class Desk:
 
     def _put(self, label: str, records: Sequence[int] | pl.Series, place: int, values: pl.Series) -> int:
         self._title(place)
-        with self.lock:
-            changes = self._changes(records, place, values)
-            if changes.is_empty() and len(records) == 1 and self._row(records[0])[TABLE] in self.sheet.closed:
-                raise _refused(self.sheet.closed[self._row(records[0])[TABLE]], "")
-            return self._do(label, changes)
+        changes = self._changes(records, place, values)
+        if changes.is_empty() and len(records) == 1 and self._row(records[0])[TABLE] in self.sheet.closed:
+            raise _refused(self.sheet.closed[self._row(records[0])[TABLE]], "")
+        return self._do(label, changes)
 
     def _changes(self, records: Sequence[int] | pl.Series, place: int, values: pl.Series) -> pl.DataFrame:
         """What changes where values are put into a column; line breaks of any kind are alike."""
@@ -355,27 +370,25 @@ class Desk:
         )
 
     def _do(self, label: str, changes: pl.DataFrame) -> int:
-        with self.lock:
-            self._refuse_stale()
-            if changes.height:
-                self._journal.add(label, changes)
-                self._check(self._apply(changes))
-            return changes.height
+        self._refuse_stale()
+        if changes.height:
+            self._journal.add(label, changes)
+            self._check(self._apply(changes))
+        return changes.height
 
-    def _turn(self, turn: Any) -> None:
-        with self.lock:
-            self._refuse_stale()
-            touched: pl.DataFrame = turn()
-            cells = ["table", "source", "row", "place"]
-            now = self._journal.current().select(*cells, "value", stands=True)
-            values = touched.join(now, on=cells, how="left", suffix="_now", maintain_order="left")
-            back = pl.when("stands").then("value_now").otherwise("base")
-            turned = self._apply(values.with_columns(back.alias("value")).select(CHANGES.names()))
-            if (maps := self._journal.maps()) == self.maps:
-                self._check(turned)
-            else:
-                self._map(maps)
-                self._judge_all()
+    def _turn(self, turn: Callable[[], pl.DataFrame]) -> None:
+        self._refuse_stale()
+        touched = turn()
+        cells = ["table", "source", "row", "place"]
+        now = self._journal.current().select(*cells, "value", stands=True)
+        values = touched.join(now, on=cells, how="left", suffix="_now", maintain_order="left")
+        back = pl.when("stands").then("value_now").otherwise("base")
+        turned = self._apply(values.with_columns(back.alias("value")).select(CHANGES.names()))
+        if (maps := self._journal.maps()) == self.maps:
+            self._check(turned)
+        else:
+            self._map(maps)
+            self._judge_all()
 
     def _refuse_stale(self) -> None:
         if self.is_stale:

@@ -157,6 +157,14 @@ def test_progress_is_told_of_every_stage_in_rows_shares_and_jobs(sandbox: prep.S
     assert told[-1].stage == "validate", "the row was rejected again"
 
 
+def test_counts_that_do_not_close_are_an_error() -> None:
+    run = prep.clean("leads.csv", "out")
+    run.rows.head(3).write_parquet(run.folder.rows)
+    for say in (lambda: run.counts, lambda: run.report):
+        with pytest.raises(prep.BalanceError, match="4 rows were read, but 3 have a fate"):
+            say()
+
+
 def test_a_listener_that_fails_harms_nothing_and_is_told_no_more(sandbox: prep.Sandbox) -> None:
     calls = []
 
@@ -169,8 +177,12 @@ def test_a_listener_that_fails_harms_nothing_and_is_told_no_more(sandbox: prep.S
         run = prep.clean("leads.csv", "out", progress=fail)
     with pytest.warns(RuntimeWarning, match=told) as sending:
         outcome = prep.submit(run, connect(sandbox), progress=fail)
-    assert (calls, len(cleaning), len(sending)) == (["read", "import"], 1, 1)
+    with pytest.warns(RuntimeWarning, match=told) as trying_again:
+        again = prep.retry(outcome, everything=True, progress=fail)
+    assert calls == ["read", "import", "read"]
+    assert (len(cleaning), len(sending), len(trying_again)) == (1, 1, 1)
     assert outcome.counts["imported"] == 2
+    assert again.counts["read"] == 1
 
 
 def test_an_interruption_from_a_listener_passes_and_the_same_call_carries_on(sandbox: prep.Sandbox) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,26 @@ def test_an_edit_is_judged_as_the_run_judges(desk: Desk) -> None:
     assert reasons(desk)[0] == INVALID
     desk.edit(0, EMAIL, "")
     assert reasons(desk)[0] == "email:missing_lookup"
+
+
+def test_an_edit_waits_for_a_replacement_that_is_under_way(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the replacement puts what it found before over what was typed since."""
+    select = desk.select
+    editing = threading.Thread(target=desk.edit, args=(0, EMAIL, "good@example.com"))
+
+    def select_slowly(view: View) -> pl.DataFrame:
+        rows = select(view)
+        editing.start()
+        editing.join(0.3)
+        return rows
+
+    monkeypatch.setattr(desk, "select", select_slowly)
+    replaced = desk.replace(View(), EMAIL, "a", "b")
+    editing.join()
+    assert replaced > 1
+    assert cells(desk, EMAIL)[0] == "good@example.com"
 
 
 def test_steps_are_taken_back_and_done_again(desk: Desk) -> None:
