@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from prep.config import CleanSettings, Destination
+    from prep.config import CleanOptions, Destination
     from prep.errors import (
         BalanceError,
         FolderError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "Advance": "prep.model",
     "BalanceError": "prep.errors",
-    "CleanSettings": "prep.config",
+    "CleanOptions": "prep.config",
     "Convention": "prep.model",
     "Destination": "prep.config",
     "Estimate": "prep.previewing.questions",
@@ -80,7 +80,7 @@ _HOMES: Final = {
 __all__ = [
     "Advance",
     "BalanceError",
-    "CleanSettings",
+    "CleanOptions",
     "Convention",
     "Destination",
     "Estimate",

@@ -1,10 +1,12 @@
 """Settings: what a run is to do with its rows, and where it sends them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import types
+from collections import abc
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, TypedDict, TypeVar, cast
+from typing import Any, Final, TypedDict, TypeVar, cast, get_args, get_origin
 
 from prep.errors import FolderError, SettingsError
 from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
@@ -31,9 +33,8 @@ _SMALLEST_BODY_BYTES: Final = 1_000
 """Below this hardly a header fits; surely a slip of the pen."""
 
 
-@dataclass(frozen=True)
-class CleanSettings:
-    """How source rows become upload files.
+class CleanOptions(TypedDict, total=False):
+    """How source rows become upload files; words and texts as on the command line.
 
     Attributes:
         lookup_field: REST name of the field that identifies a lead; `id` means update only. Of a custom
@@ -65,8 +66,53 @@ class CleanSettings:
         suppress_salt_file: Path of the file with what stood before addresses when they were hashed.
         consent: Field that says whether a person agreed; rows without are not sent.
         consent_countries: ISO codes of the countries whose people must have agreed; none for all.
-        reading: How all sources are read, where it was said.
+        encoding: Name of the Python codec that all sources are read with; None: detected for each.
+        delimiter: The character between two cells; None: detected.
+        header_line: Line of the header, counted from 1; 0 if there is none, None: detected.
+        sheet: Name of the sheet of a workbook; None: detected.
         object: What the rows become: `leads`, `program-members` or `customobjects/NAME`.
+    """
+
+    lookup_field: str
+    format: str
+    maps: Mapping[str, str]
+    mapping: Mapping[str, str]
+    unknown: str
+    constants: Mapping[str, str]
+    keep: str
+    merge: Mapping[str, str]
+    max_bytes: int
+    dates: str
+    timezone: str | None
+    decimal: str | None
+    email_case: str
+    phones: str
+    region: str | None
+    countries: str
+    states: str
+    repair_mojibake: bool
+    split_name: bool
+    truncate: Sequence[str]
+    blanks: str
+    clear: Sequence[str]
+    allow_protected: Sequence[str]
+    suppress: Sequence[str | Path]
+    suppress_salt_file: str | Path | None
+    consent: str | None
+    consent_countries: Sequence[str]
+    encoding: str | None
+    delimiter: str | None
+    header_line: int | None
+    sheet: str | None
+    object: str
+
+
+@dataclass(frozen=True)
+class CleanSettings:
+    """What `CleanOptions` say, understood, with the usual where they say nothing.
+
+    Attributes:
+        reading: How all sources are read, where it was said: encoding, delimiter, header line and sheet.
     """
 
     lookup_field: str = "email"
@@ -192,43 +238,6 @@ class CleanSettings:
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-class CleanOptions(TypedDict, total=False):
-    """The same as keyword arguments; words and texts as on the command line."""
-
-    lookup_field: str
-    format: str
-    maps: Mapping[str, str]
-    mapping: Mapping[str, str]
-    unknown: str
-    constants: Mapping[str, str]
-    keep: str
-    merge: Mapping[str, str]
-    max_bytes: int
-    dates: str
-    timezone: str | None
-    decimal: str | None
-    email_case: str
-    phones: str
-    region: str | None
-    countries: str
-    states: str
-    repair_mojibake: bool
-    split_name: bool
-    truncate: Sequence[str]
-    blanks: str
-    clear: Sequence[str]
-    allow_protected: Sequence[str]
-    suppress: Sequence[str | Path]
-    suppress_salt_file: str | Path | None
-    consent: str | None
-    consent_countries: Sequence[str]
-    encoding: str | None
-    delimiter: str | None
-    header_line: int | None
-    sheet: str | None
-    object: str
-
-
 _KEYS: Final = {
     name: {"maps": "map", "constants": "set"}.get(name, name)
     for name in CleanOptions.__annotations__
@@ -252,6 +261,7 @@ def make_settings(options: CleanOptions) -> CleanSettings:
             code="unknown_option",
             hint=f"Options: {', '.join(CleanOptions.__annotations__)}.",
         )
+    options = cast("CleanOptions", {name: _as_asked(name, value) for name, value in options.items()})
     defaults = CleanSettings()
     into = parse_object(options.get("object", defaults.object))
     return CleanSettings(
@@ -292,6 +302,48 @@ def make_settings(options: CleanOptions) -> CleanSettings:
         ),
         object=str(into),
     )
+
+
+_WORDS: Final[Mapping[object, str]] = {
+    bool: "True or False",
+    int: "a whole number",
+    int | None: "a whole number, or None",
+    str: "a text",
+    str | None: "a text, or None",
+    str | Path | None: "a path, or None",
+    Mapping[str, str]: "a mapping of texts to texts",
+    Sequence[str]: "texts",
+    Sequence[str | Path]: "paths",
+}
+"""What options of each type take."""
+
+
+def _as_asked(name: str, value: object) -> object:
+    """The value of an option; where it may be several, a single one stands for itself."""
+    kind = CleanOptions.__annotations__[name]
+    origin: object = get_origin(kind)
+    if origin is abc.Sequence and isinstance(value, str | Path):
+        value = (value,)
+    if not _is(value, kind):
+        raise SettingsError(
+            f"{name} is given as {type(value).__name__}", code="bad_option", hint=f"It takes {_WORDS[kind]}."
+        )
+    return value
+
+
+def _is(value: object, kind: Any) -> bool:
+    parts = get_args(kind)
+    match get_origin(kind):
+        case types.UnionType:
+            return any(_is(value, part) for part in parts)
+        case abc.Mapping:
+            return isinstance(value, Mapping) and all(
+                isinstance(text, str) for item in value.items() for text in item
+            )
+        case abc.Sequence:
+            return isinstance(value, Collection) and all(_is(item, parts[0]) for item in value)
+        case _:
+            return isinstance(value, kind) and (kind is not int or not isinstance(value, bool))
 
 
 def _merge_rules(texts: Mapping[str, str]) -> dict[str, MergeRule]:

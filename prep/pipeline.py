@@ -71,7 +71,7 @@ def prepare(
     Args:
         sources: A path, a `Query` or a frame, or several; their rows count in this order.
         schema: A schema, or the name or path of one; by default the packaged one of what rows become.
-        **options: As in `CleanSettings`.
+        **options: As in `CleanOptions`.
 
     Raises:
         InputError: A source, a header, the schema or an option is wrong. Rejected rows are a result.
@@ -104,7 +104,7 @@ def clean(
         keep_source: Copy the files into the run folder. What comes only once is always copied.
         memory: What may be held at a time, such as `500MB` or `2GB`; changes nothing else.
         progress: Told how far reading, validating and writing are.
-        **options: As in `CleanSettings`.
+        **options: As in `CleanOptions`.
 
     Raises:
         InputError: A source, a header, the schema or an option is wrong.
@@ -140,7 +140,7 @@ def check(
         schema: As in `clean`.
         memory: As in `clean`.
         progress: As in `clean`.
-        **options: As in `CleanSettings`.
+        **options: As in `CleanOptions`.
 
     Raises:
         InputError: As in `clean`.

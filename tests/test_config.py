@@ -1,6 +1,7 @@
 """Settings: what they accept, and how the manifest keeps them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,15 @@ def test_options_are_settings() -> None:
         ({"merge": {"phone": "longest"}}, "bad_merge"),
         ({"max_bytes": 999}, "bad_max_bytes"),
         ({"max_bytes": 10 * 1024 * 1024 + 1}, "bad_max_bytes"),
+        ({"max_bytes": "1000"}, "bad_option"),
+        ({"max_bytes": True}, "bad_option"),
+        ({"header_line": "3"}, "bad_option"),
+        ({"maps": "Work mail=email"}, "bad_option"),
+        ({"maps": {"Work mail": None}}, "bad_option"),
+        ({"split_name": "no"}, "bad_option"),
+        ({"truncate": 5}, "bad_option"),
+        ({"suppress": ["gone.csv", None]}, "bad_option"),
+        ({"email_case": None}, "bad_option"),
         ({"kep": "first"}, "unknown_option"),
     ],
 )
@@ -73,6 +83,18 @@ def test_options_that_are_none(options: Any, code: str) -> None:
 
     assert raised.value.code == code
     assert raised.value.hint
+
+
+def test_a_single_value_stands_for_itself() -> None:
+    single: Any = {"truncate": "company", "suppress": Path("left.csv")}
+    assert make(single) == make({"truncate": ["company"], "suppress": ["left.csv"]})
+
+
+def test_a_value_of_another_type_is_told_from_what_the_option_takes() -> None:
+    with pytest.raises(SettingsError) as raised:
+        make({"maps": ["email"]})  # type: ignore[typeddict-item]
+    assert str(raised.value) == "maps is given as list"
+    assert raised.value.hint == "It takes a mapping of texts to texts."
 
 
 def test_destinations_are_the_same_by_the_name_of_their_list() -> None:

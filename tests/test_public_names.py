@@ -23,7 +23,7 @@ def test_the_list_of_public_names_is_complete_and_sorted() -> None:
 
 def test_these_names_are_public_and_no_others() -> None:
     assert " ".join(prep.__all__) == (
-        "Advance BalanceError CleanSettings Convention Destination Estimate Exchange Fate Field Finding "
+        "Advance BalanceError CleanOptions Convention Destination Estimate Exchange Fate Field Finding "
         "FolderError HeaderError InputError Job Marketo MarketoError OutcomeUnknownError PrepError Prepared "
         "Query Reason Run Sandbox Schema SchemaError SettingsError SourceError TerminalError "
         "TransientError clean load_schema prepare preview purge read reconcile retry settle submit"

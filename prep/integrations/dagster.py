@@ -73,7 +73,7 @@ class MarketoResource(dagster.ConfigurableResource):
             partition_name: Lead partition of new leads.
             max_rejected: With more rejected rows than this nothing is sent: `100`, `5%`.
             allow_rejects: Whether rejected, warned or failed rows are fine, for the exit code in the report.
-            **options: As in `prep.CleanSettings`.
+            **options: As in `prep.CleanOptions`.
 
         Raises:
             dagster.Failure: More rows were rejected than may be; asking again changes nothing.
@@ -113,7 +113,7 @@ def lead_file_check(
         schema: Name or path of the schema; by default that of the object that rows become.
         max_rejected: More rejected rows than this are an error: `100`, `5%`.
         blocking: Whether an error keeps assets downstream from being made.
-        **options: As in `prep.CleanSettings`.
+        **options: As in `prep.CleanOptions`.
     """
     limit = Limit.parse(max_rejected) if max_rejected else None
 

@@ -103,7 +103,7 @@ def clean_spark(
         partitions: How many parts; by default as many as Spark shuffles into.
         schema: As in `prep.clean`.
         destination: As in `prep.clean`.
-        **options: As in `prep.CleanSettings`.
+        **options: As in `prep.CleanOptions`.
 
     Raises:
         InputError: A column, the schema or an option is wrong, or rows are not told apart. No folder is left.
