@@ -64,10 +64,9 @@ class Cost:
 def estimate(
     uploads: int,
     *,
-    one_at_a_time: bool = False,
-    queue_slots: int = JOBS_QUEUED,
-    poll_seconds: tuple[float, float] = POLL_SECONDS,
-    calls_per_window: int = OWN_CALLS_PER_WINDOW,
+    one_at_a_time: bool,
+    queue_slots: int,
+    poll_seconds: tuple[float, float],
 ) -> Cost:
     """Tell what it takes at least to import so many files.
 
@@ -76,11 +75,10 @@ def estimate(
         one_at_a_time: They go to a static list.
         queue_slots: Places of the import queue that may be used.
         poll_seconds: Shortest and longest pause between two looks.
-        calls_per_window: Calls that may be made in any 20 seconds.
     """
     calls = 2 * uploads
     looks = math.ceil(uploads / (1 if one_at_a_time else queue_slots))
-    windows = max(0, math.ceil(calls / calls_per_window) - 1)
+    windows = max(0, math.ceil(calls / OWN_CALLS_PER_WINDOW) - 1)
     return Cost(uploads, calls, max(looks * poll_seconds[0], windows * CALL_WINDOW_SECONDS))
 
 

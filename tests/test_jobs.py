@@ -152,6 +152,7 @@ def test_forty_chunks_take_hardly_longer_than_marketo_itself(tmp_path: Path, job
         assert [request for request in run.sandbox.requests() if request.code == "1016"] == []
         assert set(run.imports.values()) == {1}
         times = [request.time for request in run.sandbox.requests() if request.place != "identity"]
+        assert len(times) > 50
         assert all(later - earlier >= 20 for earlier, later in zip(times, times[50:], strict=False))
 
 
@@ -478,13 +479,24 @@ def test_a_ledger_without_a_target_is_refused(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uploads", "one_at_a_time", "expected"),
+    ("uploads", "one_at_a_time", "queue_slots", "shortest_pause", "expected"),
     [
-        (1, False, Cost(1, 2, 5)),
-        (40, False, Cost(40, 80, 20)),
-        (40, True, Cost(40, 80, 200)),
-        (1000, False, Cost(1000, 2000, 780)),
+        (1, False, 10, 5, Cost(1, 2, 5)),
+        (40, False, 10, 5, Cost(40, 80, 20)),
+        (40, True, 10, 5, Cost(40, 80, 200)),
+        (40, False, 2, 5, Cost(40, 80, 100)),
+        (1000, False, 10, 5, Cost(1000, 2000, 780)),
+        (1, False, 10, 0.25, Cost(1, 2, 0.25)),
     ],
 )
-def test_the_estimate(uploads: int, one_at_a_time: bool, expected: Cost) -> None:  # noqa: FBT001
-    assert estimate(uploads, one_at_a_time=one_at_a_time) == expected
+def test_the_estimate(
+    uploads: int,
+    one_at_a_time: bool,  # noqa: FBT001
+    queue_slots: int,
+    shortest_pause: float,
+    expected: Cost,
+) -> None:
+    cost = estimate(
+        uploads, one_at_a_time=one_at_a_time, queue_slots=queue_slots, poll_seconds=(shortest_pause, 30)
+    )
+    assert cost == expected

@@ -1,5 +1,6 @@
 """The ledger: what it keeps, what it allows, and what it refuses to believe."""
 
+import inspect
 import os
 import shutil
 import sqlite3
@@ -142,7 +143,15 @@ def test_each_verb_in_each_state(ledger: Ledger, state: JobState, verb: str) -> 
 
 
 def test_each_verb_has_its_row() -> None:
-    assert all(callable(getattr(Ledger, verb)) for verb in VERBS)
+    """Whatever moves a job, which is what takes one and returns nothing."""
+    moving = {
+        name
+        for name, verb in inspect.getmembers(Ledger, inspect.isfunction)
+        if {"chunk", "job"} & inspect.signature(verb).parameters.keys()
+        and inspect.signature(verb).return_annotation is None
+        and not name.startswith("_")
+    }
+    assert moving == set(VERBS)
 
 
 def test_an_unknown_job_with_a_batch_id_can_be_resolved(ledger: Ledger) -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 SANDBOX: Final = "sandbox"
 _SANDBOX_CREDENTIALS: Final = ("id", "secret")
-_SANDBOX_POLL_SECONDS: Final = 0.1
 
 EXIT_DONE: Final = 0
 EXIT_TOO_MANY_REJECTED: Final = 3
@@ -239,7 +238,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
 
     is_sandbox = destination.target == SANDBOX
     _refuse_haste(destination.target, chosen["poll_seconds"])
-    first_poll = chosen["poll_seconds"] or (_SANDBOX_POLL_SECONDS if is_sandbox else POLL_SECONDS[0])
+    asked = chosen["poll_seconds"]
     before = read_jobs(run.folder)
     chunks = {chunk["file"]: chunk for chunk in run.report["chunks"]}
     with (
@@ -249,6 +248,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
         ExitStack() as showing,
     ):
         board = Board()
+        poll_seconds = (asked, max(asked, POLL_SECONDS[1])) if asked else client.poll_seconds
 
         def ready(findings: "Sequence[Finding]") -> None:
             nonlocal board
@@ -258,7 +258,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
                     notes += note_preview(run.report)
                 say(*(f"note: {note}" for note in notes), err=True)
             if not is_sandbox:
-                _announce(run, destination, chosen)
+                _announce(run, destination, chosen, poll_seconds)
             board = showing.enter_context(show_progress(quiet=chosen["quiet"]))
             board.sending(before, chunks)
 
@@ -270,7 +270,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
                 wait=not chosen["no_wait"],
                 timeout_seconds=chosen["timeout"],
                 queue_slots=chosen["queue_slots"],
-                poll_seconds=(first_poll, max(first_poll, POLL_SECONDS[1])),
+                poll_seconds=poll_seconds,
                 on_ready=ready,
                 progress=lambda advance: board.sending(advance.jobs, chunks),
             )
@@ -302,7 +302,9 @@ def is_finished(run: "Run") -> bool:
     return bool(run.report["state"] == "reconciled")
 
 
-def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> None:
+def _announce(
+    run: "Run", destination: "Destination", chosen: Mapping[str, Any], poll_seconds: tuple[float, float]
+) -> None:
     """Say on a terminal what sending will take, and ask before the first upload.
 
     Raises:
@@ -319,7 +321,12 @@ def _announce(run: "Run", destination: "Destination", chosen: Mapping[str, Any])
     files = sum(chunk["state"] == JobState.PLANNED for chunk in report["chunks"])
     static_list = destination.list_name or destination.list_id
     if is_terminal(sys.stderr) and not chosen["quiet"]:
-        cost = estimate(files, one_at_a_time=static_list is not None, queue_slots=chosen["queue_slots"])
+        cost = estimate(
+            files,
+            one_at_a_time=static_list is not None,
+            queue_slots=chosen["queue_slots"],
+            poll_seconds=poll_seconds,
+        )
         say(
             f"{rows:,} rows in {files} file(s) for {destination.target}: at least {cost.calls} API calls "
             f"and {cost.seconds:,.0f} s",

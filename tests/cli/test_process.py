@@ -192,7 +192,7 @@ def test_the_question_before_the_first_upload(prep: Prep, here: Path, marketo: S
         terminal.type("n\n")
         assert terminal.end() == 130
     assert "Nothing was sent; prep resume l.prep carries on." in terminal.shown
-    assert f"2 rows in 1 file(s) for {host}: at least 2 API calls" in terminal.shown
+    assert f"2 rows in 1 file(s) for {host}: at least 2 API calls and 0 s" in terminal.shown
     assert {request.method for request in marketo.requests() if request.place != "identity"} == {"GET"}
 
     with on_terminal(*line) as terminal:
