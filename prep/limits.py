@@ -60,6 +60,3 @@ https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-d
 
 TEXT_BYTES: Final = 30_000
 """Longest value of a text field, in bytes of UTF-8. Same page."""
-
-INTEGER_BITS: Final = 64
-"""Integers are signed numbers of this width; fields synced with Salesforce hold 32 bits only."""

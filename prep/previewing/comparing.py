@@ -42,7 +42,6 @@ class Tally:
     def __init__(self, questions: Questions) -> None:
         self.outcomes = Counter[str]()
         self.differences = 0
-        self.kept_words = Counter[str]()
         self._questions = questions
         self._cells = Counter[tuple[str, str]]()
         self._shapes = Counter[tuple[str, str, str | None, str | None]]()

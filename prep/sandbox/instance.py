@@ -6,7 +6,6 @@ from importlib import resources
 from typing import Any, Final
 
 FIRST_LEAD_ID: Final = 1000
-FIRST_LIST_ID: Final = 1001
 
 STANDARD_LOOKUP_FIELDS: Final = frozenset({
     "cookies", "email", "facebookId", "id", "linkedInId", "sfdcAccountId", "sfdcContactId", "sfdcLeadId",

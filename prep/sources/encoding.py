@@ -19,8 +19,6 @@ from prep.sources.survey import Survey, survey
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BOM: Final = codecs.BOM_UTF8
-
 _SAVE_AS_UTF8 = 'Open it in the program that wrote it and save it as "CSV UTF-8".'
 _EXPORT = "Export the table as CSV UTF-8 instead."
 _UNPACK = "Unpack it and give the file inside."

@@ -27,12 +27,11 @@ from prep.sources.files import opened
 from prep.sources.sheets import Refusal, broken, protected, too_large
 from prep.sources.signatures import HEAD_BYTES, WORKBOOKS, kind_of
 
-"""Takes the cells of a row; tells how many of them could be names of fields, 0 if it is no header."""
-
 _MEGABYTE: Final = 1_000_000
-_SECONDS: Final = (15, 12)
-"""How long the child may take, and how much longer for each megabyte; its computing time is bounded to a
-third of this, so these count only where it has to wait."""
+_LEAST_SECONDS: Final = 15
+_SECONDS_PER_MEGABYTE: Final = 12
+"""How long the child may take; its computing time is bounded to a third of this, so these count only where it
+has to wait."""
 
 _MAX_ANSWER_BYTES: Final = 256 * _MEGABYTE
 _NAME_CHARACTERS: Final = 60
@@ -395,7 +394,7 @@ class _Child:
 def _child(path: str, shown: str, spool: _Spool) -> Iterator[_Child]:
     """Start the child over a file that is a workbook, for as long as the block takes."""
     kind, size = _inspect(path, shown, spool)
-    seconds = _SECONDS[0] + _SECONDS[1] * (size // _MEGABYTE + 1)
+    seconds = _LEAST_SECONDS + _SECONDS_PER_MEGABYTE * (size // _MEGABYTE + 1)
     with Path(path).open("rb") as source, tempfile.TemporaryFile() as log:
         descriptors = source.fileno(), spool.descriptor
         with subprocess.Popen(  # noqa: S603 (our own module)

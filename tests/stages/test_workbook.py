@@ -588,7 +588,8 @@ def test_memory_and_computing_are_bounded() -> None:
 
 def test_waiting_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.xlsx", {"Leads": [HEADER]})
-    monkeypatch.setattr("prep.sources.workbook._SECONDS", (0, 0))
+    monkeypatch.setattr("prep.sources.workbook._LEAST_SECONDS", 0)
+    monkeypatch.setattr("prep.sources.workbook._SECONDS_PER_MEGABYTE", 0)
     assert refuse(path).code == "workbook_too_large"
 
 
