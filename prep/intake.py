@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ class Query:
     """Rows of a database, as a source.
 
     Attributes:
-        sql: A query; its columns are the source's.
+        sql: A query; its columns are the source's. Further queries of one database are numbered.
         url: Such as `postgresql://host/database` or `sqlite:///leads.db`, without a password; None is what
             the variable `PREP_DB_URL` holds, which may have one.
     """
@@ -63,12 +64,7 @@ def listed(given: Sources) -> list[Given]:
             )
         real = str(source) if _is_stdin(source) else Path(source).resolve()
         if real in seen:
-            raise SourceError(
-                f"{source}: given twice",
-                code="repeated_source",
-                hint="Name each lead file once.",
-                source=str(source),
-            )
+            raise _given_twice(str(source))
         seen.add(real)
     return sources
 
@@ -95,7 +91,8 @@ def open_all(given: Sequence[Given], reading: Reading = FIND_OUT) -> list[Source
     for source in given:
         match source:
             case Query():
-                sources.append(open_query(source.url, source.sql))
+                query = open_query(source.url, source.sql)
+                sources.append(replace(query, path=_query_name(query.path, sources)))
             case pl.DataFrame() | pl.LazyFrame():
                 sources.append(open_frame(source, _frame_name(len(sources))))
             case _ if _is_stdin(source):
@@ -107,6 +104,7 @@ def open_all(given: Sequence[Given], reading: Reading = FIND_OUT) -> list[Source
                 )
             case _:
                 sources += _members(str(source), reading)
+    _refuse_repeated(sources)
     return [adopt(source) for source in sources]
 
 
@@ -150,9 +148,34 @@ def take_in(
                 for found in open_all([source], reading)
             )
             continue
-        for name, copy in _copied(source, folder, len(sources)):
+        for name, copy in _copied(source, folder, sources):
             sources.append(_open_copy(copy, name, reading if isinstance(source, str | Path) else FIND_OUT))
+    _refuse_repeated(sources)
     return sources
+
+
+def _refuse_repeated(sources: Sequence[Source]) -> None:
+    """Refuse a source that came twice, such as in its archive and by its own name.
+
+    Raises:
+        SourceError: There is one: rows are known by the names of their sources.
+    """
+    for position, source in enumerate(sources):
+        if source.path in (earlier.path for earlier in sources[:position]):
+            raise _given_twice(source.path)
+
+
+def _given_twice(source: str) -> SourceError:
+    return SourceError(
+        f"{source}: given twice", code="repeated_source", hint="Name each lead file once.", source=source
+    )
+
+
+def _query_name(database: str, sources: Sequence[Source]) -> str:
+    """What a query is called: as its database, further ones of it with a number behind."""
+    names = chain([database], (f"{database} (query {number})" for number in count(2)))
+    taken = {source.path for source in sources}
+    return next(name for name in names if name not in taken)
 
 
 def reopen(folder: RunFolder, record: SourceRecord) -> Source:
@@ -178,13 +201,21 @@ def _frame_name(position: int) -> str:
     return f"frame {position + 1}"
 
 
-def _copied(source: Given, folder: RunFolder, position: int) -> Iterator[tuple[str, Path]]:
-    """Copy a source, each member of an archive for itself; give the name of each and its copy."""
+def _copied(source: Given, folder: RunFolder, sources: Sequence[Source]) -> Iterator[tuple[str, Path]]:
+    """Copy a source, each member of an archive for itself; give the name of each and its copy.
+
+    Args:
+        source: What is copied.
+        folder: The run folder.
+        sources: Those before it.
+    """
+    position = len(sources)
     number = f"{position + 1:04d}"
     match source:
         case Query():
             query = open_query(source.url, source.sql)
-            yield query.path, _store(folder, f"{number}.parquet", lambda path: spool(query, path))
+            name = _query_name(query.path, sources)
+            yield name, _store(folder, f"{number}.parquet", lambda path: spool(query, path))
         case pl.DataFrame() | pl.LazyFrame():
             frame = open_frame(source, _frame_name(position))
             yield frame.path, _store(folder, f"{number}.parquet", lambda path: spool(frame, path))

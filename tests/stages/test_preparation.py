@@ -1,6 +1,9 @@
 """The frame stages over several sources, in memory and on the disk."""
 
 import csv
+import sqlite3
+import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from prep.chunks import largest_line_bytes
 from prep.decision import Places
 from prep.duplicates import ORDINAL
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
-from prep.intake import default_folder
+from prep.intake import Given, Query, default_folder
 from prep.memory import Memory
 from prep.model import Chunk, Format
 from prep.pipeline import Prepared, clean, prepare, read
@@ -289,6 +292,32 @@ def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
     assert codes == ["no_source", "repeated_source", "repeated_source", "no_such_file", "no_rows"]
     assert not (tmp_path / "out.prep").exists()
     assert prepare([path, empty]).counts["read"] == 1
+
+
+def test_a_member_is_not_read_twice(tmp_path: Path) -> None:
+    """Else two rows would be known by one name, and what Marketo says of one could not be told apart."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b.csv", "email\na@example.com\n")
+    twice: list[Given] = [tmp_path / "a.zip", f"{tmp_path}/a.zip!b.csv"]
+    with pytest.raises(SourceError, match=r"a\.zip!b\.csv: given twice"):
+        prepare(twice)
+    with pytest.raises(SourceError, match=r"a\.zip!b\.csv: given twice"):
+        clean(twice, tmp_path / "out.prep")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_queries_of_one_database_have_names_of_their_own(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "leads.db")) as database, database:
+        for table in ("one", "two"):
+            database.execute(f"CREATE TABLE {table} (email TEXT)")
+            database.execute(f"INSERT INTO {table} VALUES ('{table}@example.com')")  # noqa: S608
+    url = f"sqlite:///{tmp_path}/leads.db"
+    queries = [Query(f"SELECT email FROM {table}", url) for table in ("one", "two", "one")]  # noqa: S608
+    expected = [(url, 1), (f"{url} (query 2)", 1), (f"{url} (query 3)", 1)]
+    run = clean(queries, tmp_path / "out.prep", keep="first")
+    assert run.rows.select("source", "row").rows() == expected
+    assert clean(queries, tmp_path / "out.prep", keep="first").rows.equals(run.rows)
+    assert prepare(queries, keep="first").duplicates["_source"].to_list() == [expected[2][0]]
 
 
 def test_chunks_must_hold_the_rows_that_are_ready() -> None:
