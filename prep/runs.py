@@ -8,10 +8,9 @@ from typing import Any, Self
 import polars as pl
 
 from prep.errors import FolderError
-from prep.fate_table import add_up
 from prep.folder import RunFolder
 from prep.model import Fate
-from prep.report import build_report
+from prep.report import build_report, count_now, read_jobs
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,12 @@ class Run:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by fate; `read` is how many the sources have, and the sum of all others.
+        """Rows by fate, now; `read` is how many the sources have, and the sum of all others.
 
         Raises:
             BalanceError: The fates do not add up to it.
         """
-        return add_up(self.folder.count_rows(), self.folder.manifest().read)
+        return count_now(self.folder, self.folder.manifest(), read_jobs(self.folder))
 
     @property
     def rows(self) -> pl.DataFrame:

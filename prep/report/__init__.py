@@ -6,13 +6,14 @@ from typing import Any
 from prep.folder import RunFolder
 from prep.report.changes import describe_preview, note_preview
 from prep.report.masking import MASKED_FOLDER, mask_report
-from prep.report.numbers import build_report, exit_code, find_state, has_begun, read_jobs
+from prep.report.numbers import build_report, count_now, exit_code, find_state, has_begun, read_jobs
 from prep.report.page import render_page
 from prep.report.text import describe_check, describe_mapping, describe_source, summarise
 
 __all__ = [
     "MASKED_FOLDER",
     "build_report",
+    "count_now",
     "describe_check",
     "describe_mapping",
     "describe_preview",

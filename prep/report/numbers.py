@@ -1,5 +1,6 @@
 """The content of `report.json`, made from manifest, rows and ledger alone."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -49,8 +50,8 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
     """
     manifest = folder.manifest()
     cleaned = manifest.results
-    counts = add_up(folder.count_rows(), manifest.read)
     jobs = read_jobs(folder)
+    counts = count_now(folder, manifest, jobs)
     state = find_state(jobs)
     by_chunk = {job.chunk: job for job in jobs}
     return {
@@ -130,6 +131,31 @@ def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:
             }
             for entry in ledger.history()
         ]
+
+
+def count_now(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> dict[str, int]:
+    """Rows by fate, also while they are being sent.
+
+    The table of fates is written anew once sending stops. Until then, and where it was killed, rows that the
+    table still has as ready count as sent if their chunk was given to Marketo, as unknown if its outcome is.
+
+    Raises:
+        FolderError: The table is damaged.
+        BalanceError: The fates do not add up to the rows read.
+    """
+    found = Counter(folder.count_rows())
+    given = {job.chunk: job for job in jobs if job.state is not JobState.PLANNED}
+    if given and found[Fate.READY]:
+        for chunk, rows in folder.query_rows(_count_ready).rows():
+            if chunk in given:
+                is_unknown = given[chunk].state is JobState.UNKNOWN
+                found[Fate.READY] -= rows
+                found[Fate.UNKNOWN if is_unknown else Fate.SENT] += rows
+    return add_up(found, manifest.read)
+
+
+def _count_ready(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.filter(fate=Fate.READY.value).group_by("chunk").len()
 
 
 def _source(record: SourceRecord, manifest: Manifest) -> dict[str, Any]:

@@ -157,6 +157,26 @@ def test_progress_is_told_of_every_stage_in_rows_shares_and_jobs(sandbox: prep.S
     assert told[-1].stage == "validate", "the row was rejected again"
 
 
+def test_rows_that_marketo_was_given_are_sent_before_the_table_of_fates_says_so(
+    sandbox: prep.Sandbox,
+) -> None:
+    """As while `prep run` waits, and after it was killed."""
+    run = prep.clean("leads.csv", "out")
+    table = run.folder.rows.read_bytes()
+    told: list[dict[str, int]] = []
+
+    def look(advance: prep.Advance) -> None:
+        told.append(some(prep.Run.open("out").counts))
+
+    prep.submit(run, connect(sandbox), wait=False, progress=look)
+    run.folder.rows.write_bytes(table)
+    assert run.rows.filter(fate="ready").height == 2
+    expected = {"read": 4, "rejected": 1, "duplicate": 1, "sent": 2}
+    assert told == [expected]
+    assert (some(run.counts), some(run.report["counts"])) == (expected, expected)
+    assert prep.submit(run, connect(sandbox)).counts["imported"] == 2
+
+
 def test_counts_that_do_not_close_are_an_error() -> None:
     run = prep.clean("leads.csv", "out")
     run.rows.head(3).write_parquet(run.folder.rows)
