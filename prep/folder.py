@@ -205,6 +205,12 @@ class RunFolder:
         """Replace the manifest, durably and all at once."""
         durable.write(self.manifest_file, _json_bytes(manifest.to_json()))
 
+    def add_retry(self, retry: "RunFolder") -> None:
+        """Note where rows of this run are tried again."""
+        manifest = self.manifest()
+        name = os.path.relpath(retry.path, self.path.parent)
+        self.write_manifest(replace(manifest, retries=(*manifest.retries, name)))
+
     def write_report(self, report: Mapping[str, Any], page: Callable[[], str]) -> None:
         """Replace `report.html`, then `report.json`, which say the same to people and to machines.
 

@@ -115,6 +115,7 @@ class Manifest:
         preflight: What deserved a look before the first byte was sent: `code`, `field`, `rows`, `message`.
         preview: What the import was going to change when it was looked up (`report.json` has the same).
         is_restore: The rows are what people had before the parent run: they belong to its instance alone.
+        retries: Folders of the runs that try rows of this one again, as seen from the folder that holds it.
     """
 
     run_id: str
@@ -133,6 +134,7 @@ class Manifest:
     preflight: tuple[Mapping[str, Any], ...] = ()
     preview: Mapping[str, Any] | None = None
     is_restore: bool = False
+    retries: tuple[str, ...] = ()
 
     @property
     def results(self) -> Cleaned:
@@ -186,6 +188,7 @@ class Manifest:
             preflight=tuple(raw.get("preflight", ())),
             preview=raw.get("preview"),
             is_restore=raw.get("is_restore", False),
+            retries=tuple(raw.get("retries", ())),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

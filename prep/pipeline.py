@@ -349,7 +349,7 @@ def retry(
     Corrections are made with `prep review`, in `rejected.csv` or in `rejected.xlsx`. Every row keeps its
     source, row and line; settings, schema and destination are the parent's, but for columns that are mapped
     otherwise now, there or here, and cells that are to be read otherwise: then all rejected rows are tried
-    again. Nothing is sent: `submit` does that.
+    again. Rows that an earlier retry has as they are now are left out. Nothing is sent: `submit` does that.
 
     Args:
         run: The parent, or its folder.
@@ -370,7 +370,15 @@ def retry(
         FolderError: The parent was altered, its sources changed, or the new folder is there already.
     """
     from prep.corrections import read_maps
-    from prep.retrying import find_tables, next_folder, plan_again, reinterpret, remap, spool
+    from prep.retrying import (
+        find_tables,
+        leave_out_retried,
+        next_folder,
+        plan_again,
+        reinterpret,
+        remap,
+        spool,
+    )
 
     bound = Memory.parse(memory)
     parent = open_folder(run)
@@ -384,6 +392,7 @@ def retry(
         meaning = {name: value for name, value in said.items() if value is not None}
         manifest = remap(reinterpret(known, meaning), chosen)
         tables = find_tables(parent, manifest, everything=everything or bool(chosen or meaning))
+        tables, notes = leave_out_retried(parent, manifest, tables)
     folder = RunFolder(out if out is not None else next_folder(parent.path))
     if folder.path.exists():
         raise FolderError(
@@ -395,8 +404,11 @@ def retry(
     folder.create()
     with folder.lock():
         with folder.discarded_unless_begun():
+            with parent.lock():
+                parent.add_retry(folder)
             paths = [spool(folder, name, table) for name, table in tables.items()]
-            plan = plan_again(manifest, open_all(paths))
+            first, *others = open_all(paths)
+            plan = plan_again(manifest, [replace(first, notes=(*first.notes, *notes)), *others])
         return _clean(folder, plan, manifest.destination, tell, bound, parent_run_id=manifest.run_id)
 
 

@@ -1,6 +1,6 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
@@ -247,6 +247,68 @@ def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> d
             source=str(folder.path),
         )
     return {name: unite(table, united_columns(table, manifest)) for name, table in tables.items()}
+
+
+def leave_out_retried(
+    folder: RunFolder, manifest: Manifest, tables: Mapping[str, Returned]
+) -> tuple[dict[str, Returned], list[str]]:
+    """Leave rows out that an earlier retry has, with the same cells and settings; each is sent once.
+
+    Rows that it rejected, or that Marketo refused there too, are tried again.
+
+    Returns:
+        The tables that hold a row still, and a sentence about the rows that were left out, if any were.
+
+    Raises:
+        SourceError: No row is left.
+    """
+    left = dict(tables)
+    for retry in _retries(folder):
+        if retry.manifest().settings == manifest.settings:
+            left = {name: _without(retry, name, table) for name, table in left.items()}
+    found = {name: table for name, table in left.items() if table.rows.height}
+    if not found:
+        (*_, last) = _retries(folder)
+        raise SourceError(
+            f"{folder.path}: all rows to be tried again are in a retry already, such as {last.path}",
+            code="already_retried",
+            hint=f"prep status {last.path} tells how it went. Correct further rows to try these too.",
+            source=str(folder.path),
+        )
+    left_out = sum(table.rows.height - left[name].rows.height for name, table in tables.items())
+    return found, [f"rows that an earlier retry has, which are left out: {left_out:,}"] if left_out else []
+
+
+def _without(retry: RunFolder, name: str, table: Returned) -> Returned:
+    """A table without the rows that a retry has as they are in it, or that it had before it was purged."""
+    identity = [SOURCE, ROW]
+    taken, path = _taken(retry), retry.spool / name
+    if retry.manifest().is_purged:
+        same, alike = taken, identity
+    elif path.exists() and (earlier := read_returned(path)).columns == table.columns:
+        same, alike = earlier.rows.join(taken, on=identity, how="semi"), [*table.names, *identity]
+    else:
+        return table
+    rows = table.rows.join(same, on=alike, how="anti", nulls_equal=True, maintain_order="left")
+    return replace(table, rows=rows)
+
+
+def _retries(folder: RunFolder) -> Iterator[RunFolder]:
+    """The retries of a run that are still there, the first one first."""
+    for name in folder.manifest().retries:
+        retry = RunFolder(folder.path.parent / name)
+        if retry.manifest_file.exists():
+            yield retry
+
+
+def _taken(retry: RunFolder) -> pl.DataFrame:
+    """`_source` and `_row` of rows that a retry, or a retry of it, sent or will send."""
+    if retry.manifest().cleaned is None:
+        rows = [read_returned(path).rows.select(SOURCE, ROW) for path in sorted(retry.spool.glob("*.csv"))]
+    else:
+        settled = retry.read_rows().filter(~pl.col("fate").is_in([Fate.REJECTED.value, Fate.FAILED.value]))
+        rows = [settled.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))]
+    return pl.concat([*rows, *map(_taken, _retries(retry))])
 
 
 United = tuple[tuple[str, tuple[str, ...]], ...]

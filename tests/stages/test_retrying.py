@@ -1,6 +1,7 @@
 """Rows that failed or were corrected are tried again, and stay who they are."""
 
 import csv
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from prep.errors import FolderError, HeaderError, SourceError
 from prep.marketo import Marketo
-from prep.pipeline import Run, clean, retry, submit
+from prep.pipeline import Run, clean, purge, retry, submit
 from prep.sandbox import Sandbox
 
 LEADS = (
@@ -215,11 +216,72 @@ def test_failed_rows_must_be_rows_that_failed(run: Run) -> None:
         retry(run)
 
 
+def test_what_a_retry_has_is_not_tried_a_second_time(run: Run, client: Marketo, tmp_path: Path) -> None:
+    correct(run.folder.rejected, mend_bo)
+    first = submit(retry(run, tmp_path / "elsewhere" / "first.prep"), client, poll_seconds=(0.05, 1))
+    assert identities(first) == [("leads.csv", 2, 3, "imported"), ("leads.csv", 3, 4, "failed")]
+
+    second = retry(run)
+    assert identities(second) == [("leads.csv", 3, 4, "ready")], "Marketo refused it there too"
+    assert second.report["sources"][0]["notes"] == ["rows that an earlier retry has, which are left out: 1"]
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+    assert str(second.path) in str(caught.value)
+    assert not (tmp_path / "leads-retry2.prep").exists()
+
+    def rename_bo(rows: Rows) -> None:
+        (row,) = [row for row in rows if row[0] == "bo@example.com"]
+        row[1] = "Bob"
+
+    correct(run.folder.rejected, rename_bo)
+    third = retry(run)
+    assert identities(third) == [("leads.csv", 2, 3, "ready")], "it was corrected once more"
+
+
+def test_what_the_retry_of_a_retry_has_is_not_tried_either(run: Run) -> None:
+    def few(rows: Rows) -> None:
+        (row,) = [row for row in rows if row[0] == "cy@example.com"]
+        row[3] = "few"
+
+    def four(rows: Rows) -> None:
+        (row,) = [row for row in rows if row[0] == "cy@example.com"]
+        row[3] = "4"
+
+    correct(run.folder.rejected, few)
+    first = retry(run)
+    assert identities(first) == [("leads.csv", 3, 4, "ready"), ("leads.csv", 4, 6, "rejected")]
+    assert identities(retry(run)) == [("leads.csv", 4, 6, "rejected")], "nobody sends it"
+    correct(first.folder.rejected, four)
+    assert identities(retry(first)) == [("leads.csv", 4, 6, "ready")]
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+
+def test_what_a_purged_retry_had_is_not_tried_a_second_time(run: Run, client: Marketo) -> None:
+    correct(run.folder.rejected, mend_bo)
+    first = submit(retry(run), client, poll_seconds=(0.05, 1))
+    purge(first)
+    assert identities(retry(run)) == [("leads.csv", 3, 4, "ready")]
+
+
+def test_rows_are_tried_again_by_other_settings(run: Run) -> None:
+    retry(run, everything=True)
+    again = retry(run, maps={"title": ""})
+    assert [row for _, row, *_ in identities(again)] == [2, 3, 4, 5, 6]
+
+
+def test_a_retry_that_is_gone_has_nothing(run: Run) -> None:
+    shutil.rmtree(retry(run).path)
+    assert identities(retry(run)) == [("leads.csv", 3, 4, "ready")]
+
+
 def test_a_folder_that_is_there_is_left_as_it_is(run: Run) -> None:
     first = retry(run)
     before = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
     with pytest.raises(FolderError) as caught:
-        retry(run, first.path)
+        retry(run, first.path, everything=True)
     assert caught.value.code == "folder_exists"
     assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
 
