@@ -497,7 +497,7 @@ def purge(run: Run | str | Path) -> Run:
         if way_back.manifest_file.exists() and has_begun(way_back):
             refuse_open(way_back, build_report(way_back))
         folder.forget()
-        write_report(folder, report)
+        write_report(folder, {**report, "purged": True})
     return Run(folder)
 
 

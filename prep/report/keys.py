@@ -165,6 +165,7 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "preview.not_restorable[].cells": "how many",
         "preview.unreadable[]": "fields that cannot be read back",
         "is_restore": "the run is the way back of another one, `parent_run_id`",
+        "purged": "the rows' data was deleted, by `prep purge`",
         "masked": "true, in a report made with `--mask` only",
         "error": "in the answer of a command that an error ended, and in the report if Marketo was the cause",
         "error.code": "name of the error",

@@ -108,6 +108,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "program_status": manifest.destination.program_status if manifest.destination else None,
         "preview": manifest.preview and dict(manifest.preview),
         "is_restore": manifest.is_restore,
+        "purged": manifest.is_purged,
     }
 
 

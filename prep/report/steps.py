@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final
 
 from prep.model import Fate
@@ -28,6 +29,10 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
         folder: The run folder, as the user named it.
     """
     counts, typed = report["counts"], _typed(folder)
+    numbers = Step(f"prep report {typed} --json", "these numbers, for a program")
+    if report["purged"]:
+        yield numbers
+        return
     yield from _commands_of_sending(report, typed)
     yield from _commands_of_preview(report, folder)
     is_settled = report["state"] in {"clean", "reconciled"}
@@ -37,14 +42,20 @@ def next_commands(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
             f"prep retry {typed}",
             "a new run of failed rows, and of rejected rows that were corrected",
         )
-    paths = [source["path"] for source in report["sources"]]
-    is_named = len(paths) <= _SOURCES_TO_TYPE and _STDIN not in paths and not report.get("masked")
-    if counts[Fate.REJECTED] and is_named:
+    paths = [source["path"] for source in report["sources"] if _is_own_file(source)]
+    is_named = len(paths) == len(report["sources"]) <= _SOURCES_TO_TYPE and report["parent_run_id"] is None
+    if counts[Fate.REJECTED] and is_named and not report.get("masked"):
         sources = " ".join(map(_typed, paths))
-        yield Step(f"prep check {sources}", "tells whether a corrected source is fine; leaves nothing behind")
+        yield Step(f"prep check {sources}", "with the same options: tells whether a corrected source is fine")
     if counts[Fate.FAILED] + counts[Fate.WARNED] and report["state"] == "reconciled":
         yield Step(f"prep reconcile {typed}", "fetches failures and warnings again and joins them anew")
-    yield Step(f"prep report {typed} --json", "these numbers, for a program")
+    yield numbers
+
+
+def _is_own_file(source: Mapping[str, Any]) -> bool:
+    """Whether a source is a file of the user's, not standard input, a query or a frame."""
+    path, copy = source["path"], source["copy"]
+    return path != _STDIN and (copy is None or PurePath(copy).suffix == PurePath(path).suffix)
 
 
 def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step]:
@@ -98,20 +109,22 @@ def _needed_options(report: Mapping[str, Any]) -> str:
     return "".join(f" {FLAGS[name]} …" for name in needs)
 
 
-def tables_to_read(counts: Mapping[str, int], place: str) -> Iterator[Step]:
-    """The tables of the run folder that have something to say.
+def tables_to_read(report: Mapping[str, Any], place: str) -> Iterator[Step]:
+    """The tables of the run folder that have something to say; none once their data was deleted.
 
     Args:
-        counts: Rows by fate.
+        report: The content of `report.json`.
         place: Who took the rows, such as `Marketo`.
     """
+    if report["purged"]:
+        return
     tables = {
         Fate.REJECTED: ("rejected.csv", "every rejected row with its reasons; rejected.xlsx says the same"),
         Fate.FAILED: ("failed.csv", f"every row that {place} refused, with its message"),
         Fate.WARNED: ("warnings.csv", "every row that was taken with a warning, with its message"),
         Fate.DUPLICATE: ("duplicates.csv", "every row that lost, with the row that it lost to"),
     }
-    yield from (Step(*table) for fate, table in tables.items() if counts[fate])
+    yield from (Step(*table) for fate, table in tables.items() if report["counts"][fate])
 
 
 ALL_ROWS: Final = Step("rows.parquet", "the fate of every single row")

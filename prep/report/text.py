@@ -288,7 +288,10 @@ def _next(commands: Iterator[Step]) -> Iterator[str]:
 
 def _tables(report: Mapping[str, Any], folder: str) -> Iterator[str]:
     """The tables of the run folder that have something to say."""
-    tables = tables_to_read(report["counts"], name_place(report))
+    if report["purged"]:
+        yield ""
+        yield words.PURGED
+    tables = tables_to_read(report, name_place(report))
     yield from _listed("Tables", [Step(f"{folder}/{table.what}", table.why) for table in tables])
 
 

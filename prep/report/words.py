@@ -27,6 +27,8 @@ FATES: Final = {
 HELD: Final = (Fate.REJECTED, Fate.SUPPRESSED, Fate.DUPLICATE)
 """The fates of rows that stand in no upload file."""
 
+PURGED: Final = "The rows' data was deleted with prep purge; their numbers stay."
+
 RULES: Final = {
     "blank": "nothing but space made blank",
     "boolean": "spelled true or false",

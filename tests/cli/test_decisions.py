@@ -96,7 +96,18 @@ def test_purge_keeps_the_numbers_and_nothing_of_the_people(leads: Path, prep: Pr
         "leads.prep: the rows' data is deleted; report.json keeps the numbers.\n",
     )
     assert names(here / "leads.prep") == KEPT
-    assert prep("report", "leads.prep", "--json").json["counts"] == before["counts"]
+    told = prep("report", "leads.prep", "--json").json
+    assert (told["counts"], told["purged"], before["purged"]) == (before["counts"], True, False)
+    assert prep("report", "leads.prep").out.endswith(
+        "\nThe rows' data was deleted with prep purge; their numbers stay.\n"
+        "\n"
+        "Next\n"
+        "  prep report leads.prep --json  these numbers, for a program\n"
+    )
+    page = (here / "leads.prep" / "report.html").read_text(encoding="utf-8")
+    assert "rejected.csv" not in page
+    assert "prep retry" not in page
+    assert "was deleted with prep purge" in page
     for name in KEPT:
         content = (here / "leads.prep" / name).read_bytes()
         assert [word for word in (b"ada@", b"ben@", b"Winter", b"not-an") if word in content.lower()] == []

@@ -27,7 +27,7 @@ Tables
 Next
   prep review leads.prep  shows rejected and failed rows on a local page, to repair them
   prep retry leads.prep   a new run of failed rows, and of rejected rows that were corrected
-  prep check {source}    tells whether a corrected source is fine; leaves nothing behind
+  prep check {source}    with the same options: tells whether a corrected source is fine
 """
 SECOND_REFUSED = Fault(kind=FaultKind.DAILY_QUOTA, at=2, place=Place.IMPORT)
 FINISHED = "This run was finished before: nothing was sent now.\n"

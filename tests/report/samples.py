@@ -20,6 +20,7 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         "sources": [
             {
                 "path": text,
+                "copy": None,
                 "sha256": "d" * 64,
                 "encoding": "utf-8",
                 "delimiter": ";",
@@ -70,6 +71,7 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         ],
         "seconds": {"validate": 0.842, "write": 12.5},
         "exit_code": 3,
+        "purged": False,
         "list_id": 1_044,
         "list_name": text,
         "partition_name": text,
@@ -123,7 +125,8 @@ def report_of(texts: list[str]) -> dict[str, Any]:
 
 def in_state(state: str, **counts: int) -> dict[str, Any]:
     fates = dict.fromkeys(map(str, Fate), 0) | counts
-    return sample_report(state=state, counts={"read": sum(fates.values()), **fates}, error=None, assumed=0)
+    counts = {"read": sum(fates.values()), **fates}
+    return sample_report(state=state, counts=counts, error=None, assumed=0, parent_run_id=None)
 
 
 STATES = {

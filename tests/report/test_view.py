@@ -53,9 +53,22 @@ def test_columns_without_a_valid_row_are_not_shown() -> None:
 
 
 def test_a_masked_report_names_no_source_in_its_commands() -> None:
-    report = sample_report(masked=True)
-    assert not any("check" in step.what for step in next_commands(report, "DIR"))
-    assert any("check" in step.what for step in next_commands(sample_report(), "DIR"))
+    report = sample_report(parent_run_id=None)
+    assert any("check" in step.what for step in next_commands(report, "DIR"))
+    assert not any("check" in step.what for step in next_commands({**report, "masked": True}, "DIR"))
+
+
+def test_what_is_no_file_of_the_user_is_not_to_be_checked() -> None:
+    report = sample_report(parent_run_id=None)
+    (source,) = report["sources"]
+    for changes in (
+        {"parent_run_id": "4c87d77f"},
+        {"sources": [{**source, "path": "-", "copy": "0001"}]},
+        {"sources": [{**source, "path": "sqlite:///leads.db", "copy": "0001.parquet"}]},
+    ):
+        assert not any("check" in step.what for step in next_commands({**report, **changes}, "DIR"))
+    kept = {**source, "path": "leads.csv", "copy": "0001.csv"}
+    assert any("check" in step.what for step in next_commands({**report, "sources": [kept]}, "DIR"))
 
 
 def test_every_state_of_a_chunk_has_words() -> None:
