@@ -64,8 +64,9 @@ def finisher(folder: RunFolder, manifest: Manifest, ledger: Ledger) -> Callable[
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
 
     def finish(job: Job, failures: bytes, warnings: bytes) -> None:
-        keep_files(folder, job, failures, warnings)
-        if doubts := find_doubts(folder, manifest, chunks[job.chunk], job, (failures, warnings)):
+        doubts = find_doubts(folder, manifest, chunks[job.chunk], job, (failures, warnings))
+        keep_files(folder, job, failures, warnings, is_doubtful=bool(doubts))
+        if doubts and not job.assumed:
             ledger.unknown(job.chunk, doubts)
 
     return finish

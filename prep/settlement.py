@@ -66,11 +66,18 @@ def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
     return ledger
 
 
-def keep_files(folder: RunFolder, job: Job, failures: bytes, warnings: bytes) -> None:
-    """Store what Marketo sent about a finished job, exactly as received."""
+def keep_files(
+    folder: RunFolder, job: Job, failures: bytes, warnings: bytes, *, is_doubtful: bool = False
+) -> None:
+    """Store what Marketo sent about a finished job, exactly as received.
+
+    What it sent before gives way to no empty file, and to a doubtful one only if that is longer.
+    """
     for kind, count, content in (("failures", job.failed, failures), ("warnings", job.warned, warnings)):
-        if count or content:
-            folder.receive(_received_name(job, kind), content)
+        name = _received_name(job, kind)
+        is_better = bool(content) and (not is_doubtful or len(content) > len(folder.received_file(name)))
+        if is_better or (count and not folder.has_received(name)):
+            folder.receive(name, content)
 
 
 def _received_name(job: Job, kind: str) -> str:
@@ -99,17 +106,18 @@ def find_outcome(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) 
 def _finished(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome:
     if job.status is JobStatus.FAILED:
         return whole_chunk(chunk.rows, Fate.FAILED, job.message)
-    if job.status is not JobStatus.COMPLETE:
+    is_counted = job.status is JobStatus.COMPLETE
+    if not is_counted and not folder.has_received(_received_name(job, "failures")):
         return whole_chunk(chunk.rows, Fate.IMPORTED, ASSUMED)
     outcome = join_job(folder, manifest, chunk, job)
-    return _assume(outcome) if job.assumed else outcome
+    return _assume(outcome, is_counted=is_counted) if job.assumed else outcome
 
 
 def find_doubts(
     folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job, files: tuple[bytes, bytes]
 ) -> str:
     """Why a finished job with these failures and warnings leaves doubts about rows; empty if it does not."""
-    if job.status is not JobStatus.COMPLETE or job.assumed:
+    if job.status is not JobStatus.COMPLETE:
         return ""
     return " ".join(_join(folder, manifest, chunk, job, files).doubts)
 
@@ -135,9 +143,12 @@ def _join(
     )
 
 
-def _assume(outcome: ChunkOutcome) -> ChunkOutcome:
-    """A person said that the chunk landed: rows of which nothing else is known count as imported."""
-    is_open = pl.col("fate") == Fate.UNKNOWN
+def _assume(outcome: ChunkOutcome, *, is_counted: bool) -> ChunkOutcome:
+    """A person said that the chunk landed: rows of which nothing else is known count as imported.
+
+    Without Marketo's counts that holds for each row that no file names.
+    """
+    is_open = pl.col("fate").is_in([Fate.UNKNOWN, *(() if is_counted else (Fate.IMPORTED,))])
     rows = outcome.rows.with_columns(
         pl.when(is_open).then(pl.lit(Fate.IMPORTED.value)).otherwise("fate").alias("fate"),
         pl.when(is_open).then(pl.lit(ASSUMED)).otherwise("message").alias("message"),

@@ -172,3 +172,58 @@ def test_a_second_file_that_is_broken_spoils_nothing(
 
         assert attempt.run.counts == counts
         assert attempt.verdict.unknown == 0
+
+
+def assumed_rows(attempt: Attempt) -> int:
+    return attempt.run.rows.filter(message="assumed landed").height
+
+
+def failed_rows(attempt: Attempt) -> set[int]:
+    return set(attempt.run.rows.filter(fate="failed")["row"])
+
+
+@pytest.mark.parametrize("then", ["forgotten", "empty", "shorter"])
+def test_rows_named_as_failed_stay_so_when_a_person_says_landed(attempt_with: Trying, then: str) -> None:
+    faults = {
+        "forgotten": (),
+        "empty": (Fault(kind=FaultKind.FILE_EMPTY, at=2),),
+        "shorter": (Fault(kind=FaultKind.FILE_SHORT, at=2), Fault(kind=FaultKind.FILE_SHORT, at=2)),
+    }[then]
+    with attempt_with(ONCE[0], *faults) as attempt:
+        attempt.submit()
+        named = failed_rows(attempt)
+        assert len(named) > 1
+        settle(attempt.run, attempt.jobs[0].chunk, "landed")
+        if then == "forgotten":
+            attempt.sandbox.advance(8 * DAY)
+
+        attempt.submit()
+
+        assert failed_rows(attempt) == named
+        assert states(attempt) == [JobState.RECONCILED, JobState.RECONCILED]
+        assert assumed_rows(attempt) == ROWS_OF_A_CHUNK - len(named) - attempt.run.counts["warned"]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.FILE_SHORT, FaultKind.FILE_EMPTY])
+def test_a_worse_file_spoils_no_job_that_a_person_settled(attempt_with: Trying, kind: FaultKind) -> None:
+    with attempt_with(ONCE[0], Fault(kind=kind, at=3)) as attempt:
+        attempt.submit()
+        settle(attempt.run, attempt.jobs[0].chunk, "landed")
+        attempt.submit()
+        named = failed_rows(attempt)
+        assert assumed_rows(attempt) == 0
+
+        ask_again(attempt)
+
+        assert failed_rows(attempt) == named
+
+
+def test_an_empty_file_that_was_kept_calls_nothing_imported_by_marketo(attempt_with: Trying) -> None:
+    with attempt_with(ONCE[1]) as attempt:
+        attempt.submit()
+        settle(attempt.run, attempt.jobs[0].chunk, "landed")
+        attempt.sandbox.advance(8 * DAY)
+
+        attempt.submit()
+
+        assert assumed_rows(attempt) == ROWS_OF_A_CHUNK - attempt.run.counts["warned"]
