@@ -223,7 +223,17 @@ class Ledger:
         stands. With an id that was not known before, the job is like any other and can become unknown again,
         because the person said where it is and not what became of it. With the id that was known,
         Marketo is asked once more for what can be had, and the rest is as the person said.
+
+        Raises:
+            FolderError: The batch id is that of another chunk, code `other_chunks_batch`.
         """
+        others = {job.batch_id: job.chunk for job in self.jobs() if job.chunk != chunk}
+        if batch_id is not None and batch_id in others:
+            raise FolderError(
+                f"batch {batch_id} is the import of {others[batch_id]}, not of {chunk}",
+                code="other_chunks_batch",
+                hint="Look in Marketo for the import of this file; `prep status` lists the known ids.",
+            )
         known = self.job(chunk).batch_id
         asked_again = batch_id in {None, known}
         known_id = batch_id or known

@@ -456,7 +456,8 @@ def settle(
         batch_id: Marketo's id of the import, if it is not known yet.
 
     Raises:
-        FolderError: The chunk is not one of the run's, or its outcome is not unknown.
+        FolderError: The chunk is not one of the run's, its outcome is not unknown, or the batch id is that of
+            another chunk.
     """
     from prep.sending import write_down
     from prep.settlement import open_ledger

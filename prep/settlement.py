@@ -140,6 +140,7 @@ def _join(
         lookup_field=manifest.settings["lookup_field"],
         failed_count=job.failed or 0,
         warned_count=job.warned or 0,
+        processed_count=job.processed,
     )
 
 

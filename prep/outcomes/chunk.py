@@ -54,6 +54,7 @@ def join_chunk(
     lookup_field: str,
     failed_count: int,
     warned_count: int,
+    processed_count: int | None = None,
 ) -> ChunkOutcome:
     """Join Marketo's failure and warning files back to the rows that were sent.
 
@@ -66,6 +67,7 @@ def join_chunk(
       read, then any other row may be one that failed: all of them are `unknown`. A row with a warning too,
       because one row can have both; it keeps the warning as its message. A repeated line names no further
       row, so a count that includes repetitions does not add up.
+    - If Marketo counts fewer or more rows than were sent, which rows these are is open in the same way.
     - Rows of which lines name some but not all, and which only Marketo can tell apart, are all `unknown`.
     - Else a row with a warning is `warned`, and the rest is `imported`. Warnings that match no row, or are
       too few or too many, make no row unknown.
@@ -78,6 +80,7 @@ def join_chunk(
         lookup_field: The job's lookup field, a column of the chunk, or several joined by commas.
         failed_count: Marketo's number of failed rows.
         warned_count: Marketo's number of rows with a warning. It decides no fate.
+        processed_count: Marketo's number of processed rows, failed ones among them or not; None if not told.
 
     Returns:
         As many rows as the chunk has, and every line of both files: in `rows`, `unmatched` or `repeats`.
@@ -90,7 +93,7 @@ def join_chunk(
     failed = _join(Fate.FAILED, chunk, failures, format, keys, name_last=chunk.clear())
     # A row that is known to have failed takes a warning only when no identical row is left for it.
     warned = _join(Fate.WARNED, chunk, warnings, format, keys, name_last=failed.pairs)
-    doubts = _discrepancies(failed, failed_count)
+    doubts = (*_miscount(chunk.height, processed_count, failed_count), *_discrepancies(failed, failed_count))
     others = pl.concat([failed.others, warned.others])
     repeated = pl.col("why") == Why.REPEATED.value
     return ChunkOutcome(
@@ -223,6 +226,13 @@ def _fates(chunk: pl.DataFrame, failed: _Joined, warned: _Joined, doubts: Sequen
     return joined.select(
         fate=fate, message=message, matched_by=pl.coalesce("matched_by", "matched_by_warned")
     ).cast(_ROWS)
+
+
+def _miscount(sent: int, processed: int | None, failed: int) -> tuple[str, ...]:
+    """Say that Marketo counts other rows than were sent; failed ones count as processed or not."""
+    if processed is None or processed <= sent <= processed + failed:
+        return ()
+    return (f"rows: {sent} were sent, Marketo counts {processed} processed and {failed} failed",)
 
 
 def _discrepancies(joined: _Joined, counted: int) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from prep import Run
+from prep.marketo import Marketo
 from prep.sandbox import Sandbox
 
 from .conftest import LEADS, Prep, connect, names, written
@@ -56,6 +57,19 @@ def test_landed_with_a_batch_id_asks_marketo(unclear: Sandbox, prep: Prep) -> No
     assert (answer["counts"]["imported"], answer["state"]) == (2, "reconciled")
     assert answer["jobs"][0]["processed"] == 2
     assert uploads(unclear) == 1
+
+
+def test_a_batch_id_of_an_import_of_more_or_fewer_rows_leaves_them_unknown(
+    unclear: Sandbox, prep: Prep
+) -> None:
+    with Marketo(unclear.url, "id", "secret") as client:
+        batch_id = client.import_leads("other.csv", b"email\nada@example.com\n")
+    decision = ("--assume", "landed", "leads-0001.csv", "--batch-id", batch_id)
+    answer = prep("resume", "leads.prep", *decision, "--json").json
+    assert (answer["counts"]["unknown"], answer["counts"]["imported"], answer["state"]) == (2, 0, "unknown")
+    told = Run.open("leads.prep").rows.filter(pl.col("fate") == "unknown")["message"]
+    assert told.to_list() == ["rows: 2 were sent, Marketo counts 1 processed and 0 failed"] * 2
+    assert prep("reconcile", "leads.prep").code == 6
 
 
 def test_lost_is_sent_once_more(unclear: Sandbox, prep: Prep) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prep.errors import FolderError
 from prep.ledger import Ledger
 from prep.model import Job, JobState
 from prep.pipeline import reconcile, settle
@@ -227,3 +228,17 @@ def test_an_empty_file_that_was_kept_calls_nothing_imported_by_marketo(attempt_w
         attempt.submit()
 
         assert assumed_rows(attempt) == ROWS_OF_A_CHUNK - attempt.run.counts["warned"]
+
+
+def test_the_batch_of_another_chunk_is_not_taken_for_this_one(attempt_with: Trying) -> None:
+    with attempt_with(Fault(kind=FaultKind.HTTP_503, at=2)) as attempt:
+        attempt.submit()
+        first, second = attempt.jobs
+        assert (first.state, second.state) == (JobState.RECONCILED, JobState.UNKNOWN)
+
+        with pytest.raises(FolderError) as caught:
+            settle(attempt.run, second.chunk, "landed", batch_id=first.batch_id)
+
+        assert caught.value.code == "other_chunks_batch"
+        assert attempt.jobs == (first, second)
+        assert attempt.run.counts["unknown"] == ROWS_OF_A_CHUNK

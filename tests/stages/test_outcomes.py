@@ -22,6 +22,7 @@ def _join(
     *,
     failed: int = 1,
     warned: int = 0,
+    processed: int | None = None,
     sent: str = SENT,
     format: Format = Format.CSV,  # noqa: A002  # as in join_chunk
     lookup_field: str = "email",
@@ -34,6 +35,7 @@ def _join(
         lookup_field=lookup_field,
         failed_count=failed,
         warned_count=warned,
+        processed_count=processed,
     )
 
 
@@ -58,6 +60,21 @@ def test_a_documented_file_gives_each_row_its_fate_and_message() -> None:
     assert outcome.unmatched.columns == ["kind", "message", "why", "matched_by", "count"]
     assert (outcome.unmatched.height, outcome.repeats.height) == (0, 0)
     assert (outcome.doubts, outcome.remarks) == ((), ())
+
+
+@pytest.mark.parametrize("processed", [None, 2, 3])
+def test_failed_rows_may_count_as_processed_or_not(processed: int | None) -> None:
+    outcome = _join(f"{HEADER}{BO},Invalid data type\n", processed=processed)
+    assert _fates(outcome) == "imported failed:exact imported"
+    assert outcome.doubts == ()
+
+
+@pytest.mark.parametrize("processed", [0, 1, 4])
+def test_counts_of_other_rows_than_were_sent_leave_the_rest_unknown(processed: int) -> None:
+    outcome = _join(f"{HEADER}{BO},Invalid data type\n", processed=processed)
+    assert _fates(outcome) == "unknown failed:exact unknown"
+    told = f"rows: 3 were sent, Marketo counts {processed} processed and 1 failed"
+    assert (outcome.doubts, outcome.rows["message"][0]) == ((told,), told)
 
 
 def test_nothing_received_and_nothing_counted_means_that_all_were_taken() -> None:
