@@ -168,6 +168,7 @@ UNCLEAR = {
     FaultKind.BROKEN_JSON,
     FaultKind.EMPTY_RESULT,
     FaultKind.CLOSED,
+    FaultKind.TRANSIENT_ERROR,
 }
 
 

@@ -182,10 +182,11 @@ TABLE: Final[tuple[Code, ...]] = (
     _response(710, Action.STOP, "the parent folder was not found"),
     _response(711, Action.STOP, "the folder type does not fit"),
     _response(712, Action.STOP, "the records cannot be merged"),
-    _response(713, Action.RETRY, "a passing fault"),
+    # Of every 6xx Marketo says that nothing was executed, of a 7xx only that the request failed.
+    _response(713, Action.RETRY, "a passing fault", importing=Action.UNKNOWN),
     _response(714, Action.STOP, "no default record type", _SUPPORT_HINT),
     _response(718, Action.STOP, "no such asset"),
-    _response(719, Action.RETRY, "a lock was not free in time"),
+    _response(719, Action.RETRY, "a lock was not free in time", importing=Action.UNKNOWN),
     _response(
         1003,
         Action.STOP,

@@ -24,6 +24,7 @@ UNCLEAR = {
     FaultKind.HTML_REPLY,
     FaultKind.BROKEN_JSON,
     FaultKind.EMPTY_RESULT,
+    FaultKind.TRANSIENT_ERROR,
 }
 """Faults that leave open whether an upload was taken."""
 

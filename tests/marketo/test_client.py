@@ -136,7 +136,7 @@ def test_an_import_that_is_refused_stops(client: Marketo, script: Script, answer
     assert len(script.api_calls) == 1
 
 
-@pytest.mark.parametrize("code", ["604", "606", "608", "611", "614", "615", "699", "713", "719", 606])
+@pytest.mark.parametrize("code", ["604", "606", "608", "611", "614", "615", "699", 606])
 def test_an_import_that_was_not_executed_is_repeated(
     client: Marketo, script: Script, clock: Clock, code: object
 ) -> None:
@@ -147,6 +147,19 @@ def test_an_import_that_was_not_executed_is_repeated(
     assert len(clock.slept) == 2
     if str(code) == "606":
         assert min(clock.slept) >= 20
+
+
+@pytest.mark.parametrize("code", ["713", "719"])
+def test_an_import_of_which_only_a_failure_is_told_is_not_repeated(
+    client: Marketo, script: Script, code: str
+) -> None:
+    script.answers = [errors(code), QUEUED]
+
+    with pytest.raises(OutcomeUnknownError) as caught:
+        send(client)
+
+    assert caught.value.code == f"marketo_{code}"
+    assert len(script.api_calls) == 1
 
 
 @pytest.mark.parametrize("code", ["1016", "1019"])
