@@ -2,9 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, TypeVar
 
 from prep.model import Advance, Job, JobState
+
+_T = TypeVar("_T")
 
 Progress = Callable[[Advance], None]
 """Called whenever a stage has come further, always in the thread that made the call."""
@@ -16,23 +19,25 @@ def silent(_: Advance) -> None:
     """Tell nobody."""
 
 
-def shielded(progress: Progress) -> Progress:
+def shielded(listener: Callable[[_T], None], name: str = "progress") -> Callable[[_T], None]:
     """A listener that cannot harm the run: its first error becomes a warning, and it is told no more.
 
-    What ends a program, such as KeyboardInterrupt, passes; the same call again then carries on.
+    What ends a program, such as KeyboardInterrupt, passes; the same call again then carries on. A warning
+    that the program made an error of does not: what is told may be the answer to an upload.
     """
     is_listening = True
 
-    def tell(advance: Advance) -> None:
+    def tell(news: _T) -> None:
         nonlocal is_listening
         if not is_listening:
             return
         try:
-            progress(advance)
+            listener(news)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is not the run's
             is_listening = False
-            text = f"progress raised {type(error).__name__} and is told no more; the run goes on"
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            text = f"{name} raised {type(error).__name__} and is told no more; the run goes on"
+            with suppress(RuntimeWarning):
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     return tell
 

@@ -9,6 +9,7 @@ from prep.config import Destination
 from prep.folder import RunFolder
 from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
+from prep.listening import shielded
 from prep.manifest import Manifest
 from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
@@ -40,10 +41,11 @@ def prepare_sending(
 def noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None]:
     """Take note of every call that the client makes meanwhile, before whoever listened to it is told."""
     before = client.on_exchange
+    tell = shielded(before, "on_exchange")
 
     def both(exchange: Exchange) -> None:
         note(exchange)
-        before(exchange)
+        tell(exchange)
 
     client.on_exchange = both
     try:

@@ -14,6 +14,7 @@ from prep import multipart
 from prep.credentials import load_credentials
 from prep.errors import PrepError, SettingsError, TerminalError
 from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW, POLL_SECONDS
+from prep.listening import shielded
 from prep.marketo import codes, records, replies
 from prep.marketo.auth import TokenSource
 from prep.marketo.codes import Action
@@ -59,7 +60,7 @@ class Marketo:
         client_secret: Likewise; never shown.
         allow_host: The one host besides `*.mktorest.com` and this machine that may be talked to.
         calls_per_window: Calls made in any 20 seconds at most; the instance's share for others is the rest.
-        on_exchange: Told of every exchange in brief.
+        on_exchange: Told of every exchange in brief, until it raises an error, which becomes a warning.
         on_wait: Told before each pause that a fault makes necessary: what happened, and the seconds.
         clock: Monotonic seconds.
         now: Seconds since the epoch.
@@ -85,7 +86,7 @@ class Marketo:
         sleep: Callable[[float], None] = time.sleep,
         jitter: random.Random | None = None,
     ) -> None:
-        self.on_exchange = on_exchange
+        self.on_exchange = shielded(on_exchange, "on_exchange")
         self.on_wait = on_wait
         self._transport = Transport(endpoint, allow_host=allow_host)
         self._identity = _identity_form(client_id, client_secret)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from prep.advice import advise
 from prep.config import Destination
 from prep.errors import FolderError, MarketoError, TerminalError
 from prep.marketo import Marketo
-from prep.model import JobState
+from prep.model import Exchange, JobState
 from prep.pipeline import Run, clean, reconcile, submit
 from prep.sandbox import Behaviour, Sandbox
 from prep.schema_file import load_schema
@@ -384,6 +385,35 @@ def test_who_listens_to_the_client_hears_every_exchange_once(leads: Path, sandbo
         reconcile(run, client)
         client.lists(name="Newsletter")
     assert [exchange.path for exchange in heard] == [request.path for request in sandbox.requests()]
+
+
+def fail(exchange: Exchange) -> None:
+    if exchange.path == "/bulk/v1/leads.json":
+        raise ValueError(exchange.path)
+
+
+@pytest.mark.parametrize("is_set_later", [False, True])
+def test_who_listens_to_the_client_cannot_lose_a_batch_id(
+    leads: Path, sandbox: Sandbox, *, is_set_later: bool
+) -> None:
+    given: list[Exchange] = []
+    listener = given.append if is_set_later else fail
+    with Marketo(sandbox.url, "id", "secret", on_exchange=listener) as client:
+        if is_set_later:
+            client.on_exchange = fail
+        with pytest.warns(RuntimeWarning, match="on_exchange raised ValueError and is told no more"):
+            run = submit(clean(leads), client, poll_seconds=POLL)
+    assert (run.report["state"], run.counts["unknown"], run.counts["imported"]) == ("reconciled", 0, 2)
+
+
+def test_a_single_upload_gives_its_batch_id_whoever_listens(sandbox: Sandbox) -> None:
+    with (
+        Marketo(sandbox.url, "id", "secret", on_exchange=fail) as client,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("error")
+        batch_id = client.import_leads("leads.csv", b"email\nana@example.com\n")
+    assert [job.batch_id for job in sandbox.jobs()] == [batch_id]
 
 
 def test_every_exchange_is_in_the_ledger(sent: Run, sandbox: Sandbox, client: Marketo) -> None:
