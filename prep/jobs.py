@@ -166,12 +166,12 @@ def ask_again(ledger: Ledger, client: "Marketo", job: Job) -> tuple[Job, tuple[b
 
     Returns:
         The job with Marketo's final word, and its failure and its warning file. None when there is no batch
-        id, when that is too old, or when Marketo does not know the job or has not finished it.
+        id, or when Marketo does not know the job, or no longer, or has not finished it.
 
     Raises:
         MarketoError: Marketo refuses or cannot be reached.
     """
-    if job.batch_id is None or ledger.age_seconds(job) > _BATCH_ID_SECONDS:
+    if job.batch_id is None:
         return None
     try:
         of = parse_object(_target(ledger).object)
@@ -282,17 +282,14 @@ class _Scheduler:
 
     def _look_at(self, job: Job) -> bool:
         """Ask Marketo about a job; True when it is not waiting any more."""
-        if self._ledger.age_seconds(job) > _BATCH_ID_SECONDS:
-            self._lose(
-                job, f"batch {job.batch_id} is older than {BATCH_ID_DAYS} days: Marketo keeps no outcome"
-            )
-            return True
         try:
             record = self._client.job(_batch_id(job), self._object)
         except TerminalError as error:
             if error.code != UNKNOWN_BATCH:
                 raise
-            self._lose(job, error.message)
+            is_old = self._ledger.age_seconds(job) > _BATCH_ID_SECONDS
+            too_old = f"batch {job.batch_id} is older than {BATCH_ID_DAYS} days: Marketo keeps no outcome"
+            self._lose(job, too_old if is_old else error.message)
             return True
         self._ledger.observed(
             job.chunk,

@@ -85,24 +85,28 @@ def test_doubts_that_stay_leave_it_unknown_until_a_person_decides(
         assert attempt.run.report["assumed"] == ROWS_OF_A_CHUNK
 
 
-@pytest.mark.parametrize("forgets", ["marketo", "prep"])
-def test_after_seven_days_it_stays_unknown(attempt_with: Trying, forgets: str) -> None:
+def test_after_seven_days_it_stays_unknown(attempt_with: Trying) -> None:
     with attempt_with(ONCE[0]) as attempt:
         attempt.submit()
-        if forgets == "marketo":
-            attempt.sandbox.advance(8 * DAY)
-        else:
-            with closing(sqlite3.connect(attempt.run.folder.ledger)) as database, database:
-                database.execute("UPDATE jobs SET queued_at = queued_at - ?", (8 * DAY,))
-        asked = len(attempt.sandbox.requests())
+        attempt.sandbox.advance(8 * DAY)
         counts = attempt.run.counts
 
         ask_again(attempt)
 
-        places = [request.place for request in attempt.sandbox.requests()[asked:]]
-        assert (Place.STATUS in places) == (forgets == "marketo")
         assert attempt.run.counts == counts
         assert states(attempt) == [JobState.UNKNOWN, JobState.RECONCILED]
+
+
+def test_marketo_is_asked_whatever_the_clock_said_at_the_upload(attempt_with: Trying) -> None:
+    with attempt_with(ONCE[0]) as attempt:
+        attempt.submit()
+        with closing(sqlite3.connect(attempt.run.folder.ledger)) as database, database:
+            database.execute("UPDATE jobs SET queued_at = queued_at - ?", (8 * DAY,))
+
+        ask_again(attempt)
+
+        assert attempt.verdict.unknown == 0
+        assert states(attempt) == [JobState.RECONCILED, JobState.RECONCILED]
 
 
 def test_a_job_that_marketo_has_not_finished_stays_unknown(
