@@ -89,12 +89,15 @@ class _Layout:
         columns: The chunk's column at each place; None for the reason, a blank and a strange name.
         reason: The place of the reason.
         gaps: Places whose cell may be missing from a line.
+        has_key: Whether a key is among the columns. Without, nothing bears out how a longer line is read,
+            unless a blank cell in front may stand for the key.
     """
 
     delimiter: str
     columns: tuple[str | None, ...]
     reason: int
     gaps: tuple[int, ...]
+    has_key: bool
 
     @classmethod
     def of_header(
@@ -113,7 +116,7 @@ class _Layout:
             return None
         nameless = [place for place, name in enumerate(names) if not name]
         lookups = [place for place, column in enumerate(columns) if column in keys]
-        return cls(delimiter, tuple(columns), reason, (*lookups, *nameless, reason))
+        return cls(delimiter, tuple(columns), reason, (*lookups, *nameless, reason), bool(lookups))
 
     def readings(self, record: Sequence[str]) -> list[list[str]]:
         """Give each way to spread a record over the columns, the likeliest first; none if there is none."""
@@ -125,7 +128,7 @@ class _Layout:
         if len(record) < width:
             return []
         shifted = [] if record[0].strip() else [self._fit(record[1:])]
-        return [self._fit(record), *shifted]
+        return [self._fit(record), *shifted] if self.has_key or shifted else []
 
     def _fit(self, record: Sequence[str]) -> list[str]:
         """Give what is too much to the reason."""

@@ -215,6 +215,13 @@ def test_a_count_that_includes_the_repetition_does_not_add_up() -> None:
     assert outcome.doubts == ("failed rows: Marketo counts 2, its failure file names 1",)
 
 
+def test_a_damaged_header_without_a_key_lets_no_longer_line_name_another_row() -> None:
+    sent = "email,score,visits\nann@x.com,1,2\nbo@x.com,9,1\n"
+    outcome = _join("email2score,visits,Import Failure Reason\nann@x.com,1,2,Bad\n", sent=sent)
+    assert _fates(outcome) == "unknown unknown"
+    assert "lines of the failure file that cannot be read: 1" in outcome.doubts
+
+
 class TestMissingLookupColumn:
     """The empty trailing lookup column is missing from header and row, or leaves a blank cell in front."""
 
