@@ -210,7 +210,8 @@ def _assumed(folder: RunFolder, jobs: Sequence[Job]) -> int:
     chunks = [job.chunk for job in jobs if job.assumed]
     if not chunks:
         return 0
-    return folder.query_rows(lambda rows: rows.select("chunk").filter(pl.col("chunk").is_in(chunks))).height
+    is_assumed = pl.col("chunk").is_in(chunks) & (pl.col("fate") == Fate.IMPORTED)
+    return folder.query_rows(lambda rows: rows.select("chunk", "fate").filter(is_assumed)).height
 
 
 def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:

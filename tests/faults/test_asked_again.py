@@ -207,6 +207,7 @@ def test_rows_named_as_failed_stay_so_when_a_person_says_landed(attempt_with: Tr
         assert failed_rows(attempt) == named
         assert states(attempt) == [JobState.RECONCILED, JobState.RECONCILED]
         assert assumed_rows(attempt) == ROWS_OF_A_CHUNK - len(named) - attempt.run.counts["warned"]
+        assert attempt.run.report["assumed"] == assumed_rows(attempt)
 
 
 @pytest.mark.parametrize("kind", [FaultKind.FILE_SHORT, FaultKind.FILE_EMPTY])
