@@ -67,17 +67,19 @@ def clean_into(
         memory: What may be held at a time, by default as usual; the outcome is the same.
 
     Raises:
-        SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind.
+        SourceError: A source turns out to be unusable, or changes meanwhile; then no folder is left behind
+            but one that was there before.
         FolderError: The folder was made for something else.
     """
     manifest = replace(_manifest(plan, destination), parent_run_id=parent_run_id)
-    if folder.manifest_file.exists():
+    if is_known := folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
         plan = replace(plan, conventions=manifest.conventions)
         memory = memory or Memory.parse(USUAL)
         fill = partial(_fill, folder, progress=progress, workbook=workbook, memory=memory)
-        _fill_or_discard(folder, plan, manifest, settle, fill)
+        with _discarded_on_failure(folder, manifest, is_known=is_known):
+            _fill_settled(folder, plan, manifest, settle, fill)
 
 
 def people_delimiter(reading: Reading) -> str:
@@ -193,26 +195,39 @@ class _Stopwatch:
         self.seconds[stage] = round(time.perf_counter() - begin, 3)
 
 
-def _fill_or_discard(
+@contextmanager
+def _discarded_on_failure(folder: RunFolder, manifest: Manifest, *, is_known: bool) -> Iterator[None]:
+    """Let input that turns out to be unusable, or a full disk, leave no folder behind.
+
+    One that was there before stays, to be taken up; where the disk is full, so does what came only once.
+    """
+    try:
+        yield
+    except (InputError, OSError) as error:
+        has_copies = any(source.copy for source in manifest.sources)
+        if is_known or (has_copies and isinstance(error, OSError) and folder.manifest_file.exists()):
+            folder.discard_work()
+        else:
+            folder.discard()
+        raise
+
+
+def _fill_settled(
     folder: RunFolder,
     plan: Plan,
     manifest: Manifest,
     settle: Callable[[Plan], Plan],
     fill: Callable[[Plan, Manifest], None],
 ) -> None:
-    """Clean into a folder; input that turns out to be unusable, or a full disk, leaves none behind."""
+    """Clean into a folder; where rows show that columns must be surveyed, settle these and begin again."""
+    folder.begin(manifest)
     try:
+        fill(plan, manifest)
+    except UndecidedError:
+        plan = settle(plan)
+        manifest = replace(manifest, conventions=plan.conventions)
         folder.begin(manifest)
-        try:
-            fill(plan, manifest)
-        except UndecidedError:
-            plan = settle(plan)
-            manifest = replace(manifest, conventions=plan.conventions)
-            folder.begin(manifest)
-            fill(plan, manifest)
-    except (InputError, OSError):
-        folder.discard()
-        raise
+        fill(plan, manifest)
 
 
 def _fill(

@@ -155,7 +155,9 @@ class RunFolder:
             yield
         except OSError as error:
             number = durable.error_number(error)
-            if number in _NO_ROOM:
+            if number in _NO_ROOM and self.manifest_file.exists() and self.manifest().cleaned is None:
+                code, hint = "no_space", f"Make room on the disk; prep resume {self.path} carries on."
+            elif number in _NO_ROOM:
                 code, hint = "no_space", "Make room on the disk and run the same command again."
             elif number in _NOT_WRITABLE:
                 code, hint = "folder_not_writable", "Choose another place with -o DIR."
@@ -280,6 +282,10 @@ class RunFolder:
                 entry.unlink()
         if self._is_ours:
             self.path.rmdir()
+
+    def discard_work(self) -> None:
+        """Remove what an attempt at cleaning left, and nothing that the next one needs."""
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def location(self, record: SourceRecord) -> str:
         """Where a source of this run can be read."""

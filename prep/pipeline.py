@@ -1,5 +1,6 @@
 """Start reading here: the stages in order, from lead files to the fate of every row."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -153,7 +154,11 @@ def check(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=False)
-        clean_into(folder, plan, None, tell, workbook=False, memory=bound)
+        try:
+            clean_into(folder, plan, None, tell, workbook=False, memory=bound)
+        except OSError:
+            shutil.rmtree(folder.path, ignore_errors=True)  # nobody is going to take it up
+            raise
     return Run(folder)
 
 

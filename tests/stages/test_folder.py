@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import resource
@@ -8,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prep import cleaning
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError
+from prep.errors import BalanceError, FolderError, SourceError
 from prep.fate_table import ROWS, count_fates
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Chunk
-from prep.pipeline import Run, clean, resume_cleaning
+from prep.pipeline import Run, check, clean, resume_cleaning
 from prep.spill import DiskSpill
 
 LEADS = "email,firstName,numberOfEmployees\na@example.com,=Ana,5\nnobody,Bo,6\na@example.com,Ana,7\n"
@@ -287,6 +290,64 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, limit: int) -> None:
     assert done.stdout == "no_space 1 Make room on the disk and run the same command again.\n"
     assert not (tmp_path / "out.prep").exists()
     assert clean(leads, tmp_path / "out.prep").counts["ready"] == 2_000
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_came_only_once_outlives_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, out = pl.DataFrame({"email": ["a@example.com"]}), tmp_path / "out.prep"
+    for attempt in (partial(clean, frame, out), partial(resume_cleaning, out)):
+        with monkeypatch.context() as during:
+            during.setattr(cleaning, "decide", full_disk)
+            with pytest.raises(FolderError) as caught:
+                attempt()
+        hint = f"Make room on the disk; prep resume {out} carries on."
+        assert (caught.value.code, caught.value.hint) == ("no_space", hint)
+        assert names(out) == [".lock", "manifest.json", "source", "source/0001.parquet"]
+    assert resume_cleaning(out).counts["ready"] == 1
+
+
+def test_a_check_on_a_full_disk_leaves_nothing_to_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "decide", full_disk)
+    with pytest.raises(FolderError) as caught:
+        check(pl.DataFrame({"email": ["a@example.com"]}), tmp_path / "scratch")
+    assert caught.value.hint == "Make room on the disk and run the same command again."
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("change", [None, "email\nb@example.com\n"])
+def test_a_folder_that_is_taken_up_is_never_removed(
+    leads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str | None
+) -> None:
+    """Neither by a full disk nor by a file that is written to meanwhile."""
+    out, before = tmp_path / "out.prep", leads.read_text()
+    with monkeypatch.context() as during:
+        during.setattr(cleaning, "decide", killed)
+        with pytest.raises(KeyboardInterrupt):
+            clean(leads, out)
+
+    def fill(*arguments: Any, **named: Any) -> None:
+        if change is None:
+            full_disk()
+        leads.write_text(change or "")
+        really_fill(*arguments, **named)
+
+    really_fill = cleaning._fill  # between the digest and the rows
+    with monkeypatch.context() as during:
+        during.setattr(cleaning, "_fill", fill)
+        with pytest.raises(FolderError if change is None else SourceError):
+            resume_cleaning(out)
+    assert names(out) == [".lock", "manifest.json"]
+    leads.write_text(before)
+    assert resume_cleaning(out).counts["read"] == 3
 
 
 @contextmanager
