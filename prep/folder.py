@@ -44,6 +44,7 @@ class RunFolder:
         self.failed = self.path / "failed.csv"
         self.warnings = self.path / "warnings.csv"
         self.rows = self.path / "rows.parquet"
+        self.settling = self.path / ".settling"
         self.ledger = self.path / "ledger.sqlite"
         self.report = self.path / "report.json"
         self.page = self.path / "report.html"

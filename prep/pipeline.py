@@ -25,7 +25,7 @@ from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
-from prep.runs import Run, open_folder, refuse_open
+from prep.runs import Run, open_folder, refuse_half_settled, refuse_open
 from prep.schema import Schema
 from prep.sources import Source, open_source
 
@@ -372,7 +372,8 @@ def retry(
         SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
         HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field.
         SettingsError: A column or field of `maps` is not there, or an option is not what it may be.
-        FolderError: The parent was altered, its sources changed, or the new folder is there already.
+        FolderError: The parent was altered, its tables were not finished, its sources changed, or the new
+            folder is there already.
     """
     from prep.corrections import read_maps
     from prep.retrying import (
@@ -390,6 +391,7 @@ def retry(
     tell = shielded(progress)
     tell(Advance("read"))
     with parent.lock():
+        refuse_half_settled(parent)
         known = parent.manifest()
         check_sources(parent, known)
         chosen = {**read_maps(parent.review), **(maps or {})}

@@ -78,6 +78,21 @@ def open_folder(run: Run | str | Path) -> RunFolder:
     return folder
 
 
+def refuse_half_settled(folder: RunFolder) -> None:
+    """Refuse a run whose tables may lack rows that failed.
+
+    Raises:
+        FolderError: Settling was interrupted.
+    """
+    if folder.settling.exists():
+        raise FolderError(
+            f"{folder.path}: {folder.failed.name} and {folder.warnings.name} were not written to their end",
+            code="tables_not_finished",
+            hint=f"prep resume {folder.path} writes them.",
+            source=str(folder.path),
+        )
+
+
 def refuse_open(folder: RunFolder, report: Mapping[str, Any]) -> None:
     """Refuse a run that has rows whose fate is still to come.
 

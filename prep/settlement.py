@@ -161,7 +161,8 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
     """Write the table of fates and the tables for people anew, from chunks, ledger and received files.
 
     Doing so again changes nothing, so a run that was interrupted anywhere can be settled at any time. The
-    fates come first: they are right even where the tables for people cannot be written.
+    fates come first: they are right even where the tables for people cannot be written. A mark tells
+    meanwhile that these may be older than the fates.
 
     Raises:
         FolderError: A chunk or a source is not what it was when it was cleaned.
@@ -170,11 +171,14 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
     rows = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
     count_fates(rows, manifest.read)
     delimiter = people_delimiter(manifest.sources[0].reading)
+    if jobs:
+        durable.write(folder.settling, b"")
     folder.write_rows(rows)
     check_sources(folder, manifest)
     for fate, path in ((Fate.FAILED, folder.failed), (Fate.WARNED, folder.warnings)):
         _write_outcomes(folder, manifest, rows.filter(pl.col("fate") == fate), path, delimiter)
     _write_kept_fates(folder, rows, delimiter)
+    folder.settling.unlink(missing_ok=True)
 
 
 def _with_outcomes(folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job]) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from prep.retrying import remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest
-from prep.runs import Run, open_folder
+from prep.runs import Run, open_folder, refuse_half_settled
 
 REASONS: Final = "_reasons"
 CHANGED, IS_LEFT_OUT = "_changed", "_left_out"
@@ -98,11 +98,12 @@ class Desk:
         The caller holds the folder's `review_lock`.
 
         Raises:
-            FolderError: There is no such run, it was not finished or purged, or nothing is to be repaired
-                (`nothing_to_repair`).
+            FolderError: There is no such run, it was not finished or purged, its tables were not finished, or
+                nothing is to be repaired (`nothing_to_repair`).
             SourceError: A source changed, or a table came back damaged.
         """
         folder = open_folder(Run.open(path))
+        refuse_half_settled(folder)
         manifest = folder.manifest()
         check_sources(folder, manifest)
         sheet = open_sheet(folder, manifest)

@@ -1,6 +1,7 @@
 """From clean to the last fate, against a Marketo over real HTTP: what arrives is what was sent."""
 
 import csv
+import errno
 import io
 import warnings
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prep import durable
 from prep.advice import advise
 from prep.config import Destination
 from prep.errors import FolderError, MarketoError, TerminalError
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
-from prep.pipeline import Run, clean, reconcile, submit
+from prep.pipeline import Run, clean, reconcile, retry, submit
+from prep.review.desk import Desk
 from prep.sandbox import Behaviour, Sandbox
 from prep.schema_file import load_schema
 
@@ -231,6 +234,38 @@ def test_no_wait_leaves_rows_sent_until_asked_again(leads: Path) -> None:
         assert run.counts["sent"] == 0
         assert table(run.folder.duplicates)[1][-1] == "imported"
         assert len(sandbox.jobs()) == 1
+
+
+def test_tables_older_than_the_fates_are_not_tried_again(
+    leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full right when the table of a job's failed rows is to be written."""
+    replacing = durable.replacing
+
+    def full(path: Path, **named: Any) -> Any:
+        if path.name == "failed.csv":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replacing(path, **named)
+
+    with (
+        Sandbox(job_seconds=60, time_scale=0) as sandbox,
+        Marketo(sandbox.url, "id", "secret") as client,
+    ):
+        run = submit(clean(leads), client, wait=False, poll_seconds=POLL)
+        sandbox.advance(120)
+        with monkeypatch.context() as during:
+            during.setattr(durable, "replacing", full)
+            with pytest.raises(FolderError, match="No space left"):
+                submit(run, client, poll_seconds=POLL)
+        assert (run.counts["failed"], len(table(run.folder.failed))) == (1, 1)
+        for use in (retry, Desk.open):
+            with pytest.raises(FolderError) as caught:
+                use(run.path)
+            hint = f"prep resume {run.path} writes them."
+            assert (caught.value.code, caught.value.hint) == ("tables_not_finished", hint)
+        submit(run, client, poll_seconds=POLL)
+    assert len(table(run.folder.failed)) == 2
+    assert retry(run).counts["read"] == 1
 
 
 def test_a_source_that_changed_is_refused_before_anything_is_sent(
