@@ -247,16 +247,22 @@ class RunFolder:
             path.mkdir(mode=durable.FOLDER_MODE)
 
     def forget(self) -> None:
-        """Delete everything that holds a person's data; counts, row numbers and batch ids stay."""
+        """Delete everything that holds a person's data; counts, row numbers and batch ids stay.
+
+        Doing it again deletes what an interruption left.
+
+        Raises:
+            FolderError: Something cannot be deleted.
+        """
         self.write_manifest(replace(self.manifest(), is_purged=True))
         if (self.restore / "manifest.json").exists() and (
             way_back := RunFolder(self.restore)
         ).manifest().has_ledger:
             way_back.forget()
         else:
-            shutil.rmtree(self.restore, ignore_errors=True)
-        for path in (self.chunks, self.received, self.spool, self.preview_work):
-            shutil.rmtree(path, ignore_errors=True)
+            _delete(self.restore)
+        for path in (self.work, self.chunks, self.received, self.spool, self.preview_work):
+            _delete(path)
         for path in (
             self.rejected,
             self.rejected_workbook,
@@ -271,7 +277,9 @@ class RunFolder:
             self.answers.with_name(f"{self.answers.name}-journal"),
             *(self.path / f"sandbox.sqlite{tail}" for tail in ("", "-wal", "-shm")),
         ):
-            path.unlink(missing_ok=True)
+            _delete(path)
+            _delete(path.with_name(f"{path.name}.tmp"))
+        _delete(self.settling)
         self.write_rows(self.read_rows().with_columns(key=None, message=None))
 
     def discard(self) -> None:
@@ -424,6 +432,26 @@ def check_sources(folder: RunFolder, manifest: Manifest) -> None:
                 hint="Restore the file, or make a new run from the changed one with -o DIR.",
                 source=source.path,
             )
+
+
+def _delete(path: Path) -> None:
+    """Make sure that a file, or a folder with all that is in it, is not there.
+
+    Raises:
+        FolderError: It cannot be deleted.
+    """
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise FolderError(
+            f"{path}: cannot be deleted: {error.strerror or error}",
+            code="not_deleted",
+            hint="Delete it yourself or change its permissions, then run the same command again.",
+            source=str(path),
+        ) from error
 
 
 def _json_bytes(content: Mapping[str, Any]) -> bytes:

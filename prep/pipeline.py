@@ -491,21 +491,23 @@ def purge(run: Run | str | Path) -> Run:
     """Delete the personal data of a finished run; its counts, ids and the report stay.
 
     Upload files, tables, received files, preview and way back, the local sandbox's leads, and the keys and
-    messages in `rows.parquet` go. The sources themselves are not touched.
+    messages in `rows.parquet` go. The sources themselves are not touched. Doing it again finishes a purge
+    that was interrupted.
 
     Raises:
         FolderError: Rows of the run, or of its way back once that was begun, are still to be sent, under way
-            or unknown.
+            or unknown, or something cannot be deleted.
     """
-    folder = open_folder(run)
+    folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
     with folder.lock(), folder.review_lock() if folder.review.exists() else nullcontext():
-        report = build_report(folder)
-        refuse_open(folder, report)
-        way_back = RunFolder(folder.restore)
-        if way_back.manifest_file.exists() and has_begun(way_back):
-            refuse_open(way_back, build_report(way_back))
+        if not folder.manifest().is_purged:
+            report = build_report(folder)
+            refuse_open(folder, report)
+            way_back = RunFolder(folder.restore)
+            if way_back.manifest_file.exists() and has_begun(way_back):
+                refuse_open(way_back, build_report(way_back))
+            write_report(folder, {**report, "purged": True})
         folder.forget()
-        write_report(folder, {**report, "purged": True})
     return Run(folder)
 
 

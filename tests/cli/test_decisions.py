@@ -128,7 +128,54 @@ def test_purge_keeps_the_numbers_and_nothing_of_the_people(leads: Path, prep: Pr
     assert leads.exists()
 
 
-@pytest.mark.parametrize("command", ["resume", "submit --sandbox", "reconcile", "retry", "purge"])
+def people_in(folder: Path) -> list[str]:
+    """Files that hold something of a person."""
+    words = (b"ada@", b"ben@", b"Winter", b"not-an")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(word in path.read_bytes() for word in words)]
+
+
+@pytest.mark.parametrize("at", ["prep.folder.shutil.rmtree", "prep.folder.RunFolder.write_rows"])
+def test_a_purge_that_was_killed_is_finished_by_another_one(
+    leads: Path, prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    before = prep("run", leads, "--sandbox", "--json").json
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(at, killed)
+        assert prep("purge", "leads.prep", "--yes").code == 130
+    assert people_in(here / "leads.prep") != []
+    assert prep("purge", "leads.prep", "--yes").code == 3
+    assert names(here / "leads.prep") == KEPT
+    assert people_in(here / "leads.prep") == []
+    assert prep("report", "leads.prep", "--json").json["counts"] == before["counts"]
+
+
+def test_purge_deletes_what_a_killed_settling_left(leads: Path, prep: Prep, here: Path) -> None:
+    prep("run", leads, "--sandbox")
+    for name in ("failed.csv", "warnings.csv", "duplicates.csv", "rows.parquet", "preview.csv"):
+        written(here / f"leads.prep/{name}.tmp", "ada@example.com\n")
+    assert prep("purge", "leads.prep", "--yes").code == 3
+    assert names(here / "leads.prep") == KEPT
+
+
+def test_purge_does_not_claim_what_it_could_not_delete(leads: Path, prep: Prep, here: Path) -> None:
+    """Of a folder that somebody moved to another disk only the link could go."""
+    prep("run", leads, "--sandbox")
+    chunks = here / "leads.prep/chunks"
+    chunks.rename(here / "elsewhere")
+    chunks.symlink_to(here / "elsewhere")
+    ended = prep("purge", "leads.prep", "--yes")
+    assert (ended.code, ended.err.partition(": cannot be deleted: ")[0]) == (1, "Error: leads.prep/chunks")
+    chunks.unlink()
+    assert prep("purge", "leads.prep", "--yes").code == 3
+    assert people_in(here / "leads.prep") == []
+
+
+@pytest.mark.parametrize("command", ["resume", "submit --sandbox", "reconcile", "retry"])
 def test_a_purged_run_cannot_be_worked_on(leads: Path, prep: Prep, command: str) -> None:
     prep("run", leads, "--sandbox")
     prep("purge", "leads.prep", "--yes")
