@@ -224,10 +224,13 @@ def _fill_settled(
     try:
         fill(plan, manifest)
     except UndecidedError:
-        plan = settle(plan)
-        manifest = replace(manifest, conventions=plan.conventions)
-        folder.begin(manifest)
-        fill(plan, manifest)
+        pass  # what was held is let go of here, with the error's frames, before it is read again
+    else:
+        return
+    plan = settle(plan)
+    manifest = replace(manifest, conventions=plan.conventions)
+    folder.begin(manifest)
+    fill(plan, manifest)
 
 
 def _fill(

@@ -1,7 +1,9 @@
 """What a run plans to hold: how it is said, and that only where the rows wait depends on it."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from prep.folder import RunFolder
 from prep.memory import USUAL, Memory
 from prep.model import Chunk
 from prep.pipeline import Run, clean, resume_cleaning
+from prep.spill import DiskSpill
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "crm_export_duplicates.csv"
 
@@ -132,6 +135,30 @@ def test_a_folder_is_taken_up_with_another_bound(tmp_path: Path) -> None:
     before = run.folder.manifest_file.read_bytes()
     assert clean(SAMPLE, tmp_path / "out.prep", memory="2GB").folder.manifest_file.read_bytes() == before
     assert b"memory" not in before
+
+
+def test_a_first_pass_that_was_given_up_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the last of the dates shows that the day comes first."""
+    leads = tmp_path / "leads.csv"
+    dates = ["03/04/2026"] * 50 + ["13/04/2026"]
+    lines = [f"p{number}@example.com,{date}" for number, date in enumerate(dates)]
+    leads.write_text("\n".join(["email,dateOfBirth", *lines]))
+    spills: list[weakref.ref[DiskSpill]] = []
+    alive: list[bool] = []
+
+    class Seen(DiskSpill):
+        def __init__(self, folder: Path, *arguments: Any, **named: Any) -> None:
+            if folder.name == "spill":
+                gc.collect()
+                alive.extend(spill() is not None for spill in spills)
+                spills.append(weakref.ref(self))
+            super().__init__(folder, *arguments, **named)
+
+    monkeypatch.setattr(cleaning, "DiskSpill", Seen)
+    assert clean(leads, tmp_path / "out.prep").counts["ready"] == 51
+    assert alive == [False]
 
 
 def test_nothing_is_cleared_away_while_an_upload_file_is_being_written(
