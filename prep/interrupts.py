@@ -37,10 +37,10 @@ class HeldInterrupts:
 
     def release(self) -> None:
         """Put the old handlers back, and let them have the signal that came meanwhile."""
-        if signal.SIGALRM in self._handlers:
-            signal.setitimer(signal.ITIMER_REAL, 0)
         while self._handlers:
             number, handler = self._handlers.popitem()
+            if number == signal.SIGALRM:  # also where a signal has set it within this loop
+                signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

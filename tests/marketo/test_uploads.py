@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,6 +252,27 @@ def test_a_signal_does_not_wait_for_ever(heard: list[int]) -> None:
         held.release()
 
     assert heard == [signal.SIGTERM]
+
+
+def test_a_signal_while_handlers_are_put_back_leaves_no_alarm(
+    heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = signal.signal
+
+    def late(number: int, handler: Any) -> Any:
+        before = put(number, handler)
+        if number == signal.SIGHUP:
+            signal.raise_signal(signal.SIGTERM)
+        return before
+
+    held = HeldInterrupts()
+    held.hold()
+    with monkeypatch.context() as during:
+        during.setattr(signal, "signal", late)
+        with pytest.raises(KeyboardInterrupt):
+            held.release()
+
+    assert (heard, signal.getitimer(signal.ITIMER_REAL)) == ([signal.SIGTERM], (0.0, 0.0))
 
 
 def test_other_threads_leave_signals_alone() -> None:
