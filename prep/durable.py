@@ -40,8 +40,16 @@ def write(path: Path, content: bytes | memoryview, *, mode: int = _FILE_MODE) ->
         file.write(content)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none; only its owner may enter it, and it stays."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    for folder in missing:
+        sync_directory(folder.parent)
+
+
 def sync_directory(path: Path) -> None:
-    """Make the renames in a directory durable."""
+    """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

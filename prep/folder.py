@@ -91,7 +91,7 @@ class RunFolder:
         """
         try:
             self._is_ours = not self.path.exists() or self.manifest_file.exists()
-            self.path.mkdir(mode=durable.FOLDER_MODE, parents=True, exist_ok=True)
+            durable.make_folder(self.path)
             strangers = not self.manifest_file.exists() and any(
                 entry.name not in _TRACES for entry in self.path.iterdir()
             )
@@ -357,7 +357,7 @@ class RunFolder:
 
     def receive(self, name: str, content: bytes) -> None:
         """Keep a file exactly as Marketo sent it."""
-        self.received.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
+        durable.make_folder(self.received)
         durable.write(self.received / name, content)
 
     def has_received(self, name: str) -> bool:

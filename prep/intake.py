@@ -239,7 +239,7 @@ def _store(folder: RunFolder, name: str, write: Callable[[Path], object]) -> Pat
     Raises:
         FolderError: The folder's run was made from that one.
     """
-    folder.spool.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
+    durable.make_folder(folder.spool)
     copy = folder.spool / name
     incoming = folder.spool / f"{name}.new"
     try:
@@ -252,6 +252,7 @@ def _store(folder: RunFolder, name: str, write: Callable[[Path], object]) -> Pat
                 source=str(folder.path),
             )
         incoming.replace(copy)
+        durable.sync_directory(folder.spool)
     finally:
         incoming.unlink(missing_ok=True)
     return copy

@@ -451,7 +451,7 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
 
 def spool(folder: RunFolder, name: str, table: Returned) -> Path:
     """Write rows into a run folder, as a source of that run."""
-    folder.spool.mkdir(mode=durable.FOLDER_MODE, exist_ok=True)
+    durable.make_folder(folder.spool)
     path = folder.spool / name
     with durable.replacing(path) as file:
         Table(file, [*table.columns, *IDENTITY]).append(table.rows.select(*table.names, *IDENTITY))

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prep import cleaning
+from prep import cleaning, durable
 from prep.config import Destination
 from prep.errors import BalanceError, FolderError, SourceError
 from prep.fate_table import ROWS, count_fates
@@ -63,6 +63,23 @@ def test_a_run_folder_and_who_may_read_it(run: Run) -> None:
         ],
         0o600,
     )
+
+
+def test_no_name_is_lost_in_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was there when its folder was last written through: the copy of the source too, and its folder."""
+    there: dict[Path, set[Path]] = {}
+    sync = durable.sync_directory
+
+    def synced(path: Path) -> None:
+        there[path] = set(path.iterdir())
+        sync(path)
+
+    monkeypatch.setattr(durable, "sync_directory", synced)
+    run = clean(pl.DataFrame({"email": ["a@example.com"]}), tmp_path / "runs" / "out.prep")
+    run.folder.receive("leads-0001.1001.failures.csv", b"email\n")
+    found = {path for path in tmp_path.rglob("*") if path.name != ".lock"}
+    assert {"out.prep", "0001.parquet", "received", "leads-0001.csv"} <= {path.name for path in found}
+    assert found - set().union(*there.values()) == {run.folder.chunks / "leads-0001.csv"}, "as named in .work"
 
 
 def test_the_manifest_reads_back_what_was_written(run: Run) -> None:
