@@ -71,7 +71,8 @@ def clean_into(
             but one that was there before.
         FolderError: The folder was made for something else.
     """
-    manifest = replace(_manifest(plan, destination), parent_run_id=parent_run_id)
+    with folder.discarded_unless_begun():
+        manifest = replace(_manifest(plan, destination), parent_run_id=parent_run_id)
     if is_known := folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:

@@ -21,7 +21,7 @@ from prep.sources import Source, open_source
 from prep.sources.columnar import open_frame, spool
 from prep.sources.containers import members, split_path
 from prep.sources.database import open_query
-from prep.sources.files import Digesting, digest, opened
+from prep.sources.files import Digesting, digest, opened, stamp
 from prep.sources.open import open_stored, spool_stream
 
 STDIN: Final = "-"
@@ -142,9 +142,10 @@ def take_in(
     sources: list[Source] = []
     for source in given:
         if isinstance(source, str | Path) and not _is_stdin(source) and not keep_source:
+            before = stamp(str(source))
             begun = Digesting(str(source)) if digesting else None
             sources += (
-                replace(found, digesting=begun) if found.path == str(source) else found
+                replace(found, stamp=before, digesting=begun if found.path == str(source) else None)
                 for found in open_all([source], reading)
             )
             continue

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from prep.model import Reading
-from prep.sources.files import Digesting, digest
+from prep.sources.files import Digesting, changed, digest, stamp
 
 REJECTED_SCHEMA: Final = pl.Schema(
     {"_row": pl.UInt32(), "_line": pl.UInt32(), "reason": pl.String(), "raw": pl.String()}
@@ -76,6 +76,7 @@ class Source(ABC):
         notes: What was decided and may be wrong, a sentence each.
         stored: The copy that is read instead of `path`: of standard input, a database's answer or a file.
         digesting: Its digest, where that is being computed.
+        stamp: That of its file before anything of it was looked at, by which a later change is noticed.
     """
 
     path: str
@@ -84,14 +85,18 @@ class Source(ABC):
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     stored: str | None = field(default=None, kw_only=True)
     digesting: Digesting | None = field(default=None, kw_only=True, repr=False, compare=False)
+    stamp: tuple[int, ...] = field(default=(), kw_only=True, repr=False, compare=False)
 
     def sha256(self) -> str:
         """SHA-256 of the file, in hexadecimal: what `Reader.sha256` is in the end.
 
         Raises:
-            SourceError: It cannot be read.
+            SourceError: It cannot be read, or is no longer the file that was opened.
         """
-        return self.digesting.result() if self.digesting else digest(self.stored or self.path)
+        found = self.digesting.result() if self.digesting else digest(self.stored or self.path)
+        if self.stamp and self.stamp != stamp(self.path):
+            raise changed(self.path)
+        return found
 
     @abstractmethod
     def read(self, lookup_position: int | None = None) -> Reader:

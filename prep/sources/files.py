@@ -177,6 +177,14 @@ def stored_bytes(path: str) -> int:
     return 0
 
 
+def stamp(path: str) -> tuple[int, ...]:
+    """What tells a file from one that took its place, of a member its archive; empty where there is none."""
+    with suppress(OSError, ValueError):
+        found = os.stat(split_path(path)[0])  # noqa: PTH116, as above
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return ()
+
+
 def digest(path: str) -> str:
     """SHA-256 of a source, in hexadecimal: what `Content.sha256` is in the end.
 

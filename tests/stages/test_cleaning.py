@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from prep.config import CleanOptions, Destination
 from prep.errors import FolderError, HeaderError, SourceError
 from prep.model import Advance
 from prep.pipeline import Run, check, clean, prepare, resume_cleaning
+from prep.plan import make_plan
 from prep.sources.files import digest
 
 LEADS = (
@@ -252,6 +254,32 @@ def test_a_source_that_changes_while_it_is_read_leaves_no_folder(
     with pytest.raises(SourceError, match=r"leads\.csv: changed while it was read"):
         clean(leads, **OPTIONS)
     assert [path.name for path in Path().iterdir()] == ["leads.csv"]
+
+
+@pytest.mark.parametrize("name", ["leads.csv", "leads.zip"])
+def test_a_file_that_is_replaced_once_its_header_was_read_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Its columns are not those of the new file, which has the same length."""
+
+    def put(text: str) -> None:
+        if name.endswith(".zip"):
+            with zipfile.ZipFile("new", "w") as archive:
+                archive.writestr("leads.csv", text)
+        else:
+            Path("new").write_text(text)
+        Path("new").replace(name)
+
+    def replaced(*arguments: Any, **named: Any) -> Any:
+        put("email,lastName,firstName\nana@example.com,Berg,Ana\n")
+        return make_plan(*arguments, **named)
+
+    monkeypatch.chdir(tmp_path)
+    put("email,firstName,lastName\nana@example.com,Ana,Berg\n")
+    monkeypatch.setattr("prep.pipeline.make_plan", replaced)
+    with pytest.raises(SourceError, match="changed while it was read"):
+        clean(name)
+    assert [path.name for path in Path().iterdir()] == [name]
 
 
 def test_letters_far_down_decide_the_encoding(leads: Path) -> None:
