@@ -1,8 +1,11 @@
-"""Defaults from `prep.toml`, in the words of the flags."""
+"""Defaults from `prep.toml`, in the words of the flags, and variables that are none."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import click
 
 from prep.errors import SettingsError
 from prep.settings_file import SETTINGS_FILE, load_settings_file
@@ -153,3 +156,28 @@ def _as_on_command_line(value: Any) -> Any:
 
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def variable_of(flag: str) -> str:
+    """The environment variable of an option: PREP_NAME."""
+    return f"PREP_{flag.lstrip('-').replace('-', '_').upper()}"
+
+
+def refuse_unread_variables(command: click.Command) -> None:
+    """Refuse a variable that has the name of an option of this command but is not read: it would do nothing.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    commands = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+    keys = {setting.parameter: key for key, setting in SETTINGS.items()}
+    for option in (option for each in commands for option in each.params if isinstance(option, click.Option)):
+        for flag in option.opts:
+            if flag.startswith("--") and not option.envvar and os.environ.get(variable_of(flag)):
+                key = keys.get(option.name or "")
+                instead = f"{flag}, or {key} in {SETTINGS_FILE}" if key else flag
+                raise SettingsError(
+                    f"{variable_of(flag)} is not read",
+                    code="bad_setting",
+                    hint=f"Use {instead}, and unset the variable.",
+                )

@@ -60,6 +60,10 @@ class _LazyGroup(click.Group):
         found = super().resolve_command(ctx, args)
         if isinstance(ctx.obj, Situation):
             ctx.obj.command = found[1]
+            if found[1] and not set(_HELP) & set(ctx.obj.arguments):
+                from prep.cli.defaults import refuse_unread_variables
+
+                refuse_unread_variables(found[1])
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -97,9 +101,10 @@ def group(context: click.Context) -> None:
       prep check leads.csv                         what is wrong with the file
       prep clean leads.csv && prep submit leads.prep
 
-    Settings come from flags, then from the environment (--max-bytes is PREP_MAX_BYTES, and so on), then from
-    prep.toml in the current folder. Endpoint and credentials: MARKETO_ENDPOINT, MARKETO_CLIENT_ID and
-    MARKETO_CLIENT_SECRET, or files that hold them, named in MARKETO_CLIENT_SECRET_FILE and so on.
+    Settings come from flags, then from the environment (--max-bytes is PREP_MAX_BYTES, and so on; a variable
+    that is not read is refused), then from prep.toml in the current folder. Endpoint and credentials:
+    MARKETO_ENDPOINT, MARKETO_CLIENT_ID and MARKETO_CLIENT_SECRET, or files that hold them, named in
+    MARKETO_CLIENT_SECRET_FILE and so on.
 
     \b
     Exit codes:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from prep.cli import callbacks
+from prep.cli.defaults import variable_of
 from prep.config import CleanSettings
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS, PREVIEW_CALLS
 from prep.memory import USUAL, Memory
@@ -32,8 +33,7 @@ def _bundle(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
 
 def _option(flag: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     """An option that can also be set in the environment, as PREP_NAME."""
-    variable = f"PREP_{flag.lstrip('-').replace('-', '_').upper()}"
-    return click.option(flag, *names, envvar=variable, **settings)
+    return click.option(flag, *names, envvar=variable_of(flag), **settings)
 
 
 inputs = _bundle(

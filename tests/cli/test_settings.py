@@ -116,6 +116,43 @@ def test_what_is_wrong_with_the_environment_is_a_setting_and_not_usage(
     assert (ended.code, ended.json["error"]["code"]) == (1, "bad_setting")
 
 
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("PREP_SUPPRESS", "Use --suppress, or suppress in prep.toml, and unset the variable."),
+        ("PREP_CONSENT_COUNTRIES", "Use --consent-countries, or consent_countries in prep.toml, and unset"),
+        ("PREP_MAP", "Use --map, or map in prep.toml, and unset the variable."),
+        ("PREP_NO_HEADER", "Use --no-header, or no_header in prep.toml, and unset the variable."),
+        ("PREP_JSON", "Use --json, and unset the variable."),
+        ("PREP_SANDBOX", "Use --sandbox, and unset the variable."),
+    ],
+)
+def test_a_variable_that_would_do_nothing_is_refused(
+    prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch, variable: str, hint: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+
+    code, said = prep("run", leads).error
+
+    assert (code, said.splitlines()[0]) == (1, f"Error: {variable} is not read")
+    assert said.splitlines()[1].startswith(f"Hint: {hint}")
+    assert names(leads.parent) == ["leads.csv"]
+    assert prep("run", "--help").code == 0
+    monkeypatch.setenv(variable, "")
+    assert prep("clean", leads).code == 3
+
+
+def test_a_variable_of_nested_commands_and_variables_that_are_no_option(
+    prep: Prep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PREP_DEBUG", "PREP_CORPORA", "PREP_DB_URL", "PREP_VERSION", "PREP_SUPPRESS"):
+        monkeypatch.setenv(name, "1")
+    assert prep("schema", "list").code == 0
+    monkeypatch.setenv("PREP_JSON", "1")
+    ended = prep("schema", "list", "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "bad_setting")
+
+
 def test_the_nearer_of_list_and_list_id_counts(
     prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
