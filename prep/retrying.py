@@ -415,18 +415,24 @@ def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate
     return table.rows
 
 
+def _absent(path: str) -> SourceError:
+    here = "" if Path(path).is_absolute() else str(Path.cwd())
+    elsewhere = "give the command in the folder where the run was made, or " if here else ""
+    return SourceError(
+        f"{path}: is not in {here}" if here else f"{path}: is gone",
+        code="no_such_file",
+        hint=f"prep compares corrected rows with their source: {elsewhere}put it back where it was.",
+        source=path,
+    )
+
+
 def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.DataFrame:
     """What the sources have for the rows of a table: `0_written`, `1_written` … and `_raw_written`."""
     headers = occurrences(table.columns)
     frames = []
     for record in manifest.sources:
         if not folder.holds(record):
-            raise SourceError(
-                f"{record.path}: is gone",
-                code="no_such_file",
-                hint="prep compares corrected rows with their source: put it back where it was.",
-                source=record.path,
-            )
+            raise _absent(record.path)
         source = reopen(folder, record)
         places = {column: str(place) for place, column in enumerate(occurrences(source.columns))}
         shown = [

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import polars as pl
 
@@ -146,7 +147,10 @@ def _closed(folder: RunFolder, manifest: Manifest, tables: Mapping[str, Returned
     if not gone or folder.rejected.name not in tables:
         return {}
     paths = ", ".join(gone)
+    is_relative = not all(Path(path).is_absolute() for path in gone)
+    place = f"not in {Path.cwd()}" if is_relative else "not there any more"
+    elsewhere = "give the command in the folder where the run was made, or " if is_relative else ""
     return {
-        folder.rejected.name: f"{paths}: not there any more. Rejected rows are compared with their source "
-        "when they are tried again: put it back to repair them."
+        folder.rejected.name: f"{paths}: {place}. Rejected rows are compared with their source "
+        f"when they are tried again: {elsewhere}put it back to repair them."
     }

@@ -205,6 +205,27 @@ def test_a_compressed_source_is_kept_as_it_is(prep: Prep, here: Path) -> None:
     assert prep("submit", "leads.prep", "--sandbox", "--quiet").code == 3
 
 
+def test_a_source_with_a_relative_path_is_looked_for_in_this_folder(
+    prep: Prep, here: Path, leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert prep("clean", leads.name).code == 3
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    compares = "Hint: prep compares corrected rows with their source:"
+
+    assert prep("retry", "../leads.prep", "--all").error == (
+        1,
+        f"Error: leads.csv: is not in {here / 'elsewhere'}\n"
+        f"{compares} give the command in the folder where the run was made, or put it back where it was.\n",
+    )
+    assert prep("clean", leads, "-o", "absolute.prep").code == 3
+    leads.unlink()
+    assert prep("retry", "absolute.prep", "--all").error == (
+        1,
+        f"Error: {leads}: is gone\n{compares} put it back where it was.\n",
+    )
+
+
 def test_a_folder_that_was_there_stays_when_the_input_is_wrong(prep: Prep, here: Path) -> None:
     (here / "mine").mkdir()
     written(here / "leads.csv", "zzz\n1\n")

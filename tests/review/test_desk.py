@@ -218,7 +218,9 @@ def test_a_cell_that_is_corrected_in_two_places_is_refused(run: Run, desk: Desk)
 def test_rows_cannot_be_repaired_where_their_source_is_gone(run: Run) -> None:
     Path("leads.csv").unlink()
     desk = Desk.open(run.path)
-    assert "put it back" in desk.sheet.closed["rejected.csv"]
+    closed = desk.sheet.closed["rejected.csv"]
+    assert f"leads.csv: not in {Path.cwd()}." in closed
+    assert "give the command in the folder where the run was made, or put it back" in closed
     with pytest.raises(SourceError, match="put it back"):
         desk.edit(0, EMAIL, "ana@example.com")
     assert desk.fill(View(), FIRST, "Ann") == 0
