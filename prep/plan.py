@@ -13,16 +13,17 @@ from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
 from prep.duplicates import SOURCE, compound_keys, is_called, lookup_keys
 from prep.errors import SettingsError
-from prep.model import ALL_FIELDS, Blanks, Convention, MergePolicy
+from prep.judge import compile_sieve
+from prep.model import ALL_FIELDS, Blanks, Convention, MergePolicy, Reason
 from prep.object_keys import choose_key
 from prep.objects import key_fields, parse_object
-from prep.returned import own_places
+from prep.returned import ROW, own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
-from prep.validation import Judge, compile_judge
-from prep.values import Spelling
-from prep.values.evidence import open_setting
+from prep.validation import REASONS, Judge, compile_judge, validate
+from prep.values import Spelling, needs_country, normalise
+from prep.values.evidence import has_doubt, open_setting
 
 
 @dataclass(frozen=True)
@@ -252,13 +253,15 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
     """Map the headers of all sources and judge them together with the settings.
 
     Raises:
-        SettingsError: The settings name fields or columns that are not there.
+        SettingsError: The settings name fields or columns that are not there, or a constant that no row may
+            have.
         HeaderError: Columns do not fit the schema.
     """
     plan = map_sources(sources, schema, settings)
     plan.spelling()
     _check_truncate(plan)
     headers.refuse_problems(plan.problems)
+    _check_constants(plan)
     _check_keep(plan)
     _check_clear(plan)
     for field in settings.allow_protected:
@@ -269,6 +272,36 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
         return plan
     _require_column(plan, EMAIL, "--suppress", "bad_suppress")
     return replace(plan, suppression=load_suppression(settings.suppress, settings.suppress_salt_file))
+
+
+def _check_constants(plan: Plan) -> None:
+    """Refuse a constant for which every row would be rejected, unless only a column or a row explains it."""
+    spelling = plan.spelling()
+    given = {
+        name: value
+        for name, value in plan.settings.constants.items()
+        if not needs_country(plan.schema.fields[name], spelling)
+    }
+    row = pl.DataFrame({SOURCE: [""], ROW: [1], **{name: [value] for name, value in given.items()}})
+    orders = [name for name in plan.settings.clear if name in given]
+    cells = normalise(blanks.set_orders_aside(row, orders), plan.known_fields, spelling).frame
+    settled = [
+        name
+        for name in given
+        if name not in plan.open_fields or not has_doubt(cells[name].drop_nulls(), plan.open_fields[name])
+    ]
+    if not settled:
+        return
+    checks = plan.schema.checks(plan.settings.lookup_field, settled)
+    rejected = validate(cells, Judge(checks, compile_sieve(checks))).rejected
+    for name, _, code in (text.rpartition(":") for text in rejected[REASONS].explode()):
+        reason = Reason(code)
+        raise SettingsError(
+            f"--set {name}: {reason.meaning}",
+            code="bad_set",
+            hint=f"{reason.remedy[0].upper()}{reason.remedy[1:]}.",
+            column=name,
+        )
 
 
 def _check_clear(plan: Plan) -> None:

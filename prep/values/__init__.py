@@ -48,6 +48,7 @@ __all__ = [
     "States",
     "find_notes",
     "find_spoiled",
+    "needs_country",
     "normalise",
 ]
 
@@ -124,6 +125,11 @@ def _beside_country(
             cells, changed = rule.apply(frame[field.name], countries)
             changes[field.name, rule.name] += changed
             yield cells
+
+
+def needs_country(field: Field, spelling: Spelling) -> bool:
+    """Whether the country of their row helps to read a field's values."""
+    return bool(_country_rules(field, spelling))
 
 
 def _country_rules(field: Field, spelling: Spelling) -> tuple[BesideCountry, ...]:

@@ -13,6 +13,7 @@ import pytest
 from prep import preparation
 from prep.blanks import Groups
 from prep.chunks import largest_line_bytes
+from prep.config import CleanOptions
 from prep.decision import Places
 from prep.duplicates import ORDINAL
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
@@ -83,8 +84,38 @@ def test_constants_fill_every_row_and_are_judged(tmp_path: Path) -> None:
         ("ana@example.com", "Spain", "7", "a", 1),
         ("bo@example.com", "Spain", "7", "b", 1),
     ]
-    refused = prepare(paths, constants={"leadScore": "many"})
-    assert refused.rejected["_reasons"].to_list() == [["leadScore:not_integer"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("leadScore", "many", "--set leadScore: not a whole number of at most 64 bits"),
+        ("dateOfBirth", "soon", "--set dateOfBirth: not a calendar date"),
+        ("city", "x" * 256, "--set city: longer than the field holds"),
+        ("unsubscribed", "perhaps", "--set unsubscribed: neither true nor false"),
+    ],
+)
+def test_a_constant_that_no_row_may_have_is_refused(
+    tmp_path: Path, field: str, value: str, message: str
+) -> None:
+    (path,) = write(tmp_path, a="email\nana@example.com\n")
+    with pytest.raises(SettingsError, match=message) as raised:
+        prepare(path, constants={field: value})
+    assert (raised.value.code, raised.value.column) == ("bad_set", field)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"constants": {"dateOfBirth": "13/02/2001"}},  # the order that it proves itself
+        {"constants": {"city": "x" * 256}, "truncate": ["city"]},
+        {"constants": {"dateOfBirth": "NULL"}, "clear": ["dateOfBirth"]},
+        {"constants": {"leadScore": " "}},
+    ],
+)
+def test_a_constant_that_rows_may_have_is_none_of_these(tmp_path: Path, options: CleanOptions) -> None:
+    (path,) = write(tmp_path, a="email\nana@example.com\n")
+    assert prepare(path, **options).rejected.is_empty()
 
 
 def test_a_column_that_meets_a_constant_is_refused_in_any_source(tmp_path: Path) -> None:
