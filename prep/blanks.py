@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from prep.errors import SettingsError
+from prep.folding import as_typed
 
 CLEARING: Final = "NULL"
 """The cell that orders Marketo to clear a field."""
@@ -117,7 +118,7 @@ def _too_many(patterns: pl.DataFrame, columns: Mapping[str, str]) -> SettingsErr
         blamed.append(min(left, key=lambda name: left[name]))
         patterns = patterns.drop(blamed[-1]).unique()
     named = list(dict.fromkeys(columns.get(field, field) for field in blamed))
-    flags = " ".join(f'--map "{header}="' for header in named)
+    flags = " ".join(f'--map "{as_typed(header)}="' for header in named)
     return SettingsError(
         f"the rows leave {found} different sets of columns blank, and each set needs uploads of its own; "
         f"{MOST_GROUPS} are the most",

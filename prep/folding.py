@@ -21,6 +21,9 @@ _LIKE_LETTERS: Final = str.maketrans(
 """Letters that stand for each other without being composed; N° is Nº is No. Tatweel and letters that are
 apostrophes go."""
 
+_OTHER_SPACES: Final = re.compile(r"[^\S ]+")
+_SPECIAL_IN_QUOTES: Final = re.compile(r'[$`\\"]')
+
 _ASCII_SIGNS: Final = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
@@ -35,3 +38,9 @@ def fold(spelling: str) -> str:
     return "".join(
         letter for letter in letters if letter.isalnum() or unicodedata.category(letter) in {"Mn", "Mc"}
     )
+
+
+def as_typed(header: str) -> str:
+    """A header as it can be pasted between a shell's double quotes, so that `--map` knows its column."""
+    plain = "".join(letter for letter in _OTHER_SPACES.sub(" ", header) if letter.isprintable())
+    return _SPECIAL_IN_QUOTES.sub(r"\\\g<0>", plain)

@@ -9,6 +9,7 @@ import polars as pl
 
 from prep.checks import Check
 from prep.errors import HeaderError
+from prep.folding import as_typed
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, How, Problem
 from prep.judge import compile_checks, find_failures
 from prep.model import Reason
@@ -90,7 +91,7 @@ def _parts(column: Column) -> tuple[Column, ...]:
 def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_split: bool) -> Problem:
     may_split &= not any(other.is_used and other.field in NAME_PARTS for other in judged)
     name = f"{column.header!r}"
-    flag = f'--map "{_printable(column.header)}="'
+    flag = f'--map "{as_typed(column.header)}="'
     match reason:
         case Reason.EMPTY_HEADER:
             text = f"column {column.position + 1} has no name"
@@ -115,7 +116,7 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_sp
             text = f"{name} is not a field of the schema"
             guess = f"; {column.field!r} looks like it" if column.field else ""
             text += guess
-            flag = f'--map "{_printable(column.header)}={column.field or "FIELD"}"'
+            flag = f'--map "{as_typed(column.header)}={column.field or "FIELD"}"'
             hint = f"Map it with {flag} or leave unknown columns out with --unknown drop."
     return Problem(reason, column, text, hint, flag)
 
@@ -129,11 +130,6 @@ def _missing_lookup(columns: Sequence[Column], absent: Sequence[str], *, may_cho
         f"no column maps to {', '.join(map(repr, absent))}; saw {seen}",
         f"Say which one it is with {flags}{', or choose another --lookup-field' * may_choose}.",
     )
-
-
-def _printable(header: str) -> str:
-    """A header as it can be shown on a terminal and typed into a shell's double quotes."""
-    return repr(header)[1:-1].replace('"', '\\"')
 
 
 def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:

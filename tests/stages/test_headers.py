@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 (letters of several alphabets)
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -210,6 +211,25 @@ def test_refusal_names_every_source_and_problem() -> None:
         "saw 'x1', ''; c.csv: 'id' maps to 'id', which imports cannot write"
     )
     assert (error.code, error.source, error.column) == ("unknown_header", "a.csv", "x1")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Shoe\nsize", "Shoe\r\n size", "Shoe\u00a0size", "Price $USD", "a `b` c", "a\\b", 'a "b" c', "\u200bx1"],
+)
+def test_a_hint_can_be_pasted_into_a_shell(header: str) -> None:
+    (problem,) = mapped("email", header).problems
+    assert problem.flag in problem.hint
+    assert problem.flag.isprintable()
+    typed = subprocess.run(
+        ["bash", "-c", f"printf %s {problem.flag.removeprefix('--map ')}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    name, _, _ = typed.rpartition("=")
+    refuse_idle_maps({name: "title"}, [["email", header]])
+    assert facts(mapped("email", header, maps={name: "title"}))[-1] == (header, "title", "map")
 
 
 def test_a_map_of_no_column_is_refused() -> None:
