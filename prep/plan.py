@@ -20,6 +20,7 @@ from prep.objects import key_fields, parse_object
 from prep.returned import ROW, own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
+from prep.sources.head import SINGLE_COLUMN
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
 from prep.validation import REASONS, Judge, compile_judge, validate
 from prep.values import Spelling, needs_country, normalise
@@ -245,6 +246,10 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
             protected=protected,
         )
         for source in sources
+    ]
+    mappings = [
+        headers.doubt_single_column(mapping) if SINGLE_COLUMN in source.notes else mapping
+        for source, mapping in zip(sources, mappings, strict=True)
     ]
     return Plan(sources, mappings, schema, settings)
 

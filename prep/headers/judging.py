@@ -10,7 +10,7 @@ import polars as pl
 from prep.checks import Check
 from prep.errors import HeaderError
 from prep.folding import as_typed
-from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, How, Problem
+from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
 from prep.judge import compile_checks, find_failures
 from prep.model import Reason
 from prep.objects import key_fields
@@ -130,6 +130,21 @@ def _missing_lookup(columns: Sequence[Column], absent: Sequence[str], *, may_cho
         f"no column maps to {', '.join(map(repr, absent))}; saw {seen}",
         f"Say which one it is with {flags}{', or choose another --lookup-field' * may_choose}.",
     )
+
+
+def doubt_single_column(mapping: HeaderMapping) -> HeaderMapping:
+    """The columns of a source that may have others; a lookup field that is missing may be among them."""
+    problems = (
+        replace(
+            problem,
+            hint="If the file has more columns, say where their names stand with --header-line N, or what "
+            f"separates the cells with --delimiter CHAR. {problem.hint}",
+        )
+        if problem.reason is Reason.MISSING_LOOKUP_HEADER
+        else problem
+        for problem in mapping.problems
+    )
+    return replace(mapping, problems=tuple(problems))
 
 
 def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:

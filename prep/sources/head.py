@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from prep.errors import SettingsError, SourceError
 from prep.model import Reading
@@ -12,6 +12,9 @@ from prep.sources.dialect import Finding, Sample, detect, escape_of
 from prep.sources.encoding import is_utf8
 from prep.sources.heading import lacks_header
 from prep.sources.records import BACKSLASH, DOUBLE, WHITESPACE, Dialect, split
+
+SINGLE_COLUMN: Final = "the file is taken to have a single column, though some lines hold a delimiter"
+"""The note of a file whose header may stand elsewhere."""
 
 _SAMPLE_BYTES = 256 * 1024
 _SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n\0\x80-\xFF])"?[ \t]*\n', re.IGNORECASE)
@@ -194,7 +197,7 @@ def _notes(
 
 def _doubt(finding: Finding) -> str:
     if finding.sample.columns == 1:
-        return "the file is taken to have a single column, though some lines hold a delimiter"
+        return SINGLE_COLUMN
     found = f"the cells are taken to be separated by {_NAMES[finding.sample.dialect.delimiter]}"
     if finding.rival:
         return f"{found}; {_NAMES[finding.rival]} reads them nearly as well"

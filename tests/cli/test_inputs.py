@@ -226,6 +226,23 @@ def test_a_source_with_a_relative_path_is_looked_for_in_this_folder(
     )
 
 
+def test_where_the_header_is_can_be_said_of_a_report_of_several_parts(prep: Prep, here: Path) -> None:
+    attended = "Attended,User Name,Email,Join Time,Leave Time\nYes,Ana,ana@example.com,08:55,10:00\n"
+    written(
+        here / "report.csv",
+        f"Attendee Report\nReport Generated:,2026-06-01\nTopic,ID,Start,Registered\nFair,1,2026-06-01,10\n"
+        f"Host Details,\n{attended}Attendee Details,\n{attended}",
+    )
+
+    ended = prep("check", "report.csv")
+
+    assert ended.code == 1
+    assert "--header-line N" in ended.err.splitlines()[1]
+    assert "--delimiter CHAR" in ended.err.splitlines()[1]
+    ended = prep("check", "report.csv", "--header-line", 9, "--unknown", "drop")
+    assert "1 row" in ended.out
+
+
 def test_a_folder_that_was_there_stays_when_the_input_is_wrong(prep: Prep, here: Path) -> None:
     (here / "mine").mkdir()
     written(here / "leads.csv", "zzz\n1\n")
