@@ -156,7 +156,25 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
         yield f"for another destination ({known.destination})"
     for name, value in wanted.settings.items():
         if known.settings.get(name) != value:
-            yield f"with --{name.replace('_', '-')} {known.settings.get(name)}, now {value}"
+            flag = f"--{name.replace('_', '-')}"
+            before, now = _as_said(known.settings.get(name)), _as_said(value)
+            made = f"with {flag} {before}" if before else f"without {flag}"
+            yield f"{made}, now {now or 'without it'}"
+
+
+def _as_said(value: object) -> str:
+    """The value of an option as one writes it; empty where it is not given."""
+    match value:
+        case None | False:
+            return ""
+        case True:
+            return "on"
+        case dict():
+            return ", ".join(f'"{name}={entry}"' for name, entry in value.items())
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 class _Watched:

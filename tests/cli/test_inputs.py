@@ -179,7 +179,7 @@ def test_a_run_remembers_how_its_files_are_read(prep: Prep, here: Path) -> None:
     assert prep("run", "bare.csv", *options, "--sandbox", "--quiet").code == 3
     assert prep("reconcile", "bare.prep", "--quiet").code == 3
     code, message = prep("clean", "bare.csv", *options[2:]).error
-    assert (code, "with --encoding cp1252, now None" in message) == (1, True)
+    assert (code, "with --encoding cp1252, now without it" in message) == (1, True)
 
 
 def test_a_workbook_and_its_sheet(prep: Prep, here: Path) -> None:

@@ -273,7 +273,7 @@ def test_outcomes_are_joined_to_chunks_with_columns_of_their_own(leads: Path, fi
 def test_a_folder_keeps_how_blanks_are_treated(leads: Path) -> None:
     clean(leads, blanks="null", clear=["title"])
     with pytest.raises(
-        FolderError, match=r"with --blanks null, now omit; with --clear \['title'\], now \[\]$"
+        FolderError, match=r"with --blanks null, now omit; with --clear title, now without it$"
     ):
         clean(leads, blanks="omit")
 

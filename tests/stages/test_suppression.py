@@ -173,7 +173,7 @@ def test_a_folder_keeps_its_lists(leads: Path) -> None:
     write("never.csv", "bo@mail.example.org\n")
     with pytest.raises(FolderError, match=r"was made before a suppression list changed$"):
         clean(leads, suppress=[never])
-    with pytest.raises(FolderError, match=r"was made with --suppress \['never\.csv'\], now \[\]$"):
+    with pytest.raises(FolderError, match=r"was made with --suppress never\.csv, now without it$"):
         clean(leads)
 
 
