@@ -88,6 +88,8 @@ _MEANINGS: Final = {
 }
 
 
+_NEVER_READ: Final = "years of two digits, names of months and serial numbers of Excel are never read"
+
 _REMEDIES: Final = {
     Reason.UNREADABLE_ROW: "look for a missing or stray quote or delimiter in that line of the source",
     Reason.ENCODING: "name the file's encoding with --encoding, or export it again as UTF-8",
@@ -98,8 +100,9 @@ _REMEDIES: Final = {
     Reason.NOT_POSITIVE: "take the id from Marketo, where it stands in the address of the person's page",
     Reason.NOT_NUMBER: "write a plain number; --decimal says what stands before its decimals",
     Reason.NOT_BOOLEAN: "write true or false, or leave the cell blank",
-    Reason.NOT_DATE: "write year-month-day, or say with --dates which order is meant",
-    Reason.NOT_DATETIME: "write 2026-05-07T15:02:11Z, or say with --dates which order is meant",
+    Reason.NOT_DATE: f"write year-month-day, or say with --dates which order is meant; {_NEVER_READ}",
+    Reason.NOT_DATETIME: "write 2026-05-07T15:02:11Z, or say with --dates which order is meant; "
+    f"{_NEVER_READ}",
     Reason.NO_TIMEZONE: "name the zone with --timezone, such as --timezone Europe/Madrid",
     Reason.NOT_URL: "write the whole address, beginning with https://",
     Reason.TOO_LONG: "shorten the value, or let --truncate FIELD cut it",

@@ -187,7 +187,7 @@ def _read(name_or_path: str | Path) -> str:
         raise SchemaError(
             f"{name_or_path}: cannot be read: {reason}",
             code="unreadable_schema",
-            hint="--schema takes the name of a packaged schema or the path of a .toml file.",
+            hint="Give the path of a .toml file that can be read; a packaged schema has a name and no path.",
             source=str(name_or_path),
         ) from error
 

@@ -31,6 +31,15 @@ _NOT_PERMITTED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _RUST_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 
 
+_KINDS: Final = {
+    "integer range": "whole number",
+    "float range": "number",
+    "integer": "whole number",
+    "float": "number",
+}
+"""What click calls a number, and what people do."""
+
+
 @dataclass
 class Situation:
     """What is known of a command's run while it goes on, for the case that it ends early.
@@ -144,7 +153,7 @@ def explain(error: BaseException, situation: Situation) -> Explained:
             hint = f"{situation.resume} carries on." if situation.resume else ""
             return Explained(EXIT_INTERRUPTED, "interrupted", "Interrupted", hint)
         case click.UsageError():
-            return _usage(error)
+            return _usage(error, situation)
         case PrepError():
             found = Explained(
                 error.exit_code,
@@ -183,11 +192,14 @@ def _complete(hint: str, situation: Situation) -> str:
     return hint.replace("prep resume DIR", situation.resume) if situation.resume else hint
 
 
-def _usage(error: click.UsageError) -> Explained:
+def _usage(error: click.UsageError, situation: Situation) -> Explained:
     """What is wrong with the command line itself, or with a value that the environment or prep.toml holds."""
-    path = error.ctx.command_path if error.ctx else "prep"
+    called = f"prep {situation.command.name}" if situation.command else "prep"
+    path = error.ctx.command_path if error.ctx else called  # click knows no command where a value is missing
     hint = f"{path} --help shows what it takes."
     message = error.format_message().partition(". Did you mean")[0]
+    for kind, plain in _KINDS.items():
+        message = message.replace(f"is not a valid {kind}", f"is not a {plain}")
     match error:
         case click.NoSuchOption():
             close = [*(error.possibilities or [])]

@@ -270,9 +270,10 @@ def check_settings(
 def unknown_field(option: str, name: str, schema: Schema) -> SettingsError:
     """The error that an option names a field which the schema does not have."""
     guess = _most_alike(name, {**schema.folded_aliases, **schema.folded_names})
+    listed = f"prep schema show {schema.origin or schema.name} lists the fields."
     return SettingsError(
         f"{option}: {name!r} is not a field of schema {schema.name!r}",
         code="unknown_field",
-        hint=f"Did you mean {guess}?" if guess else "prep schema show lists the fields.",
+        hint=f"Did you mean {guess}?" if guess else listed,
         column=name,
     )

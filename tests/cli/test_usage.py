@@ -42,8 +42,17 @@ USAGE = [
     ),
     (
         "clean leads.csv --max-bytes ten",
-        "Error: invalid value for '--max-bytes': 'ten' is not a valid integer\n"
+        "Error: invalid value for '--max-bytes': 'ten' is not a whole number\n"
         "Hint: prep clean --help shows what it takes.\n",
+    ),
+    (
+        "clean leads.csv --header-line x",
+        "Error: invalid value for '--header-line': 'x' is not a whole number\n"
+        "Hint: prep clean --help shows what it takes.\n",
+    ),
+    (
+        "clean leads.csv --keep",
+        "Error: option '--keep' requires an argument\nHint: prep clean --help shows what it takes.\n",
     ),
     (
         "clean leads.csv --timezone Mars/Olympus",
@@ -220,7 +229,7 @@ INPUTS = [
         "--schema no.toml",
         "unreadable_schema",
         "no.toml: cannot be read: No such file or directory",
-        "--schema takes the name of a packaged schema or the path of a .toml file.",
+        "Give the path of a .toml file that can be read; a packaged schema has a name and no path.",
     ),
     Wrong(
         "f.csv",

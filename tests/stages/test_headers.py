@@ -253,6 +253,8 @@ def test_settings_that_cannot_work(settings: dict[str, object], message: str) ->
     with pytest.raises(SettingsError) as caught:
         check_settings(LEAD, **chosen)  # type: ignore[arg-type]  # a table of keywords
     assert caught.value.message == message
+    if "'nope'" in message:
+        assert caught.value.hint == "prep schema show lead lists the fields."
 
 
 def own_schema(tmp_path: Path, text: str) -> Schema:

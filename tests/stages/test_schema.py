@@ -499,7 +499,7 @@ class TestMistakes:
         error = caught.value
         assert (error.message, error.hint, error.code, error.source) == (
             f"{path}: cannot be read: {why}",
-            "--schema takes the name of a packaged schema or the path of a .toml file.",
+            "Give the path of a .toml file that can be read; a packaged schema has a name and no path.",
             "unreadable_schema",
             path,
         )
