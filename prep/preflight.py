@@ -134,7 +134,9 @@ def _find_list(client: "Marketo", name: str) -> int:
     found = [record.list_id for record in client.lists(name=name) if record.name == name]
     if len(found) != 1:
         raise TerminalError(
-            f"Marketo has {len(found) or 'no'} static lists called {name!r}",
+            f"Marketo has {len(found)} static lists called {name!r}"
+            if found
+            else f"Marketo has no static list called {name!r}",
             code=_NO_SUCH_LIST,
             hint="Give the number in the list's address in Marketo as --list-id.",
         )

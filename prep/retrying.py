@@ -407,7 +407,7 @@ def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate
     repeated = table.rows.height - table.rows.select(SOURCE, ROW).n_unique()
     if strangers or repeated:
         raise SourceError(
-            f"{path}: {strangers} rows were not {fate} in this run, {repeated} stand in it twice",
+            f"{path}: rows that were not {fate} in this run: {strangers}; repeated rows: {repeated}",
             code="no_identity",
             hint=f"Leave {SOURCE}, {ROW} and {LINE} as prep wrote them, and delete lines added since.",
             source=str(path),

@@ -246,8 +246,9 @@ _TABLES: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
 def _tables() -> str:
     parts = [
         "# Tables of a run folder",
-        """Tables for people are CSV in UTF-8 with a byte order mark. A cell that a spreadsheet could run has
-        an apostrophe before it. `rejected.xlsx` says the same as `rejected.csv`.""",
+        """Tables for people are CSV in UTF-8 with a byte order mark, separated by semicolons where the first
+        source is. A cell that a spreadsheet could run has an apostrophe before it. `rejected.xlsx`
+        says the same as `rejected.csv`.""",
     ]
     for name, (text, columns) in _TABLES.items():
         rows = ((f"`{column}`", COLUMNS[column]) for column in columns)

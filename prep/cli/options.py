@@ -51,7 +51,7 @@ keep_source = _option("--keep-source", is_flag=True, help="Copy the lead files i
 folder = click.argument("folder", metavar="DIR", type=PATH)
 out = click.option(
     "-o",
-    "out",
+    "--out",
     type=PATH,
     metavar="DIR",
     help="Run folder.  [default: the first file's name with .prep, here]",
@@ -85,19 +85,19 @@ reading = _bundle(
         "--encoding",
         metavar="NAME",
         callback=callbacks.named,
-        help="Encoding of the lead files, such as cp1252.  [default: found out]",
+        help="Encoding of the lead files, such as cp1252.  [default: detected]",
     ),
     _option(
         "--delimiter",
         metavar="CHAR",
         callback=callbacks.delimiter,
-        help="What separates the cells: , ; | or tab.  [default: found out]",
+        help="What separates the cells: , ; | or tab.  [default: detected]",
     ),
     _option(
         "--header-line",
         type=click.IntRange(1),
         metavar="N",
-        help="Line, or row of the sheet, where the column names stand.  [default: found out]",
+        help="Line, or row of the sheet, where the column names stand.  [default: detected]",
     ),
     click.option(
         "--no-header",
@@ -105,7 +105,7 @@ reading = _bundle(
         help="The files have no column names; the columns are 1, 2, …: --map 1=email.",
     ),
     _option(
-        "--sheet", metavar="NAME", callback=callbacks.named, help="Sheet of a workbook.  [default: found out]"
+        "--sheet", metavar="NAME", callback=callbacks.named, help="Sheet of a workbook.  [default: detected]"
     ),
 )
 """How lead files are read."""
@@ -145,7 +145,7 @@ mapping = _bundle(
         "mapping_file",
         type=PATH,
         metavar="FILE",
-        help="A saved mapping, of which the columns count that are there; --map goes before it.",
+        help="A saved mapping; columns that the file lacks are passed over, and --map overrides it.",
     ),
     click.option(
         "--allow-protected",
@@ -163,7 +163,7 @@ memory = _option(
     show_default=True,
     metavar="SIZE",
     callback=callbacks.judged(Memory.parse),
-    help="What cleaning plans to hold at most, such as 500MB or 2GB; more rows wait on the disk.",
+    help="Memory that cleaning may use at most, such as 500MB or 2GB; more rows wait on the disk.",
 )
 
 _dates = partial(_option, "--dates", type=click.Choice(["iso", "dmy", "mdy"]))
@@ -222,7 +222,7 @@ cleaning = _bundle(
         type=click.Choice(["keep", "lower"]),
         default="keep",
         show_default=True,
-        help="Letters of addresses as typed, or small.",
+        help="Keep addresses as typed, or write them in small letters.",
     ),
     _option(
         "--phones",
@@ -287,13 +287,13 @@ cleaning = _bundle(
         "--suppress-salt-file",
         type=PATH,
         metavar="FILE",
-        help="What stood before the addresses of --suppress when they were hashed.",
+        help="File with the salt that stood before each address of --suppress when it was hashed.",
     ),
     _option(
         "--consent",
         metavar="FIELD",
         callback=callbacks.named,
-        help="Send only rows in which this field says yes, or when.",
+        help="Send only rows in which this field is true or holds a date.",
     ),
     click.option(
         "--consent-countries",

@@ -140,7 +140,7 @@ def _noted(note: str) -> Iterator[str]:
 
 def _counts(report: Mapping[str, Any], meanings: Mapping[Fate, str]) -> Iterator[str]:
     counts = report["counts"]
-    yield f"{counts['read']:,} rows read"
+    yield f"{counts['read']:,} row{'s' * (counts['read'] != 1)} read"
     for fate, meaning in meanings.items():
         if counts[fate]:
             yield f"  {counts[fate]:>9,}  {fate:<10}  {meaning.format_map(report)}"

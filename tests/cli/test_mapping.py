@@ -35,8 +35,8 @@ def test_a_mapping_is_saved_and_found_by_later_runs(prep: Prep, here: Path, lead
     assert prep("clean", "list.csv", "--map", "Vorname=lastName").error == (
         1,
         "Error: list.prep: was made with --map "
-        "{'Work mail': 'email', 'Vorname': 'firstName', 'Zzz': ''}, "
-        "now {'Work mail': 'email', 'Vorname': 'lastName', 'Zzz': ''}\n"
+        '"Work mail=email", "Vorname=firstName", "Zzz=", '
+        'now "Work mail=email", "Vorname=lastName", "Zzz="\n'
         "Hint: Choose another folder with -o DIR, or remove this one if it is not needed.\n",
     )
 

@@ -77,8 +77,8 @@ def test_rules_of_prep_toml_count_are_recorded_and_dates_are_not_sent(
     other = ("--merge", "phone=first", "--merge", "*=newest:updatedAt")
     assert prep("clean", *files, *other).error == (
         1,
-        "Error: crm.prep: was made with --merge {'phone': 'longest', '*': 'newest:updatedAt'}, "
-        "now {'phone': 'first', '*': 'newest:updatedAt'}\n"
+        'Error: crm.prep: was made with --merge "phone=longest", "*=newest:updatedAt", '
+        'now "phone=first", "*=newest:updatedAt"\n'
         "Hint: Choose another folder with -o DIR, or remove this one if it is not needed.\n",
     )
     assert prep("clean", *files, "--keep", "newest:updatedAt", "-o", "newest.prep").code == 0

@@ -114,7 +114,7 @@ def test_shorter_and_other_types_are_told_with_the_rows_that_do_not_fit(
     ("flags", "refusal"),
     [
         (("--list-id", "4711"), ("no_such_list", "Marketo has no static list 4711")),
-        (("--list", "Nope"), ("no_such_list", "Marketo has no static lists called 'Nope'")),
+        (("--list", "Nope"), ("no_such_list", "Marketo has no static list called 'Nope'")),
         (
             ("--partition-name", "Nope"),
             ("no_such_partition", "Marketo has no partition called 'Nope', or the API user may not use it"),

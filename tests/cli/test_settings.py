@@ -142,6 +142,16 @@ def test_a_variable_that_would_do_nothing_is_refused(
     assert prep("clean", leads).code == 3
 
 
+def test_the_run_folder_has_a_long_option_as_well(prep: Prep, leads: Path, here: Path) -> None:
+    assert prep("clean", leads, "--out", "mine.prep").code == 3
+    assert (here / "mine.prep/manifest.json").exists()
+
+
+def test_one_row_is_one_row(prep: Prep, here: Path) -> None:
+    written(here / "one.csv", "email\na@example.com\n")
+    assert "1 row read" in prep("check", "one.csv").err + prep("check", "one.csv").out
+
+
 def test_a_variable_of_nested_commands_and_variables_that_are_no_option(
     prep: Prep, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,7 +184,7 @@ def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox) -> None:
     assert wrong.code == 4
     assert wrong.json["error"] == {
         "code": "no_such_list",
-        "message": "Marketo has no static lists called 'Nwsletter'",
+        "message": "Marketo has no static list called 'Nwsletter'",
         "hint": "Give the number in the list's address in Marketo as --list-id.",
         "source": None,
         "row": None,

@@ -212,7 +212,7 @@ def test_failed_rows_must_be_rows_that_failed(run: Run) -> None:
         rows[1][rows[0].index("_row")] = "1"
 
     correct(run.folder.failed, spoil)
-    with pytest.raises(SourceError, match="1 rows were not failed in this run"):
+    with pytest.raises(SourceError, match="rows that were not failed in this run: 1; repeated rows: 0"):
         retry(run)
 
 

@@ -384,7 +384,7 @@ def test_a_list_by_name_is_looked_up_again_where_a_run_is_sent_instead(
 
 def test_a_list_that_is_not_there_leaves_rows_ready(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
     run = clean(leads)
-    with pytest.raises(TerminalError, match="Marketo has no static lists called 'Nope'"):
+    with pytest.raises(TerminalError, match="Marketo has no static list called 'Nope'"):
         submit(run, client, Destination(client.host, list_name="Nope"), poll_seconds=POLL)
     assert (run.counts["ready"], sandbox.jobs()) == (4, [])
     assert run.folder.manifest().destination is None
