@@ -287,6 +287,8 @@ def _check_constants(plan: Plan) -> None:
         for name, value in plan.settings.constants.items()
         if not needs_country(plan.schema.fields[name], spelling)
     }
+    if not given:
+        return
     row = pl.DataFrame({SOURCE: [""], ROW: [1], **{name: [value] for name, value in given.items()}})
     orders = [name for name in plan.settings.clear if name in given]
     cells = normalise(blanks.set_orders_aside(row, orders), plan.known_fields, spelling).frame
