@@ -115,6 +115,7 @@ class Manifest:
         preflight: What deserved a look before the first byte was sent: `code`, `field`, `rows`, `message`.
         preview: What the import was going to change when it was looked up (`report.json` has the same).
         is_restore: The rows are what people had before the parent run: they belong to its instance alone.
+        remarks: What does not add up of what Marketo said, but decides no row's fate: `chunk`, `message`.
         retries: Folders of the runs that try rows of this one again, as seen from the folder that holds it.
     """
 
@@ -134,6 +135,7 @@ class Manifest:
     preflight: tuple[Mapping[str, Any], ...] = ()
     preview: Mapping[str, Any] | None = None
     is_restore: bool = False
+    remarks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[str, ...] = ()
 
     @property
@@ -188,6 +190,7 @@ class Manifest:
             preflight=tuple(raw.get("preflight", ())),
             preview=raw.get("preview"),
             is_restore=raw.get("is_restore", False),
+            remarks=tuple(raw.get("remarks", ())),
             retries=tuple(raw.get("retries", ())),
             cleaned=cleaned
             and Cleaned(

@@ -168,12 +168,14 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
         FolderError: A chunk or a source is not what it was when it was cleaned.
         BalanceError: The fates do not add up.
     """
-    rows = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
+    rows, remarks = _with_outcomes(folder, manifest, {job.chunk: job for job in jobs})
     count_fates(rows, manifest.read)
     delimiter = people_delimiter(manifest.sources[0].reading)
     if jobs:
         durable.write(folder.settling, b"")
     folder.write_rows(rows)
+    if (known := folder.manifest()).remarks != remarks:
+        folder.write_manifest(replace(known, remarks=remarks))
     check_sources(folder, manifest)
     for fate, path in ((Fate.FAILED, folder.failed), (Fate.WARNED, folder.warnings)):
         _write_outcomes(folder, manifest, rows.filter(pl.col("fate") == fate), path, delimiter)
@@ -181,14 +183,20 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
     folder.settling.unlink(missing_ok=True)
 
 
-def _with_outcomes(folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job]) -> pl.DataFrame:
-    """The table of fates with what became of each chunk; a chunk's rows stand in it in the chunk's order."""
+def _with_outcomes(
+    folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job]
+) -> tuple[pl.DataFrame, tuple[Mapping[str, str], ...]]:
+    """The table of fates with what became of each chunk, and the remarks about them, as in the manifest.
+
+    A chunk's rows stand in the table in the chunk's order.
+    """
     rows = folder.read_rows().with_columns(
         pl.when(pl.col("chunk").is_not_null()).then(pl.lit(Fate.READY.value)).otherwise("fate").alias("fate"),
         *(pl.lit(None, kind).alias(name) for name, kind in _OUTCOME_COLUMNS.items()),
     )
     rows = rows.with_row_index(_PLACE)
     parts = [rows.filter(pl.col("chunk").is_null())]
+    remarks: list[Mapping[str, str]] = []
     for chunk in manifest.results.chunks:
         part = rows.filter(pl.col("chunk") == chunk.file)
         job = jobs[chunk.file]
@@ -198,8 +206,9 @@ def _with_outcomes(folder: RunFolder, manifest: Manifest, jobs: Mapping[str, Job
                 *(outcome.rows[name] for name in ("fate", "message", "matched_by")),
                 pl.lit(job.batch_id, pl.Int64).alias("batch_id"),
             )
+            remarks += ({"chunk": chunk.file, "message": message} for message in outcome.remarks)
         parts.append(part)
-    return pl.concat(parts).sort(_PLACE).drop(_PLACE)
+    return pl.concat(parts).sort(_PLACE).drop(_PLACE), tuple(remarks)
 
 
 def _write_outcomes(

@@ -50,6 +50,7 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "chunks": [{**chunk, "sha256": None} for chunk in report["chunks"]],
         "jobs": [{**job, "message": ""} for job in report["jobs"]],
+        "remarks": [],
         "list_name": _hidden(report["list_name"]),
         "partition_name": _hidden(report["partition_name"]),
         "program_status": _hidden(report.get("program_status")),

@@ -109,6 +109,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "preview": manifest.preview and dict(manifest.preview),
         "is_restore": manifest.is_restore,
         "purged": manifest.is_purged,
+        "remarks": [dict(remark) for remark in manifest.remarks],
     }
 
 

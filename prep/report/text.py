@@ -51,6 +51,7 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         *_noted(note),
         *_source_notes(report),
         *(f"  note: {finding['message']}" for finding in report["preflight"]),
+        *(f"  note: {remark['chunk']}: {remark['message']}" for remark in report["remarks"]),
         *_counts(report, _FATES),
         *_reasons(report),
         *_protected(report),

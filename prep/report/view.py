@@ -198,6 +198,7 @@ def make_view(report: Mapping[str, Any], *, folder: str) -> View:
         verdict=make_verdict(report, place),
         remarks=(
             *make_remarks(counts, place, is_final=report["state"] == "reconciled"),
+            *(f"{remark['chunk']}: {remark['message']}." for remark in report["remarks"]),
             *([words.PURGED] if report["purged"] else []),
         ),
         error=report.get("error"),

@@ -72,6 +72,7 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         "seconds": {"validate": 0.842, "write": 12.5},
         "exit_code": 3,
         "purged": False,
+        "remarks": [{"chunk": text, "message": text}],
         "list_id": 1_044,
         "list_name": text,
         "partition_name": text,

@@ -18,6 +18,7 @@ from prep.errors import FolderError, MarketoError, TerminalError
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
 from prep.pipeline import Run, clean, reconcile, retry, submit
+from prep.report import summarise
 from prep.review.desk import Desk
 from prep.sandbox import Behaviour, Sandbox
 from prep.schema_file import load_schema
@@ -172,6 +173,31 @@ def test_settling_again_changes_nothing(sent: Run, client: Marketo) -> None:
     reconcile(sent, client)
     submit(sent, client, poll_seconds=POLL)
     assert {name: (sent.path / name).read_bytes() for name in names} == before
+
+
+def test_a_warning_file_that_does_not_add_up_is_told(sent: Run, client: Marketo) -> None:
+    assert sent.report["remarks"] == []
+    (received,) = sent.folder.received.glob("*.warnings.csv")
+    whole = received.read_bytes()
+    received.write_bytes(whole.replace(b"odd@", b"even@"))
+    run = submit(sent, client, poll_seconds=POLL)
+    remarks = [
+        {"chunk": CHUNK, "message": message}
+        for message in (
+            "warned rows: Marketo counts 1, its warning file names 0",
+            "lines of the warning file that match no row: 1",
+        )
+    ]
+    assert run.report["remarks"] == remarks
+    assert fates(run)[2] == "imported"
+    notes = [line for line in summarise(run.report, "leads.prep") if line.startswith("  note: ")]
+    assert notes == [f"  note: {CHUNK}: {remark['message']}" for remark in remarks]
+    page = run.folder.page.read_text(encoding="utf-8")
+    assert "its warning file names 0" in page
+
+    received.write_bytes(whole)
+    again = submit(run, client, poll_seconds=POLL)
+    assert (again.report["remarks"], fates(again)[2]) == ([], "warned")
 
 
 def parsed(content: bytes, delimiter: str) -> list[dict[str, str | None]]:
