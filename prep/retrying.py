@@ -254,7 +254,7 @@ def leave_out_retried(
 ) -> tuple[dict[str, Returned], list[str]]:
     """Leave rows out that an earlier retry has, with the same cells and settings; each is sent once.
 
-    Rows that it rejected, or that Marketo refused there too, are tried again.
+    Rows that it rejected or suppressed, or that Marketo refused there too, are tried again.
 
     Returns:
         The tables that hold a row still, and a sentence about the rows that were left out, if any were.
@@ -293,6 +293,9 @@ def _without(retry: RunFolder, name: str, table: Returned) -> Returned:
     return replace(table, rows=rows)
 
 
+_NOT_TAKEN: Final = [Fate.REJECTED.value, Fate.SUPPRESSED.value, Fate.FAILED.value]
+
+
 def _retries(folder: RunFolder) -> Iterator[RunFolder]:
     """The retries of a run that are still there, the first one first."""
     for name in folder.manifest().retries:
@@ -302,11 +305,11 @@ def _retries(folder: RunFolder) -> Iterator[RunFolder]:
 
 
 def _taken(retry: RunFolder) -> pl.DataFrame:
-    """`_source` and `_row` of rows that a retry, or a retry of it, sent or will send."""
+    """`_source` and `_row` of rows that a retry, or a retry of it, sent or will send, or that lost to these."""
     if retry.manifest().cleaned is None:
         rows = [read_returned(path).rows.select(SOURCE, ROW) for path in sorted(retry.spool.glob("*.csv"))]
     else:
-        settled = retry.read_rows().filter(~pl.col("fate").is_in([Fate.REJECTED.value, Fate.FAILED.value]))
+        settled = retry.read_rows().filter(~pl.col("fate").is_in(_NOT_TAKEN))
         rows = [settled.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))]
     return pl.concat([*rows, *map(_taken, _retries(retry))])
 
