@@ -305,7 +305,7 @@ def _retries(folder: RunFolder) -> Iterator[RunFolder]:
 
 
 def _taken(retry: RunFolder) -> pl.DataFrame:
-    """`_source` and `_row` of rows that a retry, or a retry of it, sent or will send, or that lost to these."""
+    """`_source` and `_row` of rows that a retry, or one of its own, sends, and those that lost to these."""
     if retry.manifest().cleaned is None:
         rows = [read_returned(path).rows.select(SOURCE, ROW) for path in sorted(retry.spool.glob("*.csv"))]
     else:
