@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from prep.config import Destination
 from prep.errors import FolderError, MarketoError, TerminalError
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
-from prep.pipeline import Run, clean, reconcile, retry, submit
+from prep.pipeline import Run, clean, purge, reconcile, retry, submit
 from prep.report import summarise
 from prep.review.desk import Desk
 from prep.sandbox import Behaviour, Sandbox
@@ -198,6 +199,13 @@ def test_a_warning_file_that_does_not_add_up_is_told(sent: Run, client: Marketo)
     received.write_bytes(whole)
     again = submit(run, client, poll_seconds=POLL)
     assert (again.report["remarks"], fates(again)[2]) == ([], "warned")
+
+
+def test_of_words_that_were_purged_only_the_report_tells(sent: Run) -> None:
+    before = sent.report["messages"]
+    assert {message["fate"] for message in before} == {"failed", "warned"}
+    assert purge(sent).report["messages"] == []
+    assert json.loads(sent.folder.report.read_text(encoding="utf-8"))["messages"] == before
 
 
 def parsed(content: bytes, delimiter: str) -> list[dict[str, str | None]]:
