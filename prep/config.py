@@ -165,6 +165,12 @@ class CleanSettings:
                 code="bad_blanks",
                 hint="Name it with --clear FIELD, or leave existing values alone with --blanks omit.",
             )
+        if self.suppress_salt_file and not self.suppress:
+            raise SettingsError(
+                "--suppress-salt-file is given without --suppress",
+                code="bad_suppress",
+                hint="Name the list of hashes with --suppress FILE.",
+            )
         if self.consent_countries and not self.consent:
             raise SettingsError(
                 "--consent-countries is given without --consent",

@@ -65,6 +65,7 @@ def test_options_are_settings() -> None:
         ({"merge": {"phone": "longest"}}, "bad_merge"),
         ({"max_bytes": 999}, "bad_max_bytes"),
         ({"max_bytes": 10 * 1024 * 1024 + 1}, "bad_max_bytes"),
+        ({"suppress_salt_file": "salt.txt"}, "bad_suppress"),
         ({"max_bytes": "1000"}, "bad_option"),
         ({"max_bytes": True}, "bad_option"),
         ({"header_line": "3"}, "bad_option"),
