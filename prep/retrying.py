@@ -264,7 +264,7 @@ def leave_out_retried(
     """
     left = dict(tables)
     for retry in _retries(folder):
-        if retry.manifest().settings == manifest.settings:
+        if _means_the_same(retry.manifest(), manifest):
             left = {name: _without(retry, name, table) for name, table in left.items()}
     found = {name: table for name, table in left.items() if table.rows.height}
     if not found:
@@ -277,6 +277,20 @@ def leave_out_retried(
         )
     left_out = sum(table.rows.height - left[name].rows.height for name, table in tables.items())
     return found, [f"rows that an earlier retry has, which are left out: {left_out:,}"] if left_out else []
+
+
+def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:
+    """Whether cells mean in a retry what they would mean now; how the source was read is no matter."""
+    then, now = (
+        replace(CleanSettings.from_json(known.settings), maps={}, reading=FIND_OUT)
+        for known in (retry, manifest)
+    )
+    fields, fields_now = (
+        {column["source"]: column["field"] for column in known.mapping} for known in (retry, manifest)
+    )
+    return then == now and all(
+        fields[header] == fields_now[header] for header in fields.keys() & fields_now.keys()
+    )
 
 
 def _without(retry: RunFolder, name: str, table: Returned) -> Returned:
@@ -298,9 +312,10 @@ _NOT_TAKEN: Final = [Fate.REJECTED.value, Fate.SUPPRESSED.value, Fate.FAILED.val
 
 def _retries(folder: RunFolder) -> Iterator[RunFolder]:
     """The retries of a run that are still there, the first one first."""
-    for name in folder.manifest().retries:
+    manifest = folder.manifest()
+    for name in manifest.retries:
         retry = RunFolder(folder.path.parent / name)
-        if retry.manifest_file.exists():
+        if retry.manifest_file.exists() and retry.manifest().parent_run_id == manifest.run_id:
             yield retry
 
 

@@ -9,6 +9,7 @@ import openpyxl
 import polars as pl
 import pytest
 
+from prep.config import CleanOptions
 from prep.errors import FolderError, HeaderError, SourceError
 from prep.marketo import Marketo
 from prep.pipeline import Run, clean, purge, retry, submit
@@ -64,6 +65,16 @@ def mend_bo(rows: Rows) -> None:
     row[0] = "bo@example.com"
 
 
+def say_employees(text: str) -> Callable[[Rows], None]:
+    """Of the row in which nobody can tell how many they are."""
+
+    def change(rows: Rows) -> None:
+        (row,) = [row for row in rows if row[0] == "cy@example.com"]
+        row[3] = text
+
+    return change
+
+
 def identities(run: Run) -> list[tuple[str, int, int, str]]:
     rows = run.rows.select(pl.col("source").str.split("/").list.last(), "row", "line", "fate")
     return sorted(rows.rows(), key=lambda row: row[1])
@@ -117,11 +128,7 @@ def test_a_retry_is_sent_and_can_be_tried_again(run: Run, client: Marketo) -> No
 
 
 def test_a_row_that_is_still_wrong_is_rejected_again(run: Run) -> None:
-    def worsen(rows: Rows) -> None:
-        (row,) = [row for row in rows if row[0] == "cy@example.com"]
-        row[3] = "few"
-
-    correct(run.folder.rejected, worsen)
+    correct(run.folder.rejected, say_employees("few"))
     again = retry(run)
     assert identities(again) == [("leads.csv", 3, 4, "ready"), ("leads.csv", 4, 6, "rejected")]
     table = pl.read_csv(again.folder.rejected, infer_schema=False)
@@ -240,19 +247,11 @@ def test_what_a_retry_has_is_not_tried_a_second_time(run: Run, client: Marketo, 
 
 
 def test_what_the_retry_of_a_retry_has_is_not_tried_either(run: Run) -> None:
-    def few(rows: Rows) -> None:
-        (row,) = [row for row in rows if row[0] == "cy@example.com"]
-        row[3] = "few"
-
-    def four(rows: Rows) -> None:
-        (row,) = [row for row in rows if row[0] == "cy@example.com"]
-        row[3] = "4"
-
-    correct(run.folder.rejected, few)
+    correct(run.folder.rejected, say_employees("few"))
     first = retry(run)
     assert identities(first) == [("leads.csv", 3, 4, "ready"), ("leads.csv", 4, 6, "rejected")]
     assert identities(retry(run)) == [("leads.csv", 4, 6, "rejected")], "nobody sends it"
-    correct(first.folder.rejected, four)
+    correct(first.folder.rejected, say_employees("4"))
     assert identities(retry(first)) == [("leads.csv", 4, 6, "ready")]
     with pytest.raises(SourceError) as caught:
         retry(run)
@@ -270,6 +269,36 @@ def test_rows_are_tried_again_by_other_settings(run: Run) -> None:
     retry(run, everything=True)
     again = retry(run, maps={"title": ""})
     assert [row for _, row, *_ in identities(again)] == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"delimiter": ",", "encoding": "utf-8"},
+        {"header_line": 1},
+        {"maps": {"title": "company", "firstName": ""}},
+        {"constants": {"leadSource": "Fair"}},
+        {"keep": "merge", "phones": "e164", "dates": "dmy"},
+    ],
+)
+def test_however_the_run_was_made_no_row_is_tried_twice(tmp_path: Path, options: CleanOptions) -> None:
+    (tmp_path / "leads.csv").write_bytes(LEADS.encode())
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep", **options)
+    correct(run.folder.rejected, mend_bo)
+    assert identities(retry(run)) == [("leads.csv", 2, 3, "ready")]
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+
+def test_another_run_in_the_place_of_a_retry_has_nothing(run: Run, tmp_path: Path) -> None:
+    correct(run.folder.rejected, mend_bo)
+    place = retry(run).path
+    shutil.rmtree(place)
+    other = clean(tmp_path / "leads.csv", tmp_path / "other.prep")
+    correct(other.folder.rejected, mend_bo)
+    assert identities(retry(other, place)) == [("leads.csv", 2, 3, "ready")]
+    assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
 
 
 def test_a_retry_that_is_gone_has_nothing(run: Run) -> None:
