@@ -400,23 +400,22 @@ def retry(
         manifest = remap(reinterpret(known, meaning), chosen)
         tables = find_tables(parent, manifest, everything=everything or bool(chosen or meaning))
         tables, notes = leave_out_retried(parent, manifest, tables)
-    folder = RunFolder(out if out is not None else next_folder(parent.path))
-    if folder.path.exists():
-        raise FolderError(
-            f"{folder.path}: is there already",
-            code="folder_exists",
-            hint="A retry needs a folder of its own: choose another one with -o DIR.",
-            source=str(folder.path),
-        )
-    folder.create()
-    with folder.lock():
-        with folder.discarded_unless_begun():
-            with parent.lock():
+        folder = RunFolder(out if out is not None else next_folder(parent.path))
+        if folder.path.exists():
+            raise FolderError(
+                f"{folder.path}: is there already",
+                code="folder_exists",
+                hint="A retry needs a folder of its own: choose another one with -o DIR.",
+                source=str(folder.path),
+            )
+        folder.create()
+        with folder.lock():
+            with folder.discarded_unless_begun():
                 parent.add_retry(folder)
-            paths = [spool(folder, name, table) for name, table in tables.items()]
-            first, *others = open_all(paths)
-            plan = plan_again(manifest, [replace(first, notes=(*first.notes, *notes)), *others])
-        return _clean(folder, plan, manifest.destination, tell, bound, parent_run_id=manifest.run_id)
+                paths = [spool(folder, name, table) for name, table in tables.items()]
+                first, *others = open_all(paths)
+                plan = plan_again(manifest, [replace(first, notes=(*first.notes, *notes)), *others])
+            return _clean(folder, plan, manifest.destination, tell, bound, parent_run_id=manifest.run_id)
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:

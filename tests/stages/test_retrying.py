@@ -12,6 +12,7 @@ import pytest
 from prep.config import CleanOptions
 from prep.errors import FolderError, HeaderError, SourceError
 from prep.marketo import Marketo
+from prep.model import Advance
 from prep.pipeline import Run, clean, purge, retry, submit
 from prep.sandbox import Sandbox
 
@@ -244,6 +245,21 @@ def test_what_a_retry_has_is_not_tried_a_second_time(run: Run, client: Marketo, 
     correct(run.folder.rejected, rename_bo)
     third = retry(run)
     assert identities(third) == [("leads.csv", 2, 3, "ready")], "it was corrected once more"
+
+
+def test_of_two_retries_at_once_the_second_is_refused(run: Run) -> None:
+    """Else both would send the rows."""
+    codes = []
+
+    def begin_another(advance: Advance) -> None:
+        if advance.stage == "validate":
+            with pytest.raises(FolderError) as caught:
+                retry(run)
+            codes.append(caught.value.code)
+
+    assert identities(retry(run, progress=begin_another)) == [("leads.csv", 3, 4, "ready")]
+    assert set(codes) == {"folder_in_use"}
+    assert len(run.folder.manifest().retries) == 1
 
 
 def test_what_the_retry_of_a_retry_has_is_not_tried_either(run: Run) -> None:
