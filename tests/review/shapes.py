@@ -26,7 +26,8 @@ PLAIN = [f"text {number}" for number in range(60)]
 _LONGEST_NAME = 255
 _PATIENCE_MS = 30_000
 _ROWS_OF_A_PAGE = 50
-_IS_FIRST = "number => document.querySelector('.standing b')?.textContent === number"
+_IS_FIRST = """number => document.querySelector('.standing b')?.textContent === number
+  && document.getElementById('grid').ariaBusy === 'false'"""
 _LIKE_A_FIELD = "Job Titlee"
 _FREE = 2
 """A column that a text names and no field has."""

@@ -16,6 +16,7 @@ export class Grid {
     this.actions = { edit, leave };
     this.formats = new Map();
     this.loading = this.turn = Promise.resolve();
+    this.pending = 0;
     this.table = new Tabulator(element, {
       layout: "fitDataFill",
       maxHeight: "max(24rem, calc(100vh - 13rem))",
@@ -76,14 +77,21 @@ export class Grid {
   // The table throws an answer away that comes while it asks for another, so one waits for the other.
   refresh(page) {
     const turn = this.turn.then(() => this.loading).then(() => this.table.setPage(page ?? (this.table.getPage() || 1)));
-    this.turn = turn.catch(() => {});
+    this.turn = this.busy(turn.catch(() => {}));
     return turn;
   }
 
   // Notes when an answer has come and the table has taken it in.
   track(loaded) {
-    this.loading = loaded.catch(() => {}).then(() => new Promise(resolve => setTimeout(resolve)));
+    this.loading = this.busy(loaded.catch(() => {}).then(() => new Promise(resolve => setTimeout(resolve))));
     return loaded;
+  }
+
+  // Says of the table that its rows are about to change.
+  busy(work) {
+    const tell = step => this.element.setAttribute("aria-busy", String((this.pending += step) > 0));
+    tell(1);
+    return work.finally(() => tell(-1));
   }
 
   // Shows rows anew, cell by cell: the one that is being edited stays as it is, and the focus where it is.
