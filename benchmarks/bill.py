@@ -41,7 +41,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "second pass": ("prep.decision:second_pass.<locals>.divide",),
     "duplicates.csv": ("prep.cleaning:_write_rows.<locals>.ready",),
     "chunks": ("prep.cleaning:_write_rows",),
-    "rows.parquet": ("prep.cleaning:_write_fates",),
+    "rows.parquet": ("prep.folder:RunFolder.write_rows",),
     "report": ("prep.report.numbers:build_report", "prep.report:write_report"),
 }
 """Stage → the functions whose time it is, without what other stages take within them."""

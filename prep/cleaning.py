@@ -18,10 +18,11 @@ from prep.ahead import ahead
 from prep.blanks import CLEARING, Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
+from prep.conventions import settle
 from prep.decision import Decision, Divided, decide, fates, second_pass
 from prep.duplicates import ORDINAL
 from prep.errors import FolderError, InputError
-from prep.fate_table import add_up
+from prep.fate_table import balanced
 from prep.folder import RunFolder
 from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
@@ -31,7 +32,6 @@ from prep.people import Table
 from prep.plan import Plan
 from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
-from prep.settling import settle
 from prep.sources.files import changed
 from prep.spill import DiskSpill, Spill
 from prep.validation import REASONS
@@ -284,7 +284,8 @@ def _fill(
             written = _write_rows(folder, plan, batches, partial(_cut, plan, decision, spill))
             with ahead(written, waiting=8) as done:
                 chunks = _Written(done, int(decision.stands.sum()), progress)
-                _write_fates(folder, _cleared(spill, fates(spill, decision, first, chunks)), first.read)
+                found = _cleared(spill, fates(spill, decision, first, chunks))
+                folder.write_rows(balanced(found, first.read), folder.work / folder.rows.name)
             tabled.result()
     records = [
         replace(record, rows=count, skipped=tuple({"kind": line.kind, "line": line.line} for line in skipped))
@@ -497,20 +498,3 @@ def _cleared(spill: DiskSpill, frames: Iterator[pl.DataFrame]) -> Iterator[pl.Da
     """Frames that are the last ones to be made of a spill; it is cleared while tables become durable."""
     yield from frames
     spill.clear()
-
-
-def _write_fates(folder: RunFolder, batches: Iterator[pl.DataFrame], read: int) -> None:
-    """Write the table of fates.
-
-    Raises:
-        BalanceError: They do not add up to the rows that were read.
-    """
-    found = Counter[str]()
-
-    def counted() -> Iterator[pl.DataFrame]:
-        for rows in batches:
-            found.update(dict(rows.group_by("fate").len().rows()))
-            yield rows
-
-    folder.write_rows(counted(), folder.work / folder.rows.name)
-    add_up(found, read)

@@ -57,6 +57,22 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def errors_of_the_system() -> Iterator[None]:
+    """Raise an error of the system as such: polars calls it one of computing.
+
+    Raises:
+        OSError: Something could not be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = 0 if isinstance(error, OSError) else error_number(error)
+        if number:
+            raise OSError(number, os.strerror(number)) from error
+        raise
+
+
 def error_number(error: Exception) -> int:
     """The system's number of an error, 0 if it has none.
 

@@ -5,9 +5,10 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
@@ -27,6 +28,7 @@ _TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp", "source"})
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_STREAMED_ROWS: Final = 200_000
 
 
 class RunFolder:
@@ -280,7 +282,7 @@ class RunFolder:
             _delete(path)
             _delete(path.with_name(f"{path.name}.tmp"))
         _delete(self.settling)
-        self.write_rows(self.read_rows().with_columns(key=None, message=None))
+        self.write_rows(part.with_columns(key=None, message=None) for part in self.stream_rows())
 
     def discard(self) -> None:
         """Remove what a run left that was not finished, and its folder, if `create` made that."""
@@ -376,6 +378,17 @@ class RunFolder:
         """
         return self.query_rows(lambda rows: rows)
 
+    def stream_rows(self, *names: str) -> Generator[pl.DataFrame]:
+        """As `read_rows`, part after part, at least one; of these columns alone if any are named.
+
+        Raises:
+            FolderError: As `read_rows`.
+        """
+        columns = names or tuple(ROWS)
+        rows = self.query_rows(lambda table: table.select(pl.len())).item()
+        for start in range(0, rows or 1, _STREAMED_ROWS):
+            yield self.query_rows(partial(_rows_from, start, columns))
+
     def query_rows(self, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
         """What a query makes of the table of fates; only what it needs is read.
 
@@ -415,6 +428,10 @@ class RunFolder:
         parts = [rows] if isinstance(rows, pl.DataFrame) else rows
         with durable.replacing(path or self.rows) as file:
             write_table(parts, file)
+
+
+def _rows_from(start: int, names: Sequence[str], rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select(names).slice(start, _STREAMED_ROWS)
 
 
 def check_sources(folder: RunFolder, manifest: Manifest) -> None:

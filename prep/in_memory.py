@@ -7,6 +7,7 @@ from itertools import count
 import polars as pl
 
 from prep.cleaning import REJECTED_TAIL
+from prep.conventions import settle
 from prep.decision import Divided, decide, second_pass
 from prep.duplicates import ORDINAL
 from prep.errors import SourceError
@@ -15,7 +16,6 @@ from prep.memory import USUAL, Memory
 from prep.model import Convention, Fate
 from prep.plan import Plan, occurrences
 from prep.preparation import IDENTITY, FirstPass, UndecidedError, first_pass
-from prep.settling import settle
 from prep.sources import Source
 from prep.spill import MemorySpill
 

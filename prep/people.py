@@ -6,6 +6,8 @@ from typing import BinaryIO, Final
 import polars as pl
 import polars.selectors as cs
 
+from prep import durable
+
 _FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
 _SIGNED_NUMBER: Final = r"^[+-][\d][\d .,()/-]*$"
 """Plain signed numbers and phone numbers: a spreadsheet reads them as numbers, never as formulas."""
@@ -63,12 +65,23 @@ class Table:
             return
         text = defuse_frame(frame.select(~(cs.categorical() | cs.integer())))
         few = map(_defuse_each_value, frame.select(cs.categorical()))
-        self.append_defused(frame.with_columns(*text, *few))
-
-    def append_defused(self, frame: pl.DataFrame) -> None:
-        """Add rows that come from such a table."""
-        self._write(frame)
+        self._write(frame.with_columns(*text, *few))
         self.rows += frame.height
+
+    def append_defused(self, query: pl.LazyFrame) -> None:
+        """Add rows that a query makes of such a table, in order; memory holds some of them at a time.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        with durable.errors_of_the_system():
+            query.sink_csv(
+                self._file,
+                include_header=False,
+                separator=self._delimiter,
+                quote_style="necessary",
+                engine="streaming",
+            )
 
     def _write(self, cells: pl.DataFrame) -> None:
         """Write cells, quoted where they need it or are empty but not blank."""

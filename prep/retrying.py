@@ -324,9 +324,14 @@ def _taken(retry: RunFolder) -> pl.DataFrame:
     if retry.manifest().cleaned is None:
         rows = [read_returned(path).rows.select(SOURCE, ROW) for path in sorted(retry.spool.glob("*.csv"))]
     else:
-        settled = retry.read_rows().filter(~pl.col("fate").is_in(_NOT_TAKEN))
-        rows = [settled.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))]
+        rows = [_rows_with(retry, ~pl.col("fate").is_in(_NOT_TAKEN))]
     return pl.concat([*rows, *map(_taken, _retries(retry))])
+
+
+def _rows_with(folder: RunFolder, fates: pl.Expr) -> pl.DataFrame:
+    """`_source` and `_row` of the rows of a run with such fates."""
+    identity = [pl.col("source").alias(SOURCE), pl.col("row").alias(ROW)]
+    return folder.query_rows(lambda rows: rows.filter(fates).select(identity))
 
 
 United = tuple[tuple[str, tuple[str, ...]], ...]
@@ -419,8 +424,7 @@ def _plain(name: str) -> pl.Expr:
 
 def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate) -> pl.DataFrame:
     """The rows of a table, all of which have this fate in the run, each once."""
-    rows = folder.read_rows().filter(pl.col("fate") == fate)
-    known = rows.select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))
+    known = _rows_with(folder, pl.col("fate") == fate)
     strangers = table.rows.join(known, on=[SOURCE, ROW], how="anti").height
     repeated = table.rows.height - table.rows.select(SOURCE, ROW).n_unique()
     if strangers or repeated:

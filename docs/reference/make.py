@@ -23,6 +23,7 @@ from prep.credentials import VARIABLES
 from prep.fate_table import ROWS
 from prep.marketo.codes import TABLE
 from prep.model import Reason
+from prep.outcome_tables import OUTCOME_TAIL
 from prep.previewing.comparing import DIFFERENCE_COLUMNS
 from prep.report.keys import COLUMNS, KEYS
 from prep.rules import CrossRule, Terms
@@ -30,7 +31,6 @@ from prep.schema import NORMALISERS, CustomObject
 from prep.schema import Field as SchemaField
 from prep.schema_file import TOP_KEYS
 from prep.settings_file import MARKETO_KEYS
-from prep.settlement import OUTCOME_TAIL
 from prep.values.notes import Note
 
 FOLDER: Final = Path(__file__).parent

@@ -25,6 +25,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from prep import durable, errors
 from prep.cleaning import clean_into
 from prep.config import CleanOptions, Destination, make_settings
+from prep.conventions import Column, settle_by, survey
 from prep.errors import FolderError, InputError, SourceError
 from prep.folder import RunFolder
 from prep.intake import reopen
@@ -40,7 +41,6 @@ from prep.report import build_report, write_report
 from prep.returned import LINE, ROW, SOURCE, adopt, identify
 from prep.runs import Run
 from prep.schema import Schema
-from prep.settling import Column, settle_by, survey
 from prep.sources import Source
 from prep.sources.columnar import TableSource, open_frame, refuse_columns, spool
 from prep.values import Noted, normalise

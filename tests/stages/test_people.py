@@ -90,7 +90,7 @@ def test_exact_bytes_of_a_table() -> None:
     file = io.BytesIO()
     table = Table(file, ["a", "b"])
     table.append(pl.DataFrame({"x": ["=1", None, 'q"'], "y": [1, 2, None]}))
-    table.append_defused(pl.DataFrame({"x": ["'=1"], "y": ["-5"]}))
+    table.append_defused(pl.LazyFrame({"x": ["'=1"], "y": ["-5"]}))
     assert file.getvalue() == '\ufeffa,b\n\'=1,1\n,2\n"q""",\n\'=1,-5\n'.encode()
 
 

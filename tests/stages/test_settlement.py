@@ -11,11 +11,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from prep import durable
+from prep import folder as prep_folder
 from prep.advice import advise
 from prep.config import Destination
-from prep.errors import FolderError, MarketoError, TerminalError
+from prep.errors import BalanceError, FolderError, MarketoError, TerminalError
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
 from prep.pipeline import Run, clean, purge, reconcile, retry, submit
@@ -174,6 +176,93 @@ def test_settling_again_changes_nothing(sent: Run, client: Marketo) -> None:
     reconcile(sent, client)
     submit(sent, client, poll_seconds=POLL)
     assert {name: (sent.path / name).read_bytes() for name in names} == before
+
+
+WEBINAR = "attendee-of-the-webinar-in-june-"
+TABLES = ("rows.parquet", "failed.csv", "warnings.csv", "duplicates.csv")
+
+
+@pytest.fixture
+def told_of_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, client: Marketo
+) -> dict[str, bytes]:
+    """The tables of a run with all fates: two sources, and upload files whose rows are not neighbours."""
+    monkeypatch.chdir(tmp_path)
+    for name, first in (("one.csv", 0), ("two.csv", 30)):
+        lines = [
+            "email,First Name,numberOfEmployees",
+            *(
+                f"{WEBINAR}{row % 50}@example.com,{'Ana' * (row % 2)},{3_000_000_000 * (row % 7 == 0)}"
+                for row in range(first, first + 40)
+            ),
+            "nobody,,",
+            f'broken{first}@example.com,"x"y,1',
+        ]
+        Path(name).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    run = submit(
+        clean(["one.csv", "two.csv"], "run", blanks="omit", max_bytes=1_000), client, poll_seconds=POLL
+    )
+    assert {fate for fate, rows in run.counts.items() if rows} == {
+        *("read", "rejected", "duplicate", "imported", "failed"),
+    }
+    assert run.rows.filter(pl.col("chunk").is_not_null())["chunk"].rle().len() > len(uploads(sandbox)) > 3
+    return {name: (run.path / name).read_bytes() for name in TABLES}
+
+
+def told_by_parts(client: Marketo, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    monkeypatch.setattr(prep_folder, "_STREAMED_ROWS", 3)
+    assert len(list(prep_folder.RunFolder("run").stream_rows())) == 28
+    reconcile("run", client)
+    return {name: Path("run", name).read_bytes() for name in TABLES}
+
+
+def without_parquet(tables: dict[str, bytes]) -> tuple[pl.DataFrame, dict[str, bytes]]:
+    others = {name: content for name, content in tables.items() if name != "rows.parquet"}
+    return pl.read_parquet(io.BytesIO(tables["rows.parquet"])), others
+
+
+def test_settling_part_by_part_tells_the_same(
+    told_of_many: dict[str, bytes], client: Marketo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, others = without_parquet(told_of_many)
+    rows, found = without_parquet(told_by_parts(client, monkeypatch))
+    assert_frame_equal(rows, expected)
+    assert found == others
+    failed = table(Path("run/failed.csv"))[1:]
+    assert [tuple(line[3:5]) for line in failed] == [
+        (source, str(row)) for source, row in expected.filter(fate="failed").select("source", "row").rows()
+    ]
+    assert all(
+        line[0] == f"{WEBINAR}{(int(line[4]) - 1 + 30 * (line[3] == 'two.csv')) % 50}@example.com"
+        for line in failed
+    )
+
+
+def test_settling_part_by_part_without_the_sources(
+    told_of_many: dict[str, bytes], client: Marketo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = table(Path("run/failed.csv"))[1:]
+    for name in ("one.csv", "two.csv"):
+        Path(name).unlink()
+    rows, found = without_parquet(told_by_parts(client, monkeypatch))
+    expected, others = without_parquet(told_of_many)
+    assert_frame_equal(rows, expected)
+    assert found["duplicates.csv"] == others["duplicates.csv"]
+    assert table(Path("run/failed.csv"))[1:] == lines
+
+
+def test_a_table_of_fates_that_its_upload_files_do_not_bear_out_is_refused(
+    sent: Run, client: Marketo
+) -> None:
+    whole = sent.rows
+    for row, chunk in ((1, CHUNK), (3, None), (3, "chunks/leads-0002.csv")):
+        other = pl.when(row=row).then(pl.lit(chunk)).otherwise("chunk").alias("chunk")
+        wrong = whole.with_columns(other)
+        sent.folder.write_rows(wrong)
+        before = sent.folder.rows.read_bytes()
+        with pytest.raises(BalanceError, match=r"chunks/leads-000\d\.csv does not have the rows"):
+            reconcile(sent, client)
+        assert sent.folder.rows.read_bytes() == before
 
 
 def test_a_warning_file_that_does_not_add_up_is_told(sent: Run, client: Marketo) -> None:

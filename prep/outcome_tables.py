@@ -1,0 +1,165 @@
+"""The table of fates → the tables that tell people what Marketo said of rows."""
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import Final
+
+import polars as pl
+
+from prep import durable
+from prep.advice import advise, known_schema
+from prep.cleaning import people_delimiter
+from prep.errors import BalanceError
+from prep.fate_table import InTurn, beside_chunks
+from prep.folder import RunFolder
+from prep.intake import reopen
+from prep.manifest import Manifest
+from prep.model import Fate, Format
+from prep.people import Table, defuse
+from prep.plan import columns_of_all, occurrences
+from prep.preparation import IDENTITY, ROW, SOURCE
+from prep.returned import identify
+
+OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice")
+
+_TOLD: Final = ("source", "row", "line", "chunk", "batch_id", "message", "matched_by", "fate")
+_FATES: Final = (Fate.FAILED.value, Fate.WARNED.value)
+
+
+def write_outcomes(folder: RunFolder, manifest: Manifest) -> None:
+    """Write failed and warned rows, with the sources' own cells if these are still there, in source order.
+
+    Raises:
+        FolderError: A chunk or a source is not what it was when it was cleaned.
+        BalanceError: A row was not found again.
+    """
+    counts = folder.count_rows()
+    explained = _explained(folder, manifest)
+    at_hand = all(folder.holds(source) for source in manifest.sources)
+    columns, frames = (_source_cells if at_hand else _sent_cells)(folder, manifest)
+    delimiter = people_delimiter(manifest.sources[0].reading)
+    paths = {Fate.FAILED: folder.failed, Fate.WARNED: folder.warnings}
+    with ExitStack() as files:
+        tables = {
+            fate: Table(
+                files.enter_context(durable.replacing(path)), [*columns, *OUTCOME_TAIL], delimiter=delimiter
+            )
+            for fate, path in paths.items()
+        }
+        for frame in frames if any(counts.get(fate) for fate in paths) else ():
+            told = frame.join(explained, on="_message", how="left", maintain_order="left")
+            for fate, table in tables.items():
+                cells = told.filter(pl.col("_fate") == fate)
+                table.append(cells.select(*map(str, range(len(columns))), *OUTCOME_TAIL))
+        for fate, table in tables.items():
+            if table.rows != (rows := counts.get(fate, 0)):
+                raise BalanceError(
+                    f"{paths[fate]}: {rows} rows belong into it, {table.rows} were found again",
+                    code="unbalanced",
+                    hint="This is a defect of prep; rows.parquet has the fate of every row.",
+                )
+
+
+def _explained(folder: RunFolder, manifest: Manifest) -> pl.DataFrame:
+    """`_message` with `_field` and `_advice`, a line for each distinct message of these rows."""
+    told = folder.query_rows(lambda rows: rows.filter(_is_told()).select("message").unique())
+    known = sorted(told["message"].drop_nulls())
+    found = [advise(message, known_schema(manifest.schema), manifest.into) for message in known]
+    return pl.DataFrame(
+        {
+            "_message": known,
+            "_field": [advice.field for advice in found],
+            "_advice": [advice.text for advice in found],
+        },
+        schema=dict.fromkeys(("_message", "_field", "_advice"), pl.String),
+    )
+
+
+def _is_told() -> pl.Expr:
+    return pl.col("fate").is_in(_FATES)
+
+
+def _told(rows: pl.DataFrame) -> pl.DataFrame:
+    """Those rows that Marketo told something of."""
+    return rows.filter(_is_told()).rename({name: f"_{name}" for name in _TOLD})
+
+
+def _source_cells(folder: RunFolder, manifest: Manifest) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """The headers of all sources; the rows with their cells as the sources have them, read again."""
+    headers = columns_of_all(source.columns for source in manifest.sources)
+
+    def frames() -> Iterator[pl.DataFrame]:
+        table = InTurn(folder.stream_rows(*_TOLD))
+        for record in manifest.sources:
+            places = {column: str(place) for place, column in enumerate(occurrences(record.columns))}
+            cells = [
+                (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
+                for index, column in enumerate(headers)
+            ]
+            source = reopen(folder, record)
+            for batch in source.read(record.lookup_position):
+                told = _told(table.take(batch.cells.height + batch.rejected.height))
+                if told.height:
+                    found = identify(source, batch).cells.select(*cells, SOURCE, ROW)
+                    yield found.join(told, on=[SOURCE, ROW], maintain_order="left")
+
+    return [name for name, _ in headers], frames()
+
+
+def _sent_cells(folder: RunFolder, manifest: Manifest) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """The fields; the rows with their cells as they were sent, for sources that are gone."""
+    fields = list(manifest.results.fields)
+    chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
+    delimiter = Format(manifest.settings["format"]).delimiter
+
+    wanted = folder.query_rows(lambda rows: rows.filter(_is_told()).select("chunk").unique())["chunk"]
+
+    def cells(file: str) -> pl.DataFrame:
+        if file not in wanted:
+            return pl.DataFrame(height=chunks[file].rows)
+        sent = pl.read_csv(
+            io.BytesIO(folder.read_chunk(chunks[file])), separator=delimiter, infer_schema=False
+        )
+        return sent.select(
+            (pl.col(name) if name in sent.columns else pl.lit(None, pl.String)).alias(str(place))
+            for place, name in enumerate(fields)
+        )
+
+    parts = beside_chunks(folder.stream_rows(*_TOLD), manifest.results.chunks, cells)
+    return fields, (told for part in parts if (told := _told(part)).height)
+
+
+def tell_kept_fates(folder: RunFolder, delimiter: str) -> None:
+    """Say in the table of duplicates what became of the rows that were kept instead.
+
+    The table is for people, who may have removed it or saved it in a way of their own; then it stays so.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    try:
+        known = pl.scan_csv(folder.duplicates, separator=delimiter, infer_schema=False)
+        columns = known.collect_schema().names()
+    except (OSError, pl.exceptions.PolarsError):
+        return
+    if not {"_kept_source", "_kept_row", "_kept_fate"} <= set(columns):
+        return
+    fates = folder.query_rows(_fates_of_kept).lazy()
+    told = known.drop("_kept_fate").join(
+        fates, on=["_kept_source", "_kept_row"], how="left", maintain_order="left"
+    )
+    with suppress(pl.exceptions.PolarsError), durable.replacing(folder.duplicates) as file:
+        Table(file, columns, delimiter=delimiter).append_defused(told.select(columns))
+
+
+def _fates_of_kept(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """`_kept_source`, `_kept_row` and `_kept_fate` of the rows to which others lost."""
+    few = pl.col("source", "kept_source", "fate").cast(pl.Categorical)  # a fifth of the memory of text
+    table = rows.select(few, "row", "kept_row")
+    kept = table.select(source="kept_source", row="kept_row").drop_nulls().unique()
+    return table.join(kept, on=["source", "row"], how="semi").select(
+        defuse(pl.col("source").cast(pl.String)).alias("_kept_source"),
+        pl.col("row").cast(pl.String).alias("_kept_row"),
+        pl.col("fate").cast(pl.String).alias("_kept_fate"),
+    )
