@@ -27,10 +27,10 @@ from prep.folder import RunFolder
 from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.memory import USUAL, Memory
-from prep.model import Advance, Chunk, Fate, KeepPolicy, Reading, Reason
+from prep.model import IDENTITY, Advance, Chunk, Fate, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.plan import Plan
-from prep.preparation import IDENTITY, POSITION, RAW, FirstPass, UndecidedError, first_pass
+from prep.preparation import POSITION, RAW, FirstPass, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.sources.files import changed
 from prep.spill import DiskSpill, Spill

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from prep.errors import SourceError
-from prep.model import Convention
+from prep.model import ROW, SOURCE, Convention
 from prep.plan import Plan
-from prep.preparation import ROW, SOURCE, as_fields
+from prep.preparation import as_fields
 from prep.returned import identify
 from prep.values import Noted, normalise
 from prep.values.evidence import DATES, Evidence, Proof, find_evidence, prove

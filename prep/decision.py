@@ -15,9 +15,9 @@ from prep import blanks
 from prep.duplicates import KEPT, KEY, ORDINAL, RANK, find_losers, merge
 from prep.errors import BalanceError
 from prep.memory import Memory
-from prep.model import Chunk, Fate, KeepPolicy
+from prep.model import IDENTITY, LINE, RECORD, ROW, SOURCE, Chunk, Fate, KeepPolicy
 from prep.plan import Plan
-from prep.preparation import HASH, IDENTITY, LINE, RECORD, ROW, SOURCE, FirstPass
+from prep.preparation import HASH, FirstPass
 from prep.spill import ByOrdinal, DiskSpill, MemorySpill, Parts, Spill
 from prep.validation import REASONS
 

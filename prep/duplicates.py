@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.model import ALL_FIELDS, Keep, KeepPolicy, MergePolicy, MergeRule
+from prep.model import ALL_FIELDS, SOURCE, Keep, KeepPolicy, MergePolicy, MergeRule
 
 ORDINAL = "_ordinal"
 KEPT = "_kept"
 KEY = "_key"
 RANK = "_rank"
-SOURCE = "_source"
 
 
 @dataclass(frozen=True)

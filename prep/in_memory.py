@@ -13,9 +13,9 @@ from prep.duplicates import ORDINAL
 from prep.errors import SourceError
 from prep.fate_table import add_up
 from prep.memory import USUAL, Memory
-from prep.model import Convention, Fate
+from prep.model import IDENTITY, Convention, Fate
 from prep.plan import Plan, occurrences
-from prep.preparation import IDENTITY, FirstPass, UndecidedError, first_pass
+from prep.preparation import FirstPass, UndecidedError, first_pass
 from prep.sources import Source
 from prep.spill import MemorySpill
 

@@ -6,6 +6,18 @@ from typing import Final, Self
 
 from prep.errors import SettingsError
 
+SOURCE: Final = "_source"
+ROW: Final = "_row"
+LINE: Final = "_line"
+IDENTITY: Final = (SOURCE, ROW, LINE)
+"""Columns that say which row of a source a row is: the source's name, its record, the physical line."""
+
+RECORD: Final = "_record"
+"""Column of the record's number in the file that is read, where a table of prep's own came back."""
+
+SANDBOX: Final = "sandbox"
+"""Target of what is sent to the local stand-in for Marketo."""
+
 
 class Fate(StrEnum):
     """What became of a source row. Every row has exactly one."""

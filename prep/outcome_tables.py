@@ -15,10 +15,9 @@ from prep.fate_table import InTurn, beside_chunks
 from prep.folder import RunFolder
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import Fate, Format
+from prep.model import IDENTITY, ROW, SOURCE, Fate, Format
 from prep.people import Table, defuse
 from prep.plan import columns_of_all, occurrences
-from prep.preparation import IDENTITY, ROW, SOURCE
 from prep.returned import identify
 
 OUTCOME_TAIL: Final = (*IDENTITY, "_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice")

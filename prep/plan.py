@@ -11,13 +11,13 @@ import polars as pl
 from prep import blanks, headers
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
-from prep.duplicates import SOURCE, compound_keys, is_called, lookup_keys
+from prep.duplicates import compound_keys, is_called, lookup_keys
 from prep.errors import SettingsError
 from prep.judge import compile_sieve
-from prep.model import ALL_FIELDS, Blanks, Convention, MergePolicy, Reason
+from prep.model import ALL_FIELDS, ROW, SOURCE, Blanks, Convention, MergePolicy, Reason
 from prep.object_keys import choose_key
 from prep.objects import key_fields, parse_object
-from prep.returned import ROW, own_places
+from prep.returned import own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
 from prep.sources.head import SINGLE_COLUMN

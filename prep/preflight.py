@@ -16,7 +16,7 @@ from prep.folder import RunFolder
 from prep.instance import Instance, ask_instance
 from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
-from prep.model import Format
+from prep.model import SANDBOX, Format
 from prep.objects import LEADS, key_fields
 from prep.schema import LOOKUP_TYPES, Field
 from prep.schema_file import load_schema
@@ -24,7 +24,6 @@ from prep.schema_file import load_schema
 if TYPE_CHECKING:
     from prep.marketo import Marketo
 
-SANDBOX: Final = "sandbox"
 """Target of a run whose Marketo is the local stand-in."""
 
 NOT_CHECKED: Final = "not checked: the API user's role may not ask (permission Read-Only Lead)"

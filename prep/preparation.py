@@ -16,7 +16,7 @@ from prep.ahead import ahead, cores, side_by_side
 from prep.duplicates import KEY, ORDINAL, rank
 from prep.errors import SourceError
 from prep.memory import Memory
-from prep.model import Fate, Reason
+from prep.model import IDENTITY, RECORD, ROW, SOURCE, Fate, Reason
 from prep.plan import Plan, occurrences
 from prep.returned import identify, own_places
 from prep.sources import Batch, Skipped
@@ -28,8 +28,7 @@ from prep.values import Normalised, Note, Noted, find_notes, find_spoiled, norma
 from prep.values.evidence import has_doubt
 from prep.values.names import split_names
 
-POSITION, RECORD, SOURCE, ROW, LINE, RAW = "_position", "_record", "_source", "_row", "_line", "_raw"
-IDENTITY = (SOURCE, ROW, LINE)
+POSITION, RAW = "_position", "_raw"
 HASH = "_hash"
 
 

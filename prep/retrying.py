@@ -15,15 +15,14 @@ from prep.folder import RunFolder
 from prep.headers import refuse_problems
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, Fate
+from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate
 from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
-from prep.returned import LINE, ROW, SOURCE, adopt, identify, own_places, unguard
+from prep.returned import adopt, identify, own_places, unguard
 from prep.schema_file import load_schema
 from prep.sources import Source, open_source
 from prep.sources.columnar import TableSource
 
-IDENTITY: Final = (SOURCE, ROW, LINE)
 _RAW: Final = "_raw"
 
 

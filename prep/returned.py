@@ -7,12 +7,11 @@ from typing import Final
 import polars as pl
 
 from prep.errors import SourceError
+from prep.model import IDENTITY, LINE, RECORD, ROW, SOURCE
 from prep.sources import Batch, Source
 
-SOURCE, ROW, LINE, RECORD = "_source", "_row", "_line", "_record"
-
 OWN_COLUMNS: Final = (
-    *(SOURCE, ROW, LINE, "_reasons", "_raw"),
+    *(*IDENTITY, "_reasons", "_raw"),
     *("_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice"),
 )
 """What prep adds to the columns of a source in `rejected.csv`, `failed.csv` and `warnings.csv`."""
@@ -24,7 +23,7 @@ def own_places(columns: Sequence[str]) -> dict[str, str]:
     Returns:
         Name → position, as `Batch.cells` names columns.
     """
-    if not {SOURCE, ROW, LINE} <= set(columns):
+    if not set(IDENTITY) <= set(columns):
         return {}
     return {name: str(place) for place, name in enumerate(columns) if name in OWN_COLUMNS}
 

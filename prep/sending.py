@@ -11,9 +11,9 @@ from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
 from prep.listening import shielded
 from prep.manifest import Manifest
-from prep.model import Exchange, Job, JobState, JobStatus
+from prep.model import SANDBOX, Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
-from prep.preflight import SANDBOX, check_destination, check_fields, find_destination
+from prep.preflight import check_destination, check_fields, find_destination
 from prep.report import build_report, has_begun, write_report
 from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
 

@@ -11,6 +11,7 @@ from prep.cli import options, session
 from prep.cli.ending import Declined
 from prep.cli.progress import Board, show_progress
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
+from prep.model import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def command(**chosen: Any) -> int:
     run = session.open_run(chosen["folder"])
     sample = chosen["sample"]
     session.situation().again = f"preview --sample {sample}" if sample else "preview"
-    target = session.SANDBOX if chosen["sandbox"] else None
+    target = SANDBOX if chosen["sandbox"] else None
     with (
         session.connect(run.folder, target, allow_host=chosen["allow_host"], quiet=chosen["quiet"]) as client,
         ExitStack() as showing,

@@ -15,6 +15,7 @@ from prep.cli import options, session
 from prep.cli.ending import BadValue, Declined
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
 from prep.errors import SchemaError
+from prep.model import SANDBOX
 
 if TYPE_CHECKING:
     from prep.differences import Differences
@@ -75,7 +76,7 @@ def pull(
     of = parse_object(object_name)
     base = base_of(of)
     with session.visit(sandbox=sandbox, allow_host=allow_host) as client:
-        instance = ask_instance(client, session.SANDBOX if sandbox else None, of)
+        instance = ask_instance(client, SANDBOX if sandbox else None, of)
     schema = schema_of(instance, base)
     differences = compare(base or schema, schema, FACTS)
     is_new = _needs_writing(file, render_schema(instance, base), force=force)
@@ -167,7 +168,7 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
             if name != INSTANCE:
                 return files[name]
             client = stack.enter_context(session.visit(sandbox=sandbox, allow_host=allow_host))
-            return schema_of(ask_instance(client, session.SANDBOX if sandbox else None, of))
+            return schema_of(ask_instance(client, SANDBOX if sandbox else None, of))
 
         schemas = load(before), load(after)
     differences = compare(*schemas, FACTS if INSTANCE in {before, after} else EVERYTHING)

@@ -21,6 +21,7 @@ from prep.cli.progress import Board, show_progress
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
 from prep.errors import FolderError, PrepError, SettingsError
 from prep.limits import POLL_SECONDS
+from prep.model import SANDBOX
 from prep.tolerance import Limit
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from prep.preflight import Finding
     from prep.sandbox import Sandbox
 
-SANDBOX: Final = "sandbox"
 _SANDBOX_CREDENTIALS: Final = ("id", "secret")
 
 EXIT_DONE: Final = 0

@@ -32,13 +32,13 @@ from prep.intake import reopen
 from prep.integrations.joining import join_parts
 from prep.listening import silent
 from prep.manifest import SourceRecord
-from prep.model import FIND_OUT, Reading
+from prep.model import FIND_OUT, LINE, RECORD, ROW, SOURCE, Reading
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
-from prep.preparation import RECORD, UndecidedError, as_fields
+from prep.preparation import UndecidedError, as_fields
 from prep.report import build_report, write_report
-from prep.returned import LINE, ROW, SOURCE, adopt, identify
+from prep.returned import adopt, identify
 from prep.runs import Run
 from prep.schema import Schema
 from prep.sources import Source

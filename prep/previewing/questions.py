@@ -14,14 +14,12 @@ from prep.folder import RunFolder
 from prep.instance import Instance
 from prep.limits import CALL_WINDOW_SECONDS, DAILY_CALLS, LOOKUP_KEYS, OWN_CALLS_PER_WINDOW
 from prep.manifest import Manifest
-from prep.model import Chunk, Format
+from prep.model import ROW, SOURCE, Chunk, Format
 from prep.previewing.answers import Facts
 
 KEY: Final = "_key"
 LOOSE: Final = "_loose"
 IS_ASKED: Final = "_is_asked"
-SOURCE: Final = "_source"
-ROW: Final = "_row"
 ID: Final = "id"
 
 _GOLDEN_SECTION: Final = 0.618034

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from prep.comparison import Change, Outcome
+from prep.model import SANDBOX
 
 OUTCOMES: Final = {
     Outcome.CREATED: "nobody has this {lookup_field}: somebody new comes into being",
@@ -103,7 +104,7 @@ def note_preview(report: Mapping[str, Any]) -> list[str]:
 
 def name_target(preview: Mapping[str, Any]) -> str:
     """Whom was asked."""
-    return "the local sandbox" if preview["target"] == "sandbox" else str(preview["target"])
+    return "the local sandbox" if preview["target"] == SANDBOX else str(preview["target"])
 
 
 def span(preview: Mapping[str, Any]) -> str:

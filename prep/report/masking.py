@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from prep.model import SANDBOX
 from prep.schema_file import schema_names
 
 MASKED_FOLDER: Final = "DIR"
 """What the run folder is called in a masked report."""
 
-_SANDBOX: Final = "sandbox"
 _KNOWN_NAMES: Final = frozenset({"exact", "folded", "alias"})
 """How columns map whose header is a word of the schema; any other header may be a person's data."""
 
@@ -34,7 +34,7 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
     }
     masked = {
         **report,
-        "target": report["target"] if report["target"] in {None, _SANDBOX} else "Marketo",
+        "target": report["target"] if report["target"] in {None, SANDBOX} else "Marketo",
         "sources": [_mask_source(source, sources, columns) for source in report["sources"]],
         "schema": _mask_schema(report["schema"]),
         "mapping": [
@@ -66,7 +66,7 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
     }
     if report["preview"]:
         host = report["preview"]["target"]
-        hidden: dict[str, Any] = {"target": host if host == _SANDBOX else "Marketo", "samples": []}
+        hidden: dict[str, Any] = {"target": host if host == SANDBOX else "Marketo", "samples": []}
         masked["preview"] = {**report["preview"], **hidden}
     if "error" in masked:
         masked["error"] = {"code": report["error"]["code"], "message": report["error"]["code"], "hint": ""}

@@ -7,23 +7,17 @@ from typing import Any, Final
 import polars as pl
 
 from prep.folding import fold
-from prep.model import Blanks, Fate, Reason
+from prep.model import SANDBOX, Blanks, Fate, Reason
 from prep.report import words
 from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
 from prep.report.verdict import describe_rows, name_place
 from prep.values.notes import Note
 
-_FATES: Final = {
-    Fate.IMPORTED: "taken by Marketo",
-    Fate.WARNED: "taken by Marketo, with a warning",
-    Fate.FAILED: "refused by Marketo",
-    Fate.UNKNOWN: "nobody can tell; see below",
-    Fate.SENT: "with Marketo, no outcome yet",
-    Fate.READY: "in upload files that were not sent",
-    Fate.SUPPRESSED: "on a suppression list or without consent",
-    Fate.DUPLICATE: "lost to another row with the same {lookup_field}",
-    Fate.REJECTED: "broke a rule or could not be read; not sent",
-}
+_ORDER: Final = (
+    *(Fate.IMPORTED, Fate.WARNED, Fate.FAILED, Fate.UNKNOWN, Fate.SENT, Fate.READY),
+    *(Fate.SUPPRESSED, Fate.DUPLICATE, Fate.REJECTED),
+)
+_FATES: Final = {fate: words.FATES[fate] for fate in _ORDER}
 _FATES_OF_CHECK: Final = {
     **_FATES,
     Fate.READY: "would be sent",
@@ -127,7 +121,7 @@ def _headline(report: Mapping[str, Any]) -> str:
 
 
 def _where(report: Mapping[str, Any]) -> str:
-    target = "the local sandbox" if report["target"] == "sandbox" else report["target"]
+    target = "the local sandbox" if report["target"] == SANDBOX else report["target"]
     static_list = report["list_name"] or report["list_id"]
     parts = [target, describe_rows(report), static_list and f"list {static_list}"]
     parts.append(report["partition_name"] and f"partition {report['partition_name']}")
@@ -144,7 +138,8 @@ def _counts(report: Mapping[str, Any], meanings: Mapping[Fate, str]) -> Iterator
     yield f"{counts['read']:,} row{'s' * (counts['read'] != 1)} read"
     for fate, meaning in meanings.items():
         if counts[fate]:
-            yield f"  {counts[fate]:>9,}  {fate:<10}  {meaning.format_map(report)}"
+            text = meaning.format(place=name_place(report), lookup_field=report["lookup_field"])
+            yield f"  {counts[fate]:>9,}  {fate:<10}  {text}"
 
 
 def _reasons(report: Mapping[str, Any]) -> Iterator[str]:

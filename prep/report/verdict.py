@@ -1,14 +1,12 @@
 """What became of a run, in one sentence and a few more."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from prep.errors import MarketoError
-from prep.model import Fate
+from prep.model import SANDBOX, Fate
 from prep.objects import LEADS, parse_object
 from prep.report import words
-
-SANDBOX: Final = "sandbox"
 
 
 def name_place(report: Mapping[str, Any]) -> str:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from prep.config import CleanSettings
-from prep.model import Fate, Reason
+from prep.model import SANDBOX, Fate, Reason
 from prep.report import words
 from prep.report.changes import PreviewView, view_preview
 from prep.report.flow import NARROW, WIDE, Flow, draw_flow
 from prep.report.steps import ALL_ROWS, Step, next_commands, tables_to_read
 from prep.report.timeline import Course, Timeline, draw_timeline
 from prep.report.verdict import (
-    SANDBOX,
     describe_rows,
     describe_state,
     make_remarks,

@@ -7,9 +7,9 @@ import polars as pl
 
 from prep.headers import FULL_NAME, NAME_PARTS, suggest_fields
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, Convention
-from prep.preparation import RECORD, judge_batch
-from prep.retrying import IDENTITY, Returned, plan_again, unite, united_columns
+from prep.model import FIND_OUT, IDENTITY, RECORD, Convention
+from prep.preparation import judge_batch
+from prep.retrying import Returned, plan_again, unite, united_columns
 from prep.schema import Field
 from prep.sources import Batch
 from prep.sources.batch import REJECTED_SCHEMA

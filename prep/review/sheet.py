@@ -12,9 +12,9 @@ from prep.corrections import read_corrections
 from prep.errors import FolderError
 from prep.folder import RunFolder
 from prep.manifest import Manifest
-from prep.model import Fate
+from prep.model import IDENTITY, Fate
 from prep.plan import columns_of_all, occurrences
-from prep.retrying import IDENTITY, Returned, correct, read_returned
+from prep.retrying import Returned, correct, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
 

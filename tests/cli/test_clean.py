@@ -12,8 +12,8 @@ from .conftest import CLEAN, LEADS, Prep, names, written
 
 SUMMARY = """leads.prep: clean; nothing was sent yet
 4 rows read
-          2  ready       in upload files that were not sent
-          1  duplicate   lost to another row with the same email
+          2  ready       in an upload file that was not sent
+          1  duplicate   lost to another row with the same email; not sent
           1  rejected    broke a rule or could not be read; not sent
 
 Why rows were rejected
@@ -57,7 +57,7 @@ def test_clean_of_a_file_where_nothing_is_wrong(prep: Prep, here: Path) -> None:
         0,
         "good.prep: clean; nothing was sent yet\n"
         "2 rows read\n"
-        "          2  ready       in upload files that were not sent\n"
+        "          2  ready       in an upload file that was not sent\n"
         "\n"
         "Next\n"
         "  prep submit good.prep         sends 2 rows in 1 file\n"

@@ -13,8 +13,8 @@ from .conftest import CLEAN, Prep, connect, names, written
 
 SUMMARY = """leads.prep: sent to {target}; finished
 {note}4 rows read
-          2  imported    taken by Marketo
-          1  duplicate   lost to another row with the same email
+          2  imported    taken by {place}
+          1  duplicate   lost to another row with the same email; not sent
           1  rejected    broke a rule or could not be read; not sent
 
 Why rows were rejected
@@ -49,7 +49,9 @@ def test_run_in_the_sandbox(prep: Prep, leads: Path) -> None:
     ended = prep("run", "leads.csv", "--sandbox")
 
     assert (ended.code, ended.err) == (3, "")
-    assert ended.out == SUMMARY.format(source="leads.csv", target="the local sandbox", note="")
+    assert ended.out == SUMMARY.format(
+        source="leads.csv", target="the local sandbox", place="the local sandbox", note=""
+    )
     assert names(leads.parent)[0] == "leads.csv"
 
 
@@ -58,8 +60,11 @@ def test_run_again_sends_nothing_and_says_so(prep: Prep, leads: Path, marketo: S
     asked = len(marketo.requests())
     texts = [prep("run", "leads.csv").out, prep("submit", "leads.prep").out, prep("resume", "leads.prep").out]
 
-    assert first.out == SUMMARY.format(source="leads.csv", target=host(marketo), note="")
-    assert texts == [SUMMARY.format(source="leads.csv", target=host(marketo), note=FINISHED)] * 3
+    assert first.out == SUMMARY.format(source="leads.csv", target=host(marketo), place="Marketo", note="")
+    assert (
+        texts
+        == [SUMMARY.format(source="leads.csv", target=host(marketo), place="Marketo", note=FINISHED)] * 3
+    )
     assert len(marketo.requests()) == asked
     assert uploads(marketo) == 1
 
@@ -71,7 +76,7 @@ def test_run_json_is_the_report(prep: Prep, leads: Path, marketo: Sandbox) -> No
     assert ended.json == stored("leads.prep") == prep("report", "leads.prep", "--json").json
     assert (ended.json["state"], ended.json["target"]) == ("reconciled", host(marketo))
     assert ended.json["counts"]["imported"] == 2
-    assert ended.err == SUMMARY.format(source="leads.csv", target=host(marketo), note="")
+    assert ended.err == SUMMARY.format(source="leads.csv", target=host(marketo), place="Marketo", note="")
 
 
 def test_clean_then_submit(prep: Prep, here: Path, marketo: Sandbox) -> None:
@@ -266,7 +271,7 @@ def test_leaving_early_and_carrying_on(
 def test_the_sandbox_of_a_folder_goes_on_where_it_was_left(prep: Prep, leads: Path) -> None:
     assert prep("run", "leads.csv", "--sandbox", "--no-wait").code == 5
     assert prep("resume", "leads.prep").out == SUMMARY.format(
-        source="leads.csv", target="the local sandbox", note=""
+        source="leads.csv", target="the local sandbox", place="the local sandbox", note=""
     )
 
 
@@ -337,7 +342,7 @@ def test_an_unknown_outcome(prep: Prep, here: Path, monkeypatch: pytest.MonkeyPa
         assert ended.out.splitlines()[:6] == [
             f"l.prep: sent to {host(marketo)}; not every outcome is known",
             "2 rows read",
-            "          2  unknown     nobody can tell; see below",
+            "          2  unknown     nobody can tell; never counted as success",
             "",
             "Outcome unknown: look in Marketo whether these rows arrived; "
             "they are not sent again by themselves",
@@ -388,9 +393,9 @@ def test_warned_and_failed_rows(prep: Prep, here: Path) -> None:
     assert numbers == (
         "l.prep: sent to the local sandbox; finished\n"
         "3 rows read\n"
-        "          1  imported    taken by Marketo\n"
-        "          1  warned      taken by Marketo, with a warning\n"
-        "          1  failed      refused by Marketo\n"
+        "          1  imported    taken by the local sandbox\n"
+        "          1  warned      taken by the local sandbox, with a warning\n"
+        "          1  failed      refused by the local sandbox\n"
     )
     assert said.count("\n          1  ") + said.startswith("          1  ") == 2
     assert said.endswith(
@@ -474,7 +479,7 @@ def test_an_interrupted_clean_is_carried_on_up_to_its_goal(prep: Prep, leads: Pa
         "leads.prep: cleaning was interrupted; prep resume leads.prep carries on\n"
     )
     assert prep("resume", "leads.prep").out == SUMMARY.format(
-        source="leads.csv", target=host(marketo), note=""
+        source="leads.csv", target=host(marketo), place="Marketo", note=""
     )
 
 
