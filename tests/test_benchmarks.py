@@ -21,6 +21,17 @@ def test_the_bill_knows_every_stage_and_adds_up(tmp_path: Path) -> None:
     assert abs(sum(float(seconds) for _, seconds, _, _ in stages) - float(whole[1])) < 0.01 * len(stages)
 
 
+def test_the_join_alone_needs_nothing_to_be_sent(tmp_path: Path) -> None:
+    options = ["--usual", "--rows", "2000", "--data", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.reconcile", *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    header, join = done.stdout.splitlines()
+    assert header.split() == ["seconds", "cpu", "s", "peak", "MB"]
+    assert join.split()[0] == "join"
+
+
 def test_everyone_goes_through_the_same_file_and_who_cannot_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
