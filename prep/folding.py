@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 _ACCENTS: Final = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\ufe00-\ufe0f]")
@@ -44,3 +45,13 @@ def as_typed(header: str) -> str:
     """A header as it can be pasted between a shell's double quotes, so that `--map` knows its column."""
     plain = "".join(letter for letter in _OTHER_SPACES.sub(" ", header) if letter.isprintable())
     return _SPECIAL_IN_QUOTES.sub(r"\\\g<0>", plain)
+
+
+MOST_NAMED: Final = 20
+"""How many columns a message names: a list of answers to a form can have thousands."""
+
+
+def name_some(headers: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Headers in a row for a message; of very many the first ones, and how many more there are."""
+    named = ", ".join(map(repr, headers[:most]))
+    return f"{named} and {len(headers) - most:,} more" if len(headers) > most else named

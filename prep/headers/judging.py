@@ -1,15 +1,17 @@
 """What is wrong with the columns of a source, judged by pandera."""
 
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from prep.checks import Check
 from prep.errors import HeaderError
-from prep.folding import as_typed
+from prep.folding import MOST_NAMED, as_typed, name_some
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
 from prep.judge import compile_checks, find_failures
 from prep.model import Reason
@@ -123,7 +125,7 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_sp
 
 def _missing_lookup(columns: Sequence[Column], absent: Sequence[str], *, may_choose: bool) -> Problem:
     flags = " ".join(f'--map "COLUMN={name}"' for name in absent)
-    seen = ", ".join(repr(column.header) for column in columns if column.position >= 0)
+    seen = name_some([column.header for column in columns if column.position >= 0])
     return Problem(
         Reason.MISSING_LOOKUP_HEADER,
         None,
@@ -147,6 +149,10 @@ def doubt_single_column(mapping: HeaderMapping) -> HeaderMapping:
     return replace(mapping, problems=tuple(problems))
 
 
+_Found = tuple[str, Problem]
+"""The path of a source, and what is wrong with one of its columns."""
+
+
 def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:
     """Raise if any source has a header problem.
 
@@ -154,28 +160,47 @@ def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:
         problems: Path of each source → its problems.
 
     Raises:
-        HeaderError: There are problems; the message names all of them, the hint what settles each kind.
+        HeaderError: There are problems; the message names all of them, of very many the most telling, the
+            hint what settles each kind.
     """
-    faulty = {path: listed for path, listed in problems.items() if listed}
-    if not faulty:
+    found = [(path, problem) for path, listed in problems.items() for problem in listed]
+    if not found:
         return
-    path, (first, *_) = next(iter(faulty.items()))
-    found = [problem for listed in faulty.values() for problem in listed]
+    path, first = found[0]
+    shown = _most_telling(found)
+    more = len(found) - len(shown)
+    texts = [f"{path}: {'; '.join(problem.text for _, problem in of)}" for path, of in groupby(shown, _path)]
     raise HeaderError(
-        "; ".join(f"{path}: {'; '.join(problem.text for problem in faulty[path])}" for path in faulty),
+        "; ".join([*texts, *([f"and {more:,} more"] if more else [])]),
         code=first.reason,
-        hint=_settle_all(found),
+        hint=_settle_all([problem for _, problem in shown], are_all=not more),
         source=path,
         column=first.column.header if first.column else None,
     )
 
 
-def _settle_all(problems: Sequence[Problem]) -> str:
+def _path(found: _Found) -> str:
+    return found[0]
+
+
+def _most_telling(found: Sequence[_Found]) -> Sequence[_Found]:
+    """As many problems as a message may name, those of the rarest kinds first; in their order."""
+    kinds = Counter(problem.reason for _, problem in found)
+    rarest = sorted(range(len(found)), key=lambda place: (kinds[found[place][1].reason], place))
+    return [found[place] for place in sorted(rarest[:MOST_NAMED])]
+
+
+def _settle_all(problems: Sequence[Problem], *, are_all: bool) -> str:
     """One hint for all problems, with the options in one piece, ready to be copied."""
     flags = list(dict.fromkeys(problem.flag for problem in problems if problem.flag))
+    every = [] if are_all else ["prep headers lists every column."]
     if len(flags) <= 1:
-        return " ".join(dict.fromkeys(problem.hint for problem in problems))
+        return " ".join([*dict.fromkeys(problem.hint for problem in problems), *every])
     has_unknown = any(problem.reason is Reason.UNKNOWN_HEADER for problem in problems)
     drop = ", or leave unknown columns out with --unknown drop" if has_unknown else ""
     others = dict.fromkeys(problem.hint for problem in problems if not problem.flag)
-    return " ".join([f"Add {' '.join(flags)}{drop}.", *others])
+    some = " ".join(flags) if are_all else f"{' '.join(flags[:_FEW_FLAGS])} and so on"
+    return " ".join([f"Add {some}{drop}.", *others, *every])
+
+
+_FEW_FLAGS: Final = 3

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from prep.errors import SettingsError
-from prep.folding import fold
+from prep.folding import fold, name_some
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How
 from prep.headers.judging import judge
 from prep.headers.spellings import load_spellings
@@ -235,11 +235,11 @@ def refuse_idle_maps(maps: Mapping[str, str], sources: Sequence[Sequence[str]]) 
     """
     _, idle = split_maps(maps, sources)
     for header in idle:
-        names = dict.fromkeys(repr(name) for headers in sources for name in headers)
+        names = list(dict.fromkeys(name for headers in sources for name in headers))
         raise SettingsError(
             f"--map: no source has a column {header!r}",
             code="unknown_column",
-            hint=f"Columns: {', '.join(names)}.",
+            hint=f"Columns: {name_some(names)}.",
             column=header,
         )
 

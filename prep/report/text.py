@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.folding import fold
+from prep.folding import fold, name_some
 from prep.model import SANDBOX, Blanks, Fate, Reason
 from prep.report import words
 from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
 from prep.report.verdict import describe_rows, name_place
+from prep.returned import OWN_COLUMNS
 from prep.values.notes import Note
 
 _ORDER: Final = (
@@ -29,6 +30,7 @@ _TOP_REASONS: Final = 10
 _FIRST_ROWS: Final = 5
 _FIRST_FIELDS: Final = 3
 _NEXT_COMMANDS: Final = 3
+_COLUMNS_NAMED: Final = 5
 _ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗", "protected": "✗"}
 
 
@@ -44,6 +46,7 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
         f"{folder}: {_headline(report)}",
         *_noted(note),
         *_source_notes(report),
+        *_left_out(report),
         *(f"  note: {finding['message']}" for finding in report["preflight"]),
         *(f"  note: {remark['chunk']}: {remark['message']}" for remark in report["remarks"]),
         *_counts(report, _FATES),
@@ -101,6 +104,18 @@ def _source_notes(report: Mapping[str, Any]) -> Iterator[str]:
     for source in report["sources"]:
         for note in source["notes"]:
             yield f"  note: {source['path']}: {note}"
+
+
+def _left_out(report: Mapping[str, Any]) -> Iterator[str]:
+    """Columns that were left out on purpose, where whole lists of them may be meant by one option."""
+    headers = [
+        column["source"]
+        for column in report["mapping"]
+        if column["how"] == "dropped" and column["source"] not in OWN_COLUMNS
+    ]
+    if headers:
+        columns = f"{len(headers):,} column{'s' * (len(headers) > 1)}"
+        yield f"  note: {columns} left out: {name_some(headers, _COLUMNS_NAMED)}"
 
 
 def _headline(report: Mapping[str, Any]) -> str:

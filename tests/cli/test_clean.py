@@ -65,6 +65,20 @@ def test_clean_of_a_file_where_nothing_is_wrong(prep: Prep, here: Path) -> None:
     )
 
 
+def test_clean_names_columns_that_one_option_left_out(prep: Prep, here: Path) -> None:
+    written(here / "leads.csv", "email,,Colour\nana@example.com,,red\n")
+    assert prep("clean", "leads.csv", "--unknown", "drop").out.splitlines()[:3] == [
+        "leads.prep: clean; nothing was sent yet",
+        "  note: 2 columns left out: '', 'Colour'",
+        "1 row read",
+    ]
+    questions = [f"Question {number}" for number in range(1_000)]
+    written(here / "form.csv", f"email,{','.join(questions)}\nana@example.com{',' * 1_000}\n")
+    ended = prep("clean", "form.csv", "--unknown", "drop", "--map", "Question 0=title")
+    names = ", ".join(f"'Question {number}'" for number in range(1, 6))
+    assert ended.out.splitlines()[1] == f"  note: 999 columns left out: {names} and 994 more"
+
+
 def test_clean_again_says_the_same(prep: Prep, leads: Path) -> None:
     prep("clean", leads)
     manifest = (leads.parent / "leads.prep/manifest.json").read_bytes()

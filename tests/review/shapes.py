@@ -26,8 +26,9 @@ PLAIN = [f"text {number}" for number in range(60)]
 _LONGEST_NAME = 255
 _PATIENCE_MS = 30_000
 _ROWS_OF_A_PAGE = 50
-_IS_FIRST = """number => document.querySelector('.standing b')?.textContent === number
-  && document.getElementById('grid').ariaBusy === 'false'"""
+_IS_AT_REST = "() => document.getElementById('grid').ariaBusy === 'false'"
+_IS_FIRST = f"""number => document.querySelector('.standing b')?.textContent === number
+  && ({_IS_AT_REST})()"""
 _LIKE_A_FIELD = "Job Titlee"
 _FREE = 2
 """A column that a text names and no field has."""
@@ -148,6 +149,7 @@ def _shapes_of_dialogues(page: Page) -> set[tuple[str, ...]]:
 
 
 def _shapes(page: Page) -> set[tuple[str, ...]]:
+    page.wait_for_function(_IS_AT_REST)
     return {
         tuple(re.sub(r"[0-9]+", "0", part) for part in element if not part.startswith(_GENERATED))
         for element in dom(page)

@@ -213,6 +213,28 @@ def test_refusal_names_every_source_and_problem() -> None:
     assert (error.code, error.source, error.column) == ("unknown_header", "a.csv", "x1")
 
 
+def test_of_very_many_problems_the_rare_kinds_are_named() -> None:
+    questions = [f"Question {number}" for number in range(3_000)]
+    with pytest.raises(HeaderError) as caught:
+        refuse_problems({"a.csv": mapped(*questions, "id", "").problems, "b.csv": mapped("x1").problems})
+    error = caught.value
+    first = "; ".join(f"'Question {number}' is not a field of the schema" for number in range(16))
+    seen = ", ".join(f"'Question {number}'" for number in range(20))
+    assert error.message == (
+        f"a.csv: {first}; 'id' maps to 'id', which imports cannot write; column 3002 has no name; "
+        f"no column maps to 'email'; saw {seen} and 2,982 more; "
+        "b.csv: no column maps to 'email'; saw 'x1'; and 2,985 more"
+    )
+    assert error.hint == (
+        'Add --map "Question 0=FIELD" --map "Question 1=FIELD" --map "Question 2=FIELD" and so on, '
+        "or leave unknown columns out with --unknown drop. "
+        "Name it, or leave nameless and unknown columns out with --unknown drop. "
+        'Say which one it is with --map "COLUMN=email", or choose another --lookup-field. '
+        "prep headers lists every column."
+    )
+    assert (error.code, error.source, error.column) == ("unknown_header", "a.csv", "Question 0")
+
+
 @pytest.mark.parametrize(
     "header",
     ["Shoe\nsize", "Shoe\r\n size", "Shoe\u00a0size", "Price $USD", "a `b` c", "a\\b", 'a "b" c', "\u200bx1"],
