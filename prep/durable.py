@@ -59,7 +59,7 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def errors_of_the_system() -> Iterator[None]:
-    """Raise an error of the system as such: polars calls it one of computing.
+    """Raise an error of the system as such, which polars calls one of computing.
 
     Raises:
         OSError: Something could not be written.
@@ -67,8 +67,7 @@ def errors_of_the_system() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        number = 0 if isinstance(error, OSError) else error_number(error)
-        if number:
+        if type(error).__module__ == "polars.exceptions" and (number := error_number(error)):
             raise OSError(number, os.strerror(number)) from error
         raise
 

@@ -112,7 +112,7 @@ def beside_chunks(
                 if left[file]:
                     waiting[file] = known.slice(rows.height)
             found.append(rows)
-        yield pl.concat(found, how="diagonal").sort(_PLACE).drop(_PLACE)
+        yield pl.concat(found, how="diagonal").sort(_PLACE).drop(_PLACE) if found else part
     if absent := [file for file, rows in left.items() if rows]:
         raise _unlike(absent[0])
 

@@ -396,8 +396,9 @@ class RunFolder:
             FolderError: As `read_rows`.
         """
         try:
-            if pl.read_parquet_schema(self.rows) == dict(ROWS):
-                return query(pl.scan_parquet(self.rows)).collect(engine="streaming")
+            table = pl.scan_parquet(self.rows.absolute(), glob=False, hive_partitioning=False)
+            if table.collect_schema() == pl.Schema(ROWS):
+                return query(table).collect(engine="streaming")
         except (OSError, pl.exceptions.PolarsError) as error:
             raise self._damaged_rows() from error
         raise self._damaged_rows()

@@ -138,7 +138,8 @@ def tell_kept_fates(folder: RunFolder, delimiter: str) -> None:
         OSError: It cannot be written.
     """
     try:
-        known = pl.scan_csv(folder.duplicates, separator=delimiter, infer_schema=False)
+        path = folder.duplicates.absolute()
+        known = pl.scan_csv(path, separator=delimiter, infer_schema=False, glob=False)
         columns = known.collect_schema().names()
     except (OSError, pl.exceptions.PolarsError):
         return

@@ -81,6 +81,7 @@ class Table:
                 separator=self._delimiter,
                 quote_style="necessary",
                 engine="streaming",
+                optimizations=pl.QueryOptFlags(projection_pushdown=False),  # else it cuts long lines off
             )
 
     def _write(self, cells: pl.DataFrame) -> None:

@@ -74,7 +74,7 @@ def _read_workbook(path: Path) -> Returned:
         SourceError: As `read_returned`.
     """
     try:
-        sheet = pl.read_excel(path, engine="calamine", has_header=False, infer_schema_length=0)
+        sheet = pl.read_excel(path.absolute(), engine="calamine", has_header=False, infer_schema_length=0)
     except Exception as error:
         raise SourceError(
             f"{path}: cannot be read as a workbook",

@@ -1,6 +1,6 @@
 """Jobs and received files → the fate of every source row, and the tables that tell of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -160,17 +160,22 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
         FolderError: A chunk or a source is not what it was when it was cleaned.
         BalanceError: The fates do not add up.
     """
-    if jobs:
-        durable.write(folder.settling, b"")
     outcomes = _Outcomes(folder, manifest, {job.chunk: job for job in jobs})
     parts = beside_chunks(map(_unsettled, folder.stream_rows()), manifest.results.chunks, outcomes.of)
-    folder.write_rows(balanced(parts, manifest.read))
+    settled = balanced(parts, manifest.read)
+    folder.write_rows(_marking(folder, settled) if jobs else settled)
     if (known := folder.manifest()).remarks != outcomes.remarks:
         folder.write_manifest(replace(known, remarks=outcomes.remarks))
     check_sources(folder, manifest)
     write_outcomes(folder, manifest)
     tell_kept_fates(folder, people_delimiter(manifest.sources[0].reading))
     folder.settling.unlink(missing_ok=True)
+
+
+def _marking(folder: RunFolder, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Hand parts of the table of fates on; mark the folder right before the table is replaced."""
+    yield from parts
+    durable.write(folder.settling, b"")
 
 
 def _unsettled(rows: pl.DataFrame) -> pl.DataFrame:

@@ -69,7 +69,7 @@ class DiskSpill:
             held_bytes: What the batches may take in memory: all of them, or none is held.
         """
         folder.mkdir(mode=durable.FOLDER_MODE)
-        self._folder = folder
+        self._folder = folder.absolute()
         self._writer = writer
         self._held_bytes = held_bytes
         self._bytes = 0
@@ -128,7 +128,8 @@ def _read_in_turn(batches: deque[pl.DataFrame | Path], names: list[str] | None) 
 
 def _read(batch: pl.DataFrame | Path, names: list[str] | None) -> pl.DataFrame:
     if isinstance(batch, Path):
-        return pl.read_ipc(batch, columns=names)
+        stored = pl.scan_ipc(batch, glob=False, hive_partitioning=False)
+        return (stored if names is None else stored.select(names)).collect(engine="in-memory")
     return batch if names is None else batch.select(names)
 
 

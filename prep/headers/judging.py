@@ -173,7 +173,7 @@ def refuse_problems(problems: Mapping[str, Sequence[Problem]]) -> None:
     raise HeaderError(
         "; ".join([*texts, *([f"and {more:,} more"] if more else [])]),
         code=first.reason,
-        hint=_settle_all([problem for _, problem in shown], are_all=not more),
+        hint=_settle_all([problem for _, problem in found], are_all_shown=not more),
         source=path,
         column=first.column.header if first.column else None,
     )
@@ -185,22 +185,37 @@ def _path(found: _Found) -> str:
 
 def _most_telling(found: Sequence[_Found]) -> Sequence[_Found]:
     """As many problems as a message may name, those of the rarest kinds first; in their order."""
-    kinds = Counter(problem.reason for _, problem in found)
-    rarest = sorted(range(len(found)), key=lambda place: (kinds[found[place][1].reason], place))
+    kinds = [(problem.reason, _has_guess(problem)) for _, problem in found]
+    sizes = Counter(kinds)
+    rarest = sorted(range(len(found)), key=lambda place: (sizes[kinds[place]], place))
     return [found[place] for place in sorted(rarest[:MOST_NAMED])]
 
 
-def _settle_all(problems: Sequence[Problem], *, are_all: bool) -> str:
+def _has_guess(problem: Problem) -> bool:
+    """Whether a column that no field has the name of looks like one."""
+    is_unknown = problem.reason is Reason.UNKNOWN_HEADER
+    return is_unknown and problem.column is not None and problem.column.field is not None
+
+
+def _settle_all(problems: Sequence[Problem], *, are_all_shown: bool) -> str:
     """One hint for all problems, with the options in one piece, ready to be copied."""
     flags = list(dict.fromkeys(problem.flag for problem in problems if problem.flag))
-    every = [] if are_all else ["prep headers lists every column."]
+    every = [] if are_all_shown else ["prep headers lists every column."]
     if len(flags) <= 1:
         return " ".join([*dict.fromkeys(problem.hint for problem in problems), *every])
     has_unknown = any(problem.reason is Reason.UNKNOWN_HEADER for problem in problems)
     drop = ", or leave unknown columns out with --unknown drop" if has_unknown else ""
     others = dict.fromkeys(problem.hint for problem in problems if not problem.flag)
-    some = " ".join(flags) if are_all else f"{' '.join(flags[:_FEW_FLAGS])} and so on"
-    return " ".join([f"Add {some}{drop}.", *others, *every])
+    if not are_all_shown:
+        flags = _few_flags(flags, {problem.flag for problem in problems if _has_guess(problem)})
+    return " ".join([f"Add {' '.join(flags)}{drop}.", *others, *every])
+
+
+def _few_flags(flags: Sequence[str], guesses: Container[str]) -> list[str]:
+    """Those that a guess completes, and so many of the others that the pattern is clear."""
+    others = [flag for flag in flags if flag not in guesses]
+    and_so_on = ["and so on"] if len(others) > _FEW_FLAGS else []
+    return [*(flag for flag in flags if flag in guesses), *others[:_FEW_FLAGS], *and_so_on]
 
 
 _FEW_FLAGS: Final = 3

@@ -184,7 +184,8 @@ def _write_workbook(folder: RunFolder, rows: int) -> None:
     """Write the rejected rows as a workbook too, if one can hold them."""
     if rows > WORKBOOK_ROWS:
         return
-    table = pl.read_csv(folder.work / folder.rejected.name, has_header=False, infer_schema=False)
+    content = (folder.work / folder.rejected.name).read_bytes()
+    table = pl.read_csv(content, has_header=False, infer_schema=False)
     cells = table.select(unguard(pl.all()))
     if fits_workbook(cells):
         with durable.replacing(folder.work / folder.rejected_workbook.name) as file:

@@ -281,3 +281,34 @@ def test_rows_are_found_again_by_the_numbers_that_they_had(prep: Prep, here: Pat
     (here / "leads.prep/failed.csv").unlink()
     code, message = prep("retry", "leads.prep", "--sandbox").error
     assert (code, "no rejected row was changed" in message) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["leads[1]", "leads [final]", "leads?", "leads*", "{leads}", "~", "a=1", "50%#"]
+)
+def test_names_are_no_patterns(prep: Prep, here: Path, name: str) -> None:
+    """Polars takes some signs for patterns, browsers put them into the names of files."""
+    decoy = "email\neve@example.com\n"
+    for other in ("leads1", "leadsX"):
+        written(here / f"{other}.csv", decoy)
+        assert prep("clean", f"{other}.csv").code == 0
+    folder = here / name
+    folder.mkdir()
+    rows = "".join(f"person{row}@example.com,Ana\n" for row in range(3))
+    written(folder / f"{name}.csv", f"email,First Name\n{rows}person1@example.com,Bea\nnobody,\n")
+    run = f"{name}/{name}.prep"
+    ended = prep("clean", f"{name}/{name}.csv", "-o", run, "--memory", "400MB", "--keep", "merge")
+    assert ended.code == 3, ended.err
+    assert prep("submit", run, "--sandbox").code == 3
+    assert prep("reconcile", run).code == 3
+    report = prep("report", run, "--json").json
+    assert {fate: count for fate, count in report["counts"].items() if count} == {
+        "read": 5,
+        "rejected": 1,
+        "duplicate": 1,
+        "imported": 3,
+    }
+    duplicates = (here / run / "duplicates.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert duplicates[1].endswith(",4,imported")
+    assert prep("retry", run, "--all", "-o", f"{name}/again").code == 3
+    assert prep("purge", run, "--yes").code == 3

@@ -31,10 +31,13 @@ _LOWEST_TESTS = ("tests/stages", "tests/golden", "tests/library", "tests/laws", 
 """What reaches every dependency: readers, judges, tables, pages, HTTP."""
 
 _CALLER = """
+from collections.abc import Mapping
+
 import prep
+
 schema: prep.Schema = prep.load_schema("lead")
 prepared: prep.Prepared = prep.prepare("leads.csv", schema, lookup_field="email")
-counts: dict[prep.Fate, int] = prepared.counts
+counts: Mapping[str, int] = prepared.counts
 """
 
 

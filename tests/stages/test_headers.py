@@ -235,6 +235,26 @@ def test_of_very_many_problems_the_rare_kinds_are_named() -> None:
     assert (error.code, error.source, error.column) == ("unknown_header", "a.csv", "Question 0")
 
 
+def test_of_very_many_unknown_columns_those_that_look_like_a_field_are_named() -> None:
+    questions = [f"Question {number}" for number in range(40)]
+    with pytest.raises(HeaderError) as caught:
+        refuse_problems({"a.csv": mapped(*questions, "emial", "Compny Name").problems})
+    named = [text for text in caught.value.message.split("; ") if "looks like it" in text]
+    assert named == ["'email' looks like it", "'company' looks like it"]
+    assert caught.value.hint.startswith(
+        'Add --map "emial=email" --map "Compny Name=company" --map "Question 0=FIELD" '
+        '--map "Question 1=FIELD" --map "Question 2=FIELD" and so on, or leave'
+    )
+
+
+def test_flags_are_all_named_where_only_nameless_columns_are_many() -> None:
+    with pytest.raises(HeaderError) as caught:
+        refuse_problems({"a.csv": mapped("email", *[""] * 25, "Phon", "Colour").problems})
+    assert caught.value.message.endswith("; and 7 more")
+    flags = 'Add --map "Phon=phone" --map "Colour=FIELD", or leave unknown columns out'
+    assert caught.value.hint.startswith(flags)
+
+
 @pytest.mark.parametrize(
     "header",
     ["Shoe\nsize", "Shoe\r\n size", "Shoe\u00a0size", "Price $USD", "a `b` c", "a\\b", 'a "b" c', "\u200bx1"],

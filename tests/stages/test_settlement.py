@@ -163,6 +163,27 @@ def test_a_table_that_somebody_removed_or_saved_anew_is_left_alone(
     assert spoiled is None or sent.folder.duplicates.read_bytes() == spoiled
 
 
+def test_a_line_to_which_somebody_added_cells_keeps_them(sent: Run, client: Marketo) -> None:
+    before = (
+        sent.folder.duplicates.read_bytes() + b"ana@example.com,,,,,leads.csv,9,9,leads.csv,3,,call back\n"
+    )
+    sent.folder.duplicates.write_bytes(before)
+    assert fates(reconcile(sent, client)) == fates(sent)
+    assert sent.folder.duplicates.read_bytes() == before
+
+
+def test_settling_that_fails_before_anything_is_replaced_stops_no_retry(sent: Run, client: Marketo) -> None:
+    chunk = sent.path / CHUNK
+    content = chunk.read_bytes()
+    chunk.unlink()
+    with pytest.raises(FolderError) as caught:
+        reconcile(sent, client)
+    assert caught.value.code == "missing_chunk"
+    assert retry(sent, sent.path.with_name("again.prep")).counts["read"] == 1
+    chunk.write_bytes(content)
+    reconcile(sent, client)
+
+
 def test_a_line_that_somebody_altered_is_not_lost(sent: Run, client: Marketo) -> None:
     text = sent.folder.duplicates.read_text(encoding="utf-8")
     sent.folder.duplicates.write_text(text.replace(",3,imported", ",99,imported"), encoding="utf-8")
