@@ -75,7 +75,7 @@ class Journal:
         """
         self._path = path
         with self._errors():
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._database = sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False)
             path.chmod(0o600)
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_TABLES)

@@ -190,6 +190,8 @@ class RunFolder:
                 hint="Name the folder that prep clean or prep run made.",
                 source=str(self.path),
             ) from None
+        except PermissionError as error:
+            raise self._unreadable(self.manifest_file, errno.EACCES) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FolderError(
                 f"{self.manifest_file}: damaged",
@@ -400,6 +402,8 @@ class RunFolder:
             if table.collect_schema() == pl.Schema(ROWS):
                 return query(table).collect(engine="streaming")
         except (OSError, pl.exceptions.PolarsError) as error:
+            if (number := durable.error_number(error)) in _NOT_WRITABLE:
+                raise self._unreadable(self.rows, number) from error
             raise self._damaged_rows() from error
         raise self._damaged_rows()
 
@@ -410,6 +414,14 @@ class RunFolder:
             FolderError: As `read_rows`.
         """
         return dict(self.query_rows(lambda rows: rows.group_by("fate").len()).rows())
+
+    def _unreadable(self, path: Path, number: int) -> FolderError:
+        return FolderError(
+            f"{path}: cannot be read: {os.strerror(number)}",
+            code="folder_not_readable",
+            hint="Check the permissions, and who you are.",
+            source=str(self.path),
+        )
 
     def _damaged_rows(self) -> FolderError:
         return FolderError(
@@ -447,7 +459,8 @@ def check_sources(folder: RunFolder, manifest: Manifest) -> None:
             raise FolderError(
                 f"{source.path}: changed since it was cleaned",
                 code="source_changed",
-                hint="Restore the file, or make a new run from the changed one with -o DIR.",
+                hint="Restore the file, or make a new run from the changed one with -o DIR. "
+                "A relative path counts from the folder where the run was made.",
                 source=source.path,
             )
 

@@ -62,7 +62,7 @@ def listed(given: Sources) -> list[Given]:
             raise SourceError(
                 f"{str(source)!a}: the name is not valid text", code="bad_name", hint="Rename the file."
             )
-        real = str(source) if _is_stdin(source) else Path(source).resolve()
+        real = str(source) if _is_stdin(source) else Path(os.path.realpath(source))  # knows no end of links
         if real in seen:
             raise _given_twice(str(source))
         seen.add(real)
@@ -221,6 +221,13 @@ def _copied(source: Given, folder: RunFolder, sources: Sequence[Source]) -> Iter
             frame = open_frame(source, _frame_name(position))
             yield frame.path, _store(folder, f"{number}.parquet", lambda path: spool(frame, path))
         case _ if _is_stdin(source):
+            if sys.stdin is None:
+                raise SourceError(
+                    f"{STDIN}: standard input is closed",
+                    code="unreadable_source",
+                    hint="Pipe a file in, or name it.",
+                    source=STDIN,
+                )
             yield STDIN, _store(folder, number, lambda path: spool_stream(sys.stdin.buffer, path))
         case _:
             for index, path in enumerate(members(str(source)).paths, position + 1):

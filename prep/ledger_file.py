@@ -203,7 +203,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _lay_out(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+    with closing(sqlite3.connect(path.absolute(), isolation_level=None)) as database:
         database.execute("PRAGMA synchronous = FULL")
         database.execute("BEGIN")
         for statement in _TABLES.values():

@@ -25,16 +25,7 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
         SettingsError: It cannot be read, is not TOML, holds a secret, or a `[marketo]` table with other
             things than endpoint, client id and the paths of files with credentials.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
-    except UnicodeDecodeError:
-        raise _bad_file(path, "is not UTF-8 text", "Save it as UTF-8.") from None
-    except OSError as error:
-        raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
+    raw = _parsed(path)
     marketo = raw.get("marketo", {})
     if not isinstance(marketo, dict):
         raise _bad_file(path, "marketo is not a table", f"Write [marketo] with {', '.join(MARKETO_KEYS)}.")
@@ -53,6 +44,23 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
         if not isinstance(value, str):
             raise _bad_file(path, f"marketo.{key} is not a text", "Put it into quotes.")
     return raw
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        if not path.exists():
+            return {}
+        if not path.is_file():  # a pipe would be waited for
+            raise _bad_file(path, "is no file", "Rename or remove it.")
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise _bad_file(path, "is nested too deeply", "Correct or remove it.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
+    except UnicodeDecodeError:
+        raise _bad_file(path, "is not UTF-8 text", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
 
 
 def _bad_file(path: Path, what: str, hint: str) -> SettingsError:

@@ -21,7 +21,7 @@ class _Setting:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and "\0" not in value
 
 
 def _is_flag(value: Any) -> bool:
@@ -45,7 +45,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    return isinstance(value, list) and all(map(_is_text, value))
 
 
 def _flag(parameter: str) -> _Setting:

@@ -73,7 +73,7 @@ class Situation:
     @property
     def resume(self) -> str:
         """The command that carries on; empty without a run folder."""
-        if self.folder is None or not (self.folder / "manifest.json").is_file():
+        if self.folder is None or not os.path.isfile(self.folder / "manifest.json"):  # noqa: PTH113 (never raises)
             return ""
         return f"prep {self.again} {quoted(self.folder)}"
 
@@ -117,7 +117,8 @@ def end(error: BaseException, situation: Situation) -> int:
         with suppress(OSError):  # a disk that is full is what may just have been told
             situation.keep(answer)
     if situation.wants_json:
-        say_json(answer)
+        with suppress(OSError):  # nor can it be said that nothing can be said
+            say_json(answer)
     return explained.exit_code
 
 

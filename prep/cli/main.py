@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 import click
 
 from prep.cli.ending import Situation, end
-from prep.cli.terminal import say
+from prep.cli.terminal import say, silence
 from prep.errors import SettingsError
 
 _COMMANDS: Final = {
@@ -140,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.unraisablehook = lambda _: None  # complaints of objects that a full disk left half-closed
     share_memory()
     _prefer_small_queries()
+    _forget_switches()
     _delay_collection()
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     gc.freeze()  # what is left goes with the process; looking through it first took a fifth of a second
@@ -163,7 +164,13 @@ def _prefer_small_queries() -> None:
     Both are given frames that are in memory already, and pandera asks hundreds of small questions about each:
     a question costs the streaming engine, which is the usual one, four times as much before it begins.
     """
-    os.environ.setdefault("POLARS_ENGINE_AFFINITY", "in-memory")
+    os.environ["POLARS_ENGINE_AFFINITY"] = "in-memory"
+
+
+def _forget_switches() -> None:
+    """Let pandera judge as prep says: its own switches turn rules off, or break its import."""
+    for name in [name for name in os.environ if name.startswith("PANDERA_")]:
+        del os.environ[name]
 
 
 def _delay_collection() -> None:
@@ -190,7 +197,7 @@ def run(arguments: list[str]) -> int:
     """
     situation = Situation(tuple(arguments))
     try:
-        if "_PREP_COMPLETE" in os.environ:  # the shell asks for completions, and gets them
+        if os.environ.get("_PREP_COMPLETE"):  # the shell asks for completions, and gets them
             group.main(arguments, prog_name="prep")
         # Not click's own `main`, which would print an empty line when it is interrupted.
         with group.make_context("prep", arguments, obj=situation) as context:
@@ -199,6 +206,11 @@ def run(arguments: list[str]) -> int:
         return leaving.exit_code
     except SystemExit:
         raise
+    except BrokenPipeError as error:
+        if not {*_HELP, "--version"} & set(situation.arguments):
+            return end(error, situation)
+        silence(sys.stdout)
+        return 0
     except BaseException as error:  # noqa: BLE001 (a command line shows nobody a traceback)
         return end(error, situation)
     return code if isinstance(code, int) else 0

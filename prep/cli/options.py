@@ -1,5 +1,6 @@
 """Options that mean one thing everywhere, in bundles."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,16 @@ def _bundle(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
 def _option(flag: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     """An option that can also be set in the environment, as PREP_NAME."""
     return click.option(flag, *names, envvar=variable_of(flag), **settings)
+
+
+class _Seconds(click.FloatRange):
+    """A number within bounds, which no bound holds back when it is not a number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return seconds
 
 
 inputs = _bundle(
@@ -361,7 +372,7 @@ waiting = _bundle(
     ),
     _option(
         "--poll-seconds",
-        type=click.FloatRange(0, POLL_SECONDS[1], min_open=True),
+        type=_Seconds(0, POLL_SECONDS[1], min_open=True),
         metavar="S",
         help=f"First pause between two looks at the queue; grows to {POLL_SECONDS[1]}. "
         f"Below {POLL_SECONDS[0]} for this machine only.  [default: {POLL_SECONDS[0]}]",
@@ -369,7 +380,7 @@ waiting = _bundle(
     click.option("--no-wait", is_flag=True, help="Fill the queue and leave with exit code 5."),
     _option(
         "--timeout",
-        type=click.FloatRange(0),
+        type=_Seconds(0),
         metavar="SECONDS",
         help="Leave after that long, with exit code 5 if jobs are still running.",
     ),

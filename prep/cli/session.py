@@ -263,7 +263,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
             board.sending(before, chunks)
 
         try:
-            return submit(
+            sent = submit(
                 run,
                 client,
                 destination,
@@ -280,12 +280,14 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
             showing.close()
             _note_failure(run, before)
             raise
+        _note_progress(run, before)
+        return sent
 
 
-def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
-    """Find out how far sending came before it failed, for the last words of the command."""
+def _note_progress(run: "Run", before: "Sequence[Job]") -> None:
+    """Find out whether anything was sent: whatever fails from now on cannot promise the opposite."""
     from prep.model import JobState
-    from prep.report import read_jobs, write_report
+    from prep.report import read_jobs
 
     now = situation()
     now.has_begun = True
@@ -293,8 +295,16 @@ def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
         jobs = read_jobs(run.folder)
         now.has_begun = jobs != tuple(before) and any(job.state is not JobState.PLANNED for job in jobs)
         now.resumes = run.folder.manifest().destination is not None
-        now.facts.update(run.report)
-        now.keep = partial(write_report, run.folder)
+
+
+def _note_failure(run: "Run", before: "Sequence[Job]") -> None:
+    """Find out how far sending came before it failed, for the last words of the command."""
+    from prep.report import write_report
+
+    _note_progress(run, before)
+    with suppress(Exception):
+        situation().facts.update(run.report)
+        situation().keep = partial(write_report, run.folder)
 
 
 def is_finished(run: "Run") -> bool:

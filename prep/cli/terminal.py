@@ -51,14 +51,15 @@ def write(text: str, stream: TextIO | None) -> None:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        _silence(stream)
+        silence(stream)
     except OSError:
-        _silence(stream)  # or Python would stumble over the same lines once more on its way out
+        silence(stream)  # or Python would stumble over the same lines once more on its way out
         if stream is sys.stdout:  # talk is not worth an error
             raise
 
 
-def _silence(stream: TextIO) -> None:
+def silence(stream: TextIO) -> None:
+    """Let a stream go nowhere from now on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -52,7 +52,7 @@ class Answers:
     def __init__(self, path: Path, facts: Facts) -> None:
         self._path = path
         with self._errors():
-            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database = sqlite3.connect(path.absolute(), isolation_level=None)
             path.chmod(0o600)
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_TABLES)

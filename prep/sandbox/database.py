@@ -66,7 +66,9 @@ class Database:
         if path is not None:
             path.touch(mode=0o600)
         self.lock = threading.RLock()
-        self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        self._connection = sqlite3.connect(
+            ":memory:" if path is None else path.absolute(), check_same_thread=False, isolation_level=None
+        )
         self._connection.row_factory = sqlite3.Row
         self._connection.executescript(SCHEMA)
 

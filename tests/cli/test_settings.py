@@ -83,6 +83,8 @@ BAD_FILES = [
     ("[marketo]\nendpont = 'x'", "prep.toml: 'endpont' is not a setting of [marketo]"),
     ("[marketo]\nendpoint = 5", "prep.toml: marketo.endpoint is not a text"),
     ("marketo = 5", "prep.toml: marketo is not a table"),
+    ('schema = "a\\u0000b"', "prep.toml: schema is 'a\\x00b'"),
+    (f"a = {'[' * 100_000}", "prep.toml: is nested too deeply"),
 ]
 
 

@@ -86,6 +86,11 @@ USAGE = [
         None,
     ),
     (
+        "run leads.csv --sandbox --timeout nan",
+        "Error: invalid value for '--timeout': 'nan' is not a number\n"
+        "Hint: prep run --help shows what it takes.\n",
+    ),
+    (
         "run leads.csv --sandbox --queue-slots 11",
         "Error: invalid value for '--queue-slots': 11 is not in the range 1<=x<=10\n"
         "Hint: prep run --help shows what it takes.\n",
