@@ -136,7 +136,7 @@ def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
             hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
             source=str(folder.path),
         )
-    if wanted.destination and not known.destination:
+    if wanted.destination and (known.goal != wanted.goal or not known.destination):
         known = replace(known, goal=wanted.goal, destination=wanted.destination)
         folder.write_manifest(known)
     return known

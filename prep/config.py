@@ -392,9 +392,10 @@ class Destination:
         return f"{self.target}, {listed}, partition {self.partition_name or 'none'}"
 
     def is_same(self, other: "Destination") -> bool:
-        """Whether both mean one place; a list that has the same name is the same, its id known or not."""
-        if self.list_name and self.list_name == other.list_name:
-            return replace(self, list_id=None) == replace(other, list_id=None)
+        """Whether both mean one place; lists with one name, or with one id, are one list."""
+        lists = [(aim.list_id, aim.list_name) for aim in (self, other)]
+        if any(mine == theirs and mine is not None for mine, theirs in zip(*lists, strict=True)):
+            return replace(self, list_id=None, list_name=None) == replace(other, list_id=None, list_name=None)
         return self == other
 
     def refuse_misfit(self, into: ImportObject) -> None:

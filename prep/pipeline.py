@@ -202,6 +202,21 @@ def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, setting
     return make_plan(sources, choose_schema(schema, parse_object(settings.object)), settings)
 
 
+def keep_destination(run: Run, destination: Destination) -> None:
+    """Write down where a run is to go once somebody sends it; nothing carries on to there by itself.
+
+    A run of which anything was sent is left alone.
+
+    Raises:
+        FolderError: Another process works on it, or it cannot be written.
+    """
+    folder = run.folder
+    with folder.lock():
+        if not has_begun(folder):
+            folder.write_manifest(replace(folder.manifest(), destination=destination))
+            write_report(folder, build_report(folder))
+
+
 def submit(
     run: Run | str | Path,
     client: "Marketo",
@@ -415,7 +430,11 @@ def retry(
                 paths = [spool(folder, name, table) for name, table in tables.items()]
                 first, *others = open_all(paths)
                 plan = plan_again(manifest, [replace(first, notes=(*first.notes, *notes)), *others])
-            return _clean(folder, plan, manifest.destination, tell, bound, parent_run_id=manifest.run_id)
+            aim = manifest.destination if manifest.goal == "run" else None
+            new = _clean(folder, plan, aim, tell, bound, parent_run_id=manifest.run_id)
+    if aim is None and manifest.destination:
+        keep_destination(new, manifest.destination)
+    return new
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:

@@ -24,8 +24,6 @@ from prep.schema_file import load_schema
 if TYPE_CHECKING:
     from prep.marketo import Marketo
 
-"""Target of a run whose Marketo is the local stand-in."""
-
 NOT_CHECKED: Final = "not checked: the API user's role may not ask (permission Read-Only Lead)"
 """What is said where Marketo does not let prep look."""
 
@@ -137,7 +135,7 @@ def _find_list(client: "Marketo", name: str) -> int:
             if found
             else f"Marketo has no static list called {name!r}",
             code=_NO_SUCH_LIST,
-            hint="Give the number in the list's address in Marketo as --list-id.",
+            hint="Check the name, or give the number in the list's address in Marketo as --list-id.",
         )
     return found[0]
 

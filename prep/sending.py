@@ -112,11 +112,11 @@ def _answer(
 
 
 def find_revocable(folder: RunFolder, wanted: Destination | None) -> Destination | None:
-    """The destination of a folder of which nothing was sent, and which differs in the host alone."""
+    """The destination that a folder has, if another one may take its place: nothing was sent to it."""
     if wanted is None or not folder.manifest_file.exists():
         return None
     known = folder.manifest().destination
-    if known is None or known.target == wanted.target or SANDBOX in {known.target, wanted.target}:
+    if known is None or known.is_same(wanted) or has_begun(folder):
         return None
-    is_rest_same = replace(known, target=wanted.target).is_same(wanted)
-    return known if is_rest_same and not has_begun(folder) else None
+    is_rehearsal = [aim.target == SANDBOX for aim in (known, wanted)]
+    return None if any(is_rehearsal) and not all(is_rehearsal) else known

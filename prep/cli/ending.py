@@ -183,9 +183,20 @@ def _weigh(found: Explained, situation: Situation) -> Explained:
     if code == EXIT_REFUSED and situation.facts.get("state") == "unknown":
         code = EXIT_UNKNOWN
     hint = found.hint
-    if code == EXIT_REFUSED and situation.resumes and "prep resume" not in hint:
+    if found.code in _ELSEWHERE and situation.resume and situation.folder:
+        hint = f"{hint} prep submit {quoted(situation.folder)} {_ELSEWHERE[found.code]} carries on."
+    elif code == EXIT_REFUSED and situation.resumes and "prep resume" not in hint:
         hint = " ".join(filter(None, (hint, f"{situation.resume} carries on.")))
     return Explained(**{**vars(found), "exit_code": code, "hint": hint})
+
+
+_ELSEWHERE: Final = {
+    "no_such_list": "--list-id N",
+    "no_such_partition": "--partition-name NAME",
+    "no_such_program": "--program N",
+    "no_such_status": "--program-status STATUS",
+}
+"""What Marketo does not have → what names another one; the rest of the destination stays as it was."""
 
 
 def _complete(hint: str, situation: Situation) -> str:

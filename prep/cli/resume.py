@@ -50,7 +50,7 @@ def command(**chosen: Any) -> int:
         settle(chosen["folder"], chunk, decision, batch_id=chosen["batch_id"])
     with show_progress(quiet=chosen["quiet"]) as board:
         run = resume_cleaning(chosen["folder"], memory=chosen["memory"], progress=board.advance)
-    if run.folder.manifest().destination is None or not run.report["chunks"]:
+    if run.folder.manifest().goal == "clean" or not run.report["chunks"]:
         return session.answer(run, chosen)
     destination = session.known_destination(run, chosen)
     note = session.FINISHED if session.is_finished(run) else ""

@@ -55,7 +55,7 @@ def command(**chosen: Any) -> int:
             progress=board.advance,
         )
     session.begin(run.path)
-    if run.folder.manifest().destination is None or not run.report["chunks"]:
+    if run.folder.manifest().goal == "clean" or not run.report["chunks"]:
         return session.answer(run, chosen)
     destination = session.known_destination(run, chosen)
     return session.answer(session.send(run, destination, chosen), chosen, waited=True)

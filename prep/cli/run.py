@@ -37,26 +37,25 @@ def command(**chosen: Any) -> int:
     before the first upload.
     """
     from prep.intake import default_folder
-    from prep.pipeline import clean
+    from prep.pipeline import clean, keep_destination
 
     given = arguments.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
     destination = session.choose_destination(chosen, chosen["object_name"])
     limit = chosen["max_rejected"]
-    # A folder that knows its destination is resumed up to the last row: it must not know it before the limit
-    # was looked at and the list or the program was found.
-    is_settled = limit is None and destination.list_name is None and destination.program_id is None
     with show_progress(quiet=chosen["quiet"]) as board:
         run = clean(
             given,
             chosen["out"],
             schema=chosen["schema"],
-            destination=destination if is_settled else None,
+            destination=None if limit else destination,  # or prep resume would send, whatever the limit says
             keep_source=chosen["keep_source"],
             memory=chosen["memory"],
             progress=board.advance,
             **arguments.clean_options(chosen),
         )
+    if limit:
+        keep_destination(run, destination)
     if limit and limit.is_exceeded(run.counts):
         return session.refuse(run, chosen, limit)
     note = session.FINISHED if session.is_finished(run) else ""

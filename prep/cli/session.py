@@ -165,7 +165,7 @@ def choose_destination(
             destination does not go with what the rows become.
     """
     from prep.config import Destination
-    from prep.objects import parse_object
+    from prep.objects import FLAGS, parse_object
 
     if chosen["sandbox"]:
         target = SANDBOX
@@ -173,13 +173,12 @@ def choose_destination(
         with _client(_credentials(chosen["allow_host"])) as client:
             target = client.host
     _refuse_haste(target, chosen["poll_seconds"])
-    details = [
-        chosen[name] for name in ("list_id", "list_name", "partition_name", "program_id", "program_status")
-    ]
-    if known and not any(details):
-        is_elsewhere = known.target != target and known.list_name is not None
-        return replace(known, target=target, list_id=None if is_elsewhere else known.list_id)
-    destination = Destination(target, *details)
+    details = {name: chosen[name] for name in FLAGS if chosen[name] is not None}
+    if known and ("list_name" in details or (known.list_name is not None and known.target != target)):
+        known = replace(known, list_id=None)
+    if known and "list_id" in details:
+        known = replace(known, list_name=None)
+    destination = replace(known or Destination(target), target=target, **details)
     destination.refuse_misfit(parse_object(into))
     return destination
 
@@ -294,7 +293,7 @@ def _note_progress(run: "Run", before: "Sequence[Job]") -> None:
     with suppress(Exception):  # the folder may be what failed
         jobs = read_jobs(run.folder)
         now.has_begun = jobs != tuple(before) and any(job.state is not JobState.PLANNED for job in jobs)
-        now.resumes = run.folder.manifest().destination is not None
+        now.resumes = run.folder.manifest().goal == "run"
 
 
 def _note_failure(run: "Run", before: "Sequence[Job]") -> None:

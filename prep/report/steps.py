@@ -78,7 +78,7 @@ def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step
         if state != "unknown":
             yield Step(f"prep status {typed}", "the jobs and how far they are")
     if state == "clean" and counts[Fate.READY]:
-        command = f"resume {typed}" if report["target"] else f"submit {typed}{_needed_options(report)}"
+        command = f"resume {typed}" if report["goal"] == "run" else f"submit {typed}{_needed_options(report)}"
         yield Step(
             f"prep {command}",
             f"sends {_counted(counts[Fate.READY], 'row')} in {_counted(len(report['chunks']), 'file')}",

@@ -190,18 +190,68 @@ def test_list_by_name(prep: Prep, here: Path, marketo: Sandbox) -> None:
     assert wrong.json["error"] == {
         "code": "no_such_list",
         "message": "Marketo has no static list called 'Nwsletter'",
-        "hint": "Give the number in the list's address in Marketo as --list-id.",
+        "hint": "Check the name, or give the number in the list's address in Marketo as --list-id. "
+        "prep submit l.prep --list-id N carries on.",
         "source": None,
         "row": None,
         "column": None,
     }
+    for command in ("submit", "resume"):  # neither sends them to no list at all
+        assert prep(command, "l.prep", "--json").json["error"] == wrong.json["error"]
     assert uploads(marketo) == 0
-    assert prep("resume", "l.prep").out.splitlines()[0] == "l.prep: clean; nothing was sent yet"
+    assert prep("report", "l.prep").out.splitlines()[0] == "l.prep: clean; nothing was sent yet"
 
     right = prep("run", "l.csv", "--list", "Newsletter")
     assert right.code == 0
     assert right.out.splitlines()[0] == f"l.prep: sent to {host(marketo)}, list Newsletter; finished"
     assert len(marketo.members(1002)) == 2
+
+
+def test_what_was_said_of_the_destination_stays_until_something_was_sent(
+    prep: Prep, here: Path, marketo: Sandbox
+) -> None:
+    written(here / "l.csv", CLEAN)
+
+    assert prep("run", "l.csv", "--list-id", 4711, "--partition-name", "Nope").error == (
+        4,
+        "Error: Marketo has no static list 4711\n"
+        "Hint: The number stands in the list's address in Marketo; it must be a static list. "
+        "prep submit l.prep --list-id N carries on.\n",
+    )
+    assert prep("submit", "l.prep", "--list", "Newsletter").error == (
+        4,
+        "Error: Marketo has no partition called 'Nope', or the API user may not use it\n"
+        "Hint: It may use: Default, Europe. prep submit l.prep --partition-name NAME carries on.\n",
+    )
+    assert prep("run", "l.csv", "--list", "Newsletter", "--partition-name", "Nope").code == 4
+    assert uploads(marketo) == 0
+
+    said = prep("submit", "l.prep", "--partition-name", "Europe").out.splitlines()[0]
+
+    assert said == f"l.prep: sent to {host(marketo)}, list Newsletter, partition Europe; finished"
+    assert prep("submit", "l.prep", "--list-id", 1002).code == 0
+    assert prep("submit", "l.prep", "--list-id", 1001).code == 1
+    assert prep("run", "l.csv", "--list-id", 1001).code == 1
+    assert (uploads(marketo), len(marketo.members(1002))) == (1, 2)
+
+
+def test_a_run_with_too_many_rejected_rows_keeps_where_it_would_go(
+    prep: Prep, leads: Path, marketo: Sandbox
+) -> None:
+    refused = prep("run", "leads.csv", "--list", "Newsletter", "--max-rejected", "10%")
+
+    assert refused.code == 3
+    assert "  prep submit leads.prep  sends 2 rows in 1 file\n" in refused.out
+    assert prep("resume", "leads.prep").code == 3
+    rejected = leads.parent / "leads.prep/rejected.csv"
+    rejected.write_text(rejected.read_text().replace("not-an-address", "nemo@example.com"))
+    assert prep("retry", "leads.prep").out.startswith("leads-retry1.prep: clean; nothing was sent yet\n")
+    assert marketo.requests() == []
+
+    for run in ("leads.prep", "leads-retry1.prep"):
+        said = prep("submit", run).out.splitlines()[0]
+        assert said == f"{run}: sent to {host(marketo)}, list Newsletter; finished"
+    assert len(marketo.members(1002)) == 3
 
 
 def test_every_row_rejected(prep: Prep, here: Path, marketo: Sandbox) -> None:

@@ -243,7 +243,7 @@ def test_every_table_has_a_caption_and_headings_with_a_scope() -> None:
     ("report", "state", "verdict", "commands"),
     [
         (
-            in_state("clean", ready=30, rejected=11) | {"target": None},
+            in_state("clean", ready=30, rejected=11) | {"goal": "clean", "target": None},
             "Prepared, not sent",
             "30 of 41 rows can be sent; nothing was sent yet.",
             [

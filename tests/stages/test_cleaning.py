@@ -4,6 +4,7 @@ import gzip
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,11 +210,6 @@ def test_other_sources_and_schemas_are_refused(run: Run, leads: Path, tmp_path: 
         (None, Destination("sandbox", 7), None),
         (Destination("sandbox", 7), None, None),
         (
-            Destination("sandbox", 7),
-            Destination("sandbox", 8),
-            "for another destination (sandbox, list 7, partition none)",
-        ),
-        (
             Destination("a.mktorest.com", None, "Fair", "Europe"),
             Destination("sandbox", None, "Fair", "Europe"),
             "for another destination (a.mktorest.com, list Fair, partition Europe)",
@@ -231,6 +227,15 @@ def test_a_folder_belongs_to_one_destination(
     with pytest.raises(FolderError) as caught:
         clean(leads, destination=wanted, **OPTIONS)
     assert caught.value.message == f"leads.prep: was made {message}"
+
+
+def test_as_long_as_nothing_was_sent_another_list_takes_the_place_of_the_first(leads: Path) -> None:
+    run = clean(leads, destination=Destination("sandbox", 7, partition_name="Europe"), **OPTIONS)
+    before = run.folder.manifest()
+
+    after = clean(leads, destination=Destination("sandbox", 8), **OPTIONS).folder.manifest()
+
+    assert after == replace(before, destination=Destination("sandbox", 8))
 
 
 def test_a_header_problem_leaves_no_folder(leads: Path) -> None:
