@@ -154,12 +154,7 @@ def first_pass(
     if own:
         _refuse_repeats(own, pl.concat(returned))
     if not sum(rows):
-        raise SourceError(
-            f"{plan.sources[0].path}: there are no data rows",
-            code="no_rows",
-            hint="A lead file has a header and at least one row below it.",
-            source=plan.sources[0].path,
-        )
+        raise _no_rows(plan, sum(entry.kind == "footer" for entry in chain.from_iterable(skipped)))
     return FirstPass(
         valid=ordinal,
         row_bytes=size // (ordinal or 1),
@@ -173,6 +168,14 @@ def first_pass(
         changes=changes,
         notes=notes,
     )
+
+
+def _no_rows(plan: Plan, footer_lines: int) -> SourceError:
+    path, lookup_field = plan.sources[0].path, plan.settings.lookup_field
+    hint = "A lead file has a header and at least one row below it."
+    if footer_lines:
+        hint += f" Lines that were taken for a footer, with a blank {lookup_field}: {footer_lines:,}."
+    return SourceError(f"{path}: there are no data rows", code="no_rows", hint=hint, source=path)
 
 
 def portion(memory: Memory, threads: int) -> float:

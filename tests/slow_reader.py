@@ -1,6 +1,7 @@
 """A second reader of delimited text, written to be obviously right and slow: one byte after the other."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 from prep.model import Reading
@@ -172,6 +173,7 @@ def is_loose(line: bytes, table: Table) -> bool:
         and valid(line)
         and b"\0" not in line
         and lacks_lookup(cells, table)
+        and sum(any(unicodedata.category(sign)[0] == "L" for sign in cell.decode()) for cell in cells) <= 1
     )
 
 

@@ -16,6 +16,7 @@ from prep.folder import RunFolder
 from prep.ledger import Ledger
 from prep.manifest import Manifest, SourceRecord
 from prep.model import Fate, Job, JobState
+from prep.report.skipped import describe_skipped
 from prep.returned import own_places
 
 REPORT_VERSION: Final = 1
@@ -161,11 +162,12 @@ def _count_ready(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _source(record: SourceRecord, manifest: Manifest) -> dict[str, Any]:
-    """A source with what its columns, or those that the rows of a returned table had, were found to spell."""
+    """A source with what was skipped, and what its columns, or a returned table's, were found to spell."""
     found = [convention for convention in manifest.conventions if convention.value]
     if not own_places(record.columns):
         found = [convention for convention in found if convention.source == record.path]
-    return {**record.to_json(), "notes": [*record.notes, *(convention.sentence for convention in found)]}
+    sentences = (convention.sentence for convention in found)
+    return {**record.to_json(), "notes": [*record.notes, *describe_skipped(record), *sentences]}
 
 
 _JOB_KEYS: Final = frozenset({"chunk", "batch_id", "status", "processed", "failed", "warned", "message"})

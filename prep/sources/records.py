@@ -212,11 +212,14 @@ class Layout:
         return self._lacks_lookup(cells) or (self.lookup_position == 0 and _is_remark(cells[0]))
 
     def is_loose(self, line: bytes) -> bool:
-        """Tell whether a line, given with its end, may be a footer: too few cells and no lookup value."""
+        """Tell whether a line, given with its end, may be a footer.
+
+        It has too few cells and no lookup value, and letters in one cell at most: a total is not like a name.
+        """
         if self.lookup_position is None:
             return False
         cells = self.short_cells(line)
-        return cells is not None and self._lacks_lookup(cells)
+        return cells is not None and self._lacks_lookup(cells) and sum(map(_holds_letters, cells)) <= 1
 
     def swallows_records(self, lines: bytes) -> bool:
         """Tell whether a record cannot be one because it would take whole records below with it.
@@ -247,6 +250,10 @@ class Layout:
 
 def _lines(text: bytes) -> list[bytes]:
     return [line + b"\n" for line in text.split(b"\n")[:-1]]
+
+
+def _holds_letters(cell: bytes) -> bool:
+    return any(map(str.isalpha, cell.decode(errors="replace")))
 
 
 def _is_remark(cell: bytes) -> bool:

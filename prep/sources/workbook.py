@@ -49,7 +49,7 @@ class WorkbookSource(Source):
     def read(self, lookup_position: int | None = None) -> "WorkbookReader":
         """Read the records; `_line` is the sheet's row. See `Source.read`.
 
-        A footer's rows have less than half of their cells filled.
+        A footer's rows have less than half of their cells filled, and letters in one at most.
         """
         return WorkbookReader(self._rows, len(self.columns), lookup_position)
 
@@ -109,10 +109,11 @@ class _Spool:
         """Find the row from which on every record belongs to a footer."""
         if lookup_position is None:
             return _NO_LINE
-        cells = [pl.col(str(place)).str.strip_chars() for place in range(columns)]
-        filled = pl.sum_horizontal((cell.fill_null("") != "").cast(pl.UInt32) for cell in cells)
-        is_empty = cells[lookup_position].fill_null("") == ""
-        is_like_a_footer = (2 * filled < columns) & is_empty & ~pl.col("_error")
+        cells = [pl.col(str(place)).str.strip_chars().fill_null("") for place in range(columns)]
+        filled = pl.sum_horizontal((cell != "").cast(pl.UInt32) for cell in cells)
+        in_words = pl.sum_horizontal(cell.str.contains(r"\p{L}").cast(pl.UInt32) for cell in cells)
+        is_empty = cells[lookup_position] == ""
+        is_like_a_footer = (2 * filled < columns) & (in_words <= 1) & is_empty & ~pl.col("_error")
         line = _NO_LINE
         for start, size in reversed(self.batches):
             frame = self._frame(start, size).filter(_RECORDS | _REJECTED)
@@ -284,12 +285,17 @@ def _about_choice(chosen: _Head, reading: Reading) -> list[str]:
     notes = []
     if chosen.hidden and reading.sheet is None:
         notes.append(f"No visible sheet holds leads: the hidden sheet {_quoted(chosen.name)} is read.")
-    if chosen.score or reading.header_line is not None:
+    if reading.header_line is not None:
         return notes
-    if chosen.header_line == 0:
+    header_line = chosen.header_line or 0
+    if above := sum(line < header_line for line, _ in chosen.rows):
+        notes.append(f"Rows above the header in row {header_line}, which are left out: {above}.")
+    if chosen.score:
+        return notes
+    if header_line == 0:
         return [*notes, f"Sheet {_quoted(chosen.name)} has no header: its first row holds an address."]
     found = f"No row of sheet {_quoted(chosen.name)} looks like a header of leads"
-    return [*notes, f"{found}: row {chosen.header_line} is taken for it."]
+    return [*notes, f"{found}: row {header_line} is taken for it."]
 
 
 def _others(heads: Sequence[_Head], chosen: _Head) -> list[_Head]:

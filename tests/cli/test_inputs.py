@@ -1,11 +1,13 @@
 """What commands read besides plain files, and the options that say how a file is read."""
 
 import gzip
+import html
 import json
 import sqlite3
 import subprocess
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 
@@ -312,3 +314,43 @@ def test_names_are_no_patterns(prep: Prep, here: Path, name: str) -> None:
     assert duplicates[1].endswith(",4,imported")
     assert prep("retry", run, "--all", "-o", f"{name}/again").code == 3
     assert prep("purge", run, "--yes").code == 3
+
+
+@pytest.mark.parametrize("command", [("clean",), ("check",), ("run", "--sandbox", "--yes")])
+def test_lines_that_were_taken_for_no_row_are_told(here: Path, prep: Prep, command: tuple[str, ...]) -> None:
+    header, person = "First Name,City,Phone,E-Mail", "Pat,Cork,555-0100,p{}@example.com"
+    people = [line for number in range(1, 7) for line in (person.format(number), "# asked twice")]
+    written(
+        here / "a.csv", "\n".join([header, *people, "", header, person.format(7), "", "Nora", ",,1", "", "x"])
+    )
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for line in ["Fair", f"{header},A,B", person.format(8), "", "Nora,,+353 1 555 0101"]:
+        sheet.append(line.split(","))
+    book.save(here / "b.xlsx")
+
+    ended = prep(*command, "a.csv", "b.xlsx", "--unknown", "drop")
+
+    notes = [line.removeprefix("  note: ") for line in ended.out.splitlines() if line.startswith("  note: ")]
+    assert ended.code == 0
+    assert notes[:5] == [
+        "a.csv: lines 3, 5, 7, 9, 11 and 1 more taken for comments and not read",
+        "a.csv: line 15 taken for the header again and not read",
+        "a.csv: lines 18 to 19, 21 taken for a footer and not read; "
+        "if people are among them, give each a value in 'E-Mail'",
+        "b.xlsx: Rows above the header in row 2, which are left out: 1.",
+        "b.xlsx: row 5 taken for a footer and not read; if it is a person, give it a value in 'E-Mail'",
+    ]
+    if command != ("check",):
+        page = html.unescape((here / "a.prep/report.html").read_text())
+        assert [note for note in notes[:5] if note.partition(": ")[2] not in page] == []
+
+
+def test_a_file_of_a_footer_alone_says_so(here: Path, prep: Prep) -> None:
+    written(here / "a.csv", "First Name,City,E-Mail\nNora\n\nNick\n")
+    assert prep("clean", "a.csv").error == (
+        1,
+        "Error: a.csv: there are no data rows\n"
+        "Hint: A lead file has a header and at least one row below it. "
+        "Lines that were taken for a footer, with a blank email: 2.\n",
+    )

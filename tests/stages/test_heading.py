@@ -209,10 +209,14 @@ def test_comments_are_lines_that_can_be_no_row(
         ("Total\ncy@example.net,Cy,Cork\n", 2, []),
         ("Total\ncy@example.net,Cy,Cork\nEnd\n", 2, [6]),
         ("Total,2,3,4\n", 2, []),
+        ("Nora,+353 1 555\n", 2, [4]),
+        ("Nora,Cork\n", 2, []),
+        ("山田,東京\n", 2, []),
+        ("Nora,Cork\nTotal,€ 2\n", 2, [5]),
         ('Total,"x\n', 2, []),
     ],
 )
-def test_a_footer_has_too_few_cells_and_no_lookup_value(
+def test_a_footer_has_too_few_cells_no_lookup_value_and_one_cell_of_words(
     path: Path, tail: str, lookup_position: int | None, footer: list[int]
 ) -> None:
     source = opened(

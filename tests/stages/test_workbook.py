@@ -217,7 +217,7 @@ def test_every_row_of_the_sheet_has_one_fate(tmp_path: Path) -> None:
     batches = read(source)
     assert source.columns == tuple(HEADER)
     assert source.reading == Reading(sheet="Leads", header_line=4)
-    assert source.notes == ()
+    assert source.notes == ("Rows above the header in row 4, which are left out: 2.",)
     found = fates(batches)
     assert list(found) == list(range(1, 82))
     assert [found.pop(line) for line in range(1, 5)] == ["preamble", "blank", "preamble", "header"]
@@ -246,6 +246,23 @@ def test_a_footer_needs_the_lookup_column(tmp_path: Path) -> None:
         4: "record",
         5: "footer",
     }
+
+
+@pytest.mark.parametrize(
+    ("row", "fate"),
+    [
+        ([None, "Nora", None, "Known", None, None, None, None, None], "record"),
+        ([None, "山田", None, None, "東京", None, None, None, None], "record"),
+        ([None, "Nora", None, None, "+353 1 555 0000", None, None, None, None], "footer"),
+        ([None, "Total", None, 71, "€ 1,234.50", 45, None, None, None], "footer"),
+        ([None, None, None, 71, 1234.5, 45, None, None, None], "footer"),
+        ([None, "Total", None, 71, 1234.5, 45, 1, None, None], "record"),
+    ],
+)
+def test_a_footer_has_one_cell_of_words_and_few_figures(tmp_path: Path, row: list[object], fate: str) -> None:
+    header = [*HEADER, *"ABCDE"]
+    path = save(tmp_path / "a.xlsx", {"Leads": [header, [*person(1), *"vwxyz"], row]})
+    assert fates(read(open_workbook(path), 0)) == {1: "header", 2: "record", 3: fate}
 
 
 def test_a_lead_with_nothing_but_the_lookup_value_is_no_footer(tmp_path: Path) -> None:
