@@ -248,7 +248,9 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
         for source in sources
     ]
     mappings = [
-        headers.doubt_single_column(mapping) if SINGLE_COLUMN in source.notes else mapping
+        headers.doubt_header(mapping, line, is_single=SINGLE_COLUMN in source.notes)
+        if (line := source.reading.header_line)
+        else mapping
         for source, mapping in zip(sources, mappings, strict=True)
     ]
     return Plan(sources, mappings, schema, settings)

@@ -1,7 +1,7 @@
 """Stage 2: source columns → schema fields."""
 
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
-from prep.headers.judging import doubt_single_column, refuse_problems
+from prep.headers.judging import doubt_header, refuse_problems
 from prep.headers.mapping import (
     check_settings,
     map_headers,
@@ -21,7 +21,7 @@ __all__ = [
     "Problem",
     "add_mapping",
     "check_settings",
-    "doubt_single_column",
+    "doubt_header",
     "dump_mapping",
     "load_mapping",
     "map_headers",

@@ -134,14 +134,21 @@ def _missing_lookup(columns: Sequence[Column], absent: Sequence[str], *, may_cho
     )
 
 
-def doubt_single_column(mapping: HeaderMapping) -> HeaderMapping:
-    """The columns of a source that may have others; a lookup field that is missing may be among them."""
+def doubt_header(mapping: HeaderMapping, line: int, *, is_single: bool) -> HeaderMapping:
+    """A mapping whose missing lookup field may stand in another header, or behind another delimiter.
+
+    Args:
+        mapping: How the columns of a source map.
+        line: Where its header stands.
+        is_single: It may have more columns than the one that was found.
+    """
+    elsewhere = f"If the column names stand in another line than line {line}, say which: --header-line N."
+    more = (
+        "If the file has more columns, say where their names stand with --header-line N, or what "
+        "separates the cells with --delimiter CHAR."
+    )
     problems = (
-        replace(
-            problem,
-            hint="If the file has more columns, say where their names stand with --header-line N, or what "
-            f"separates the cells with --delimiter CHAR. {problem.hint}",
-        )
+        replace(problem, hint=f"{more} {problem.hint}" if is_single else f"{problem.hint} {elsewhere}")
         if problem.reason is Reason.MISSING_LOOKUP_HEADER
         else problem
         for problem in mapping.problems

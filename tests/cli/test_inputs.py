@@ -354,3 +354,36 @@ def test_a_file_of_a_footer_alone_says_so(here: Path, prep: Prep) -> None:
         "Hint: A lead file has a header and at least one row below it. "
         "Lines that were taken for a footer, with a blank email: 2.\n",
     )
+
+
+@pytest.mark.parametrize("options", [(), ("--unknown", "drop")])
+def test_a_title_row_of_groups_is_passed_over_as_the_hint_says(
+    here: Path, prep: Prep, options: tuple[str, ...]
+) -> None:
+    written(here / "a.csv", "\n\nPerson,Person,Company\nE-Mail,First Name,City\na@example.com,Ada,Cork\n")
+    error = prep("clean", "a.csv", *options).err
+    assert error.count("no column maps to 'email'; saw 'Person', 'Person', 'Company'\n") == 1
+    assert "If the column names stand in another line than line 3, say which: --header-line N.\n" in error
+
+    ended = prep("clean", "a.csv", *options, "--header-line", "4", "--json")
+    assert (ended.code, ended.json["counts"]["ready"], ended.json["counts"]["read"]) == (0, 1, 1)
+
+
+def test_a_table_without_lines_has_no_header_elsewhere(here: Path, prep: Prep) -> None:
+    pl.DataFrame({"firstName": ["Ada"]}).write_parquet(here / "a.parquet")
+    assert prep("clean", "a.parquet").error == (
+        1,
+        "Error: a.parquet: no column maps to 'email'; saw 'firstName'\n"
+        'Hint: Say which one it is with --map "COLUMN=email", or choose another --lookup-field.\n',
+    )
+
+
+def test_a_single_column_may_be_several(here: Path, prep: Prep) -> None:
+    written(here / "a.csv", "Company\nAcme, Inc\nBolt\n")
+    assert prep("clean", "a.csv").error == (
+        1,
+        "Error: a.csv: no column maps to 'email'; saw 'Company'\n"
+        "Hint: If the file has more columns, say where their names stand with --header-line N, or what "
+        "separates the cells with --delimiter CHAR. "
+        'Say which one it is with --map "COLUMN=email", or choose another --lookup-field.\n',
+    )

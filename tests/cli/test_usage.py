@@ -210,7 +210,8 @@ INPUTS = [
         "",
         "missing_lookup_header",
         "n.csv: no column maps to 'email'; saw 'firstName', 'lastName'",
-        'Say which one it is with --map "COLUMN=email", or choose another --lookup-field.',
+        'Say which one it is with --map "COLUMN=email", or choose another --lookup-field. '
+        "If the column names stand in another line than line 1, say which: --header-line N.",
     ),
     Wrong(
         "t.csv",
