@@ -31,7 +31,7 @@ class Table:
     escape: str = "double"
     lookup: int | None = None
     names: tuple[str, ...] | None = None
-    surplus: bool = False
+    surplus: int = 0
 
     @property
     def header(self) -> list[str]:
@@ -82,11 +82,15 @@ def split_slowly(text: bytes, start: int, table: Table) -> tuple[list[bytes], in
 
 
 def split_record(text: bytes, start: int, table: Table) -> tuple[list[bytes], int] | None:
-    """The same without the empty cell behind a last delimiter, where records may end with one."""
+    """The same without the empty cells at the end, quoted or not, where records may have such."""
     record = split_slowly(text, start, table)
-    if record and table.surplus and len(record[0]) == table.columns + 1:
+    more = len(record[0]) - table.columns if record else 0
+    if record and 0 < more <= table.surplus:
         cells, end = record
-        return (cells[:-1] if text[:end].endswith(table.delimiter.encode() + b"\n") else cells), end
+        nothing = re.escape(table.quote.encode() * 2)
+        empty = rb"(?:%b(?:%b)?){%d}\n\Z" % (re.escape(table.delimiter.encode()), nothing, more)
+        if not any(cells[table.columns :]) and re.search(empty, text[start:end]):
+            return cells[: table.columns], end
     return record
 
 

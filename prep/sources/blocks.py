@@ -169,7 +169,7 @@ def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int)
     lines can only make the sum larger too.
     """
     lengths = cells.select(pl.all().str.len_bytes().sum()).row(0)
-    if layout.surplus and lengths[-1]:
+    if any(lengths[layout.columns :]):
         return False
     line_end_bytes = 2 if b"\r" in text else 1
     total = sum(lengths) + quote_bytes + cells.height * (cells.width - 1 + line_end_bytes)
@@ -221,10 +221,10 @@ def _fit(cells: pl.DataFrame, lines: pl.Series, layout: Layout) -> pl.Series:
     """
     lengths = cells.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series() + cells.width
     line_lengths = lines.str.len_bytes() + 1
-    fits = lengths == line_lengths
     if layout.surplus:
-        last = cells.to_series(layout.columns)
-        return (fits | (lengths == line_lengths + 1)) & (last.is_null() | (last == ""))
+        behind = cells.select(pl.sum_horizontal(pl.nth(*_behind(layout)).str.len_bytes())).to_series()
+        return lengths.is_between(line_lengths, line_lengths + layout.surplus) & (behind == 0)
+    fits = lengths == line_lengths
     return fits & cells.to_series(0).is_not_null() if layout.columns == 1 else fits
 
 
@@ -325,7 +325,9 @@ def _are_plain(lines: pl.Series, layout: Layout, *, nuls: bool) -> pl.Series:
     delimiters = lines.str.count_matches(layout.dialect.delimiter, literal=True)
     plain = delimiters == layout.columns - 1
     if layout.surplus:
-        plain |= (delimiters == layout.columns) & lines.str.ends_with(layout.dialect.delimiter)
+        behind = lines.str.len_bytes() - lines.str.strip_chars_end(layout.dialect.delimiter).str.len_bytes()
+        is_longer = delimiters.is_between(layout.columns, layout.columns + layout.surplus - 1)
+        plain |= is_longer & (behind + layout.columns > delimiters)
     if nuls:
         plain &= ~lines.str.contains("\0", literal=True)
     return plain & (lines != "") if layout.columns == 1 else plain
@@ -333,7 +335,7 @@ def _are_plain(lines: pl.Series, layout: Layout, *, nuls: bool) -> pl.Series:
 
 def _are_regular(lines: pl.Series, layout: Layout) -> pl.Series:
     """Tell which lines are records whose quotes enclose whole cells."""
-    if layout.columns > _MAX_PATTERN_COLUMNS:
+    if layout.columns + layout.surplus > _MAX_PATTERN_COLUMNS:
         return pl.repeat(False, lines.len(), eager=True)
     return lines.str.contains(layout.line_pattern)
 
@@ -355,7 +357,7 @@ def _parse_good(text: bytes, layout: Layout, records: int, *, quotes: bool) -> p
 def _parse(
     text: bytes, layout: Layout, *, quote_char: str | None, is_cutting: bool = False
 ) -> pl.DataFrame | None:
-    """Let polars parse: a last column more where there may be a surplus; nothing where it raises.
+    """Let polars parse: columns more at the end where there may be a surplus; nothing where it raises.
 
     It fills short lines up. At a long one it raises, or it cuts it off.
     """
@@ -363,8 +365,7 @@ def _parse(
     if guarded:
         text = layout.dialect.delimiter_byte * (layout.columns - 1) + b"\n" + text
     schema = _schema(layout)
-    if layout.surplus:
-        schema["surplus"] = pl.String()
+    schema.update({str(position): pl.String() for position in _behind(layout)})
     try:
         cells = pl.read_csv(
             text,
@@ -392,6 +393,11 @@ def _parse_exactly(text: bytes, layout: Layout) -> pl.DataFrame:
 
 def _without_surplus(cells: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return cells.select(_schema(layout).names()) if layout.surplus else cells
+
+
+def _behind(layout: Layout) -> range:
+    """Positions of the cells that a surplus of delimiters makes."""
+    return range(layout.columns, layout.columns + layout.surplus)
 
 
 def _schema(layout: Layout) -> pl.Schema:

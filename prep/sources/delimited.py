@@ -34,14 +34,14 @@ class DelimitedSource(Source):
         dialect: How cells are told apart.
         skipped: The lines above the first record.
         body_offset: How many bytes of the text, in UTF-8, come before the first record.
-        surplus: Records may end with one delimiter more than the header does.
+        surplus: How many delimiters more than they have columns records may end with.
     """
 
     encoding: TextEncoding
     dialect: Dialect
     skipped: tuple[Skipped, ...]
     body_offset: int
-    surplus: bool = False
+    surplus: int = 0
 
     def read(
         self, lookup_position: int | None = None, *, block_bytes: int = BLOCK_BYTES

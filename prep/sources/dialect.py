@@ -18,6 +18,7 @@ _SURE = 0.9
 _CLEAR_LEAD = 0.2
 _PREAMBLE_DISCOUNT = 0.7
 _OFTEN = 0.5
+_FEWEST_COLUMNS = 2
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,20 @@ class Sample:
         records: Those that are not blank.
         header: Index of the header; none where the text is said to have none.
         columns: How many cells a record of the table has.
-        surplus: Most records end with one delimiter too many, nothing behind it.
+        surplus: How many delimiters more records may end with, nothing between and behind them: where most
+            end with one too many, or where columns at the end have neither a name nor a value.
     """
 
     dialect: Dialect
     records: tuple[Record, ...]
     header: int | None
     columns: int
-    surplus: bool = False
+    surplus: int = 0
+
+    @property
+    def widths(self) -> range:
+        """How many cells a record of the table may have."""
+        return range(self.columns, self.columns + self.surplus + 1)
 
     @property
     def body(self) -> tuple[Record, ...]:
@@ -48,8 +55,7 @@ class Sample:
         """The share of records that have the table's width, the header counted and what is above it not."""
         body = [record for record in self.body if not record.is_remark]
         headers = 0 if self.header is None else 1
-        widths = {self.columns, self.columns + self.surplus}
-        fitting = headers + sum(record.width in widths for record in body)
+        fitting = headers + sum(record.width in self.widths for record in body)
         return fitting / max(len(body) + headers, 1)
 
     @property
@@ -138,7 +144,7 @@ def escape_of(text: bytes, sample: Sample) -> str:
 
 def _fits(line: bytes, dialect: Dialect, sample: Sample) -> bool:
     found = split_raw(line, 0, dialect)
-    return found is not None and len(found[0]) == sample.columns
+    return found is not None and len(found[0]) in sample.widths
 
 
 def _best_marks(text: bytes, delimiter: str, known: Reading) -> Sample:
@@ -191,10 +197,19 @@ def _sample(text: bytes, dialect: Dialect, known: Reading) -> Sample:
     columns = max(records[header].width, 1)
     body = [record for record in records[header + 1 :] if not record.is_remark]
     longer = [record for record in body if record.width == columns + 1]
-    surplus = sum(not record.last.strip() for record in longer) > len(body) * _OFTEN
+    surplus = int(columns > 1 and sum(not record.last.strip() for record in longer) > len(body) * _OFTEN)
     if not surplus and columns > 1 and not records[header].last.strip():
         columns -= bool(body) and usual_width(body) == columns - 1
-    return Sample(dialect, records, header, columns, surplus and columns > 1)
+    rows = (record for record in body if record.width <= columns + surplus)
+    used = min(columns, max(_FEWEST_COLUMNS, _used(records[header]), *map(_used, rows)))
+    surplus += records[header].width - used if used < columns else 0
+    return Sample(dialect, records, header, used, surplus)
+
+
+def _used(record: Record) -> int:
+    """Count the cells without the empty ones at the end."""
+    cells = record.cells or []
+    return next((place for place in range(len(cells), 0, -1) if cells[place - 1]), 0)
 
 
 def _records(text: bytes, dialect: Dialect) -> Iterator[Record]:

@@ -31,7 +31,7 @@ class Head:
         columns: The header's cells; `1`, `2`, … where there is none.
         skipped: The lines above the first row.
         notes: What was decided and may be wrong, a sentence each.
-        surplus: Rows end with one delimiter more than the header does.
+        surplus: How many delimiters more than they have columns rows may end with.
     """
 
     dialect: Dialect
@@ -39,7 +39,7 @@ class Head:
     columns: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
-    surplus: bool = False
+    surplus: int = 0
 
 
 def refuse_impossible(reading: Reading) -> None:
@@ -186,10 +186,14 @@ def _notes(
         yield f"cells are taken to be quoted with {sample.dialect.quote}"
     if known.escape is None and sample.dialect.escape == BACKSLASH:
         yield "a backslash before a quote in a cell is taken to make it part of the cell"
-    if sample.surplus:
-        yield "rows end with one delimiter more than the header does; the empty cell behind it is left out"
-    elif sample.header is not None and sample.records[0].width > sample.columns:
+    nameless = 0 if sample.header is None else sample.records[0].width - sample.columns
+    if nameless > 0 and sample.surplus:
+        left_out = "at the end without name and value left out"
+        yield f"{_columns(nameless)} {left_out}; rows with a value there are rejected"
+    elif nameless > 0:
         yield "the header ends with one delimiter more than the rows do; the nameless column is left out"
+    elif sample.surplus:
+        yield "rows end with one delimiter more than the header does; the empty cell behind it is left out"
     preamble = sum(entry.kind == "preamble" for entry in head.skipped) - has_separator
     if known.header_line is None and preamble > 0:
         yield f"the header is taken to be in line {head.header_line}; {_lines(preamble)} above it left out"
@@ -206,6 +210,10 @@ def _doubt(finding: Finding) -> str:
 
 def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count} lines"
+
+
+def _columns(count: int) -> str:
+    return "1 column" if count == 1 else f"{count} columns"
 
 
 def _refuse_empty(path: str) -> NoReturn:

@@ -138,14 +138,14 @@ class Layout:
         columns: How many cells a record must have.
         header: The header's cells, so that it is known where it comes again; empty where there is none.
         lookup_position: Which column holds the lookup field, counted from 0.
-        surplus: A record may end with one delimiter more, nothing behind it.
+        surplus: How many delimiters more a record may end with, nothing between and behind them.
     """
 
     dialect: Dialect
     columns: int
     header: tuple[str, ...] = ()
     lookup_position: int | None = None
-    surplus: bool = False
+    surplus: int = 0
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
@@ -161,7 +161,8 @@ class Layout:
     def line_pattern(self) -> str:
         """Like `regular_record` for a single line without its end and without NUL, for Rust's regex."""
         cell, stop = self._line_cell, re.escape(self.dialect.delimiter)
-        return rf"^(?:{cell}{stop}){{{self.columns - 1}}}{cell}{f'(?:{stop})?' if self.surplus else ''}$"
+        nothing = re.escape(self.dialect.quote * 2)
+        return rf"^(?:{cell}{stop}){{{self.columns - 1}}}{cell}(?:{stop}(?:{nothing})?){{0,{self.surplus}}}$"
 
     @cached_property
     def enclosing_line(self) -> str:
@@ -190,7 +191,8 @@ class Layout:
 
     def _record(self, cell: bytes) -> re.Pattern[bytes]:
         delimiter = re.escape(self.dialect.delimiter_byte)
-        tail = rb"(?:%b)?\n" % delimiter if self.surplus else rb"\n"
+        nothing = re.escape(self.dialect.quote_byte * 2)
+        tail = rb"(?:%b(?:%b)?){0,%d}\n" % (delimiter, nothing, self.surplus)
         return re.compile(rb"(?:(?:%b)%b){%d}(?:%b)%b" % (cell, delimiter, self.columns - 1, cell, tail))
 
     def short_cells(self, line: bytes) -> list[bytes] | None:
@@ -233,9 +235,12 @@ class Layout:
             return False
         for line in _lines(lines)[:-1]:
             found = split(line, 0, self.dialect) if b"@" in line else None
-            if found and len(found[0]) == self.columns and _ADDRESS.fullmatch(found[0][self.lookup_position]):
+            if found and self._is_whole(found[0]) and _ADDRESS.fullmatch(found[0][self.lookup_position]):
                 return True
         return False
+
+    def _is_whole(self, cells: list[bytes]) -> bool:
+        return self.columns <= len(cells) <= self.columns + self.surplus and not any(cells[self.columns :])
 
     def _lacks_lookup(self, cells: list[bytes]) -> bool:
         position = self.lookup_position

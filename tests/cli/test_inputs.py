@@ -387,3 +387,22 @@ def test_a_single_column_may_be_several(here: Path, prep: Prep) -> None:
         "separates the cells with --delimiter CHAR. "
         'Say which one it is with --map "COLUMN=email", or choose another --lookup-field.\n',
     )
+
+
+def test_delimiters_behind_every_line_are_no_columns(here: Path, prep: Prep) -> None:
+    written(
+        here / "a.csv", "email;firstName;;\n" + "ada@example.com;Ada;;\n" * 100 + "ben@example.org;Ben;x;\n"
+    )
+    ended = prep("clean", "a.csv")
+    assert (ended.code, ended.out.splitlines()[1:5]) == (
+        3,
+        [
+            "  note: a.csv: 2 columns at the end without name and value left out; "
+            "rows with a value there are rejected",
+            "101 rows read",
+            "          1  ready       in an upload file that was not sent",
+            "         99  duplicate   lost to another row with the same email; not sent",
+        ],
+    )
+    (row,) = pl.read_csv(here / "a.prep/rejected.csv", separator=";", infer_schema=False).rows(named=True)
+    assert (row["_row"], row["_reasons"], row["_raw"]) == ("101", "unreadable_row", "ben@example.org;Ben;x;")

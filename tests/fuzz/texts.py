@@ -32,13 +32,16 @@ def _table(chance: Random) -> bytes:
     quote = chance.choice((b'"', b'"', b"'"))
     lines = [chance.choice(PIECES) for _ in range(chance.randrange(3) if chance.random() < _ODD else 0)]
     names = (b"Email", b"First Name", b"City", b"Phone")[:columns]
-    lines.append(delimiter.join(names) + end)
+    nameless = delimiter * (chance.randint(1, 3) if chance.random() < _ODD else 0)
+    lines.append(delimiter.join(names) + nameless + end)
     for _ in range(chance.randrange(_MOST_ROWS)):
         if chance.random() < _ODD:
             lines.append(chance.choice((lines[0], end, chance.choice(PIECES))))
         width = columns if chance.random() > _ODD else chance.randint(1, _MOST_COLUMNS + 1)
         cells = [_cell(chance) for _ in range(width)]
-        lines.append(delimiter.join(cells) + (end if chance.random() > _ODD else chance.choice(LINE_ENDS)))
+        lines.append(
+            delimiter.join(cells) + nameless + (end if chance.random() > _ODD else chance.choice(LINE_ENDS))
+        )
     return b"".join(lines).replace(b'"', quote)
 
 

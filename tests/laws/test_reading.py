@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prep.errors import SourceError
 from prep.model import Reading
-from prep.sources import Batch, walk
+from prep.sources import Batch, dialect, walk
 from prep.sources.delimited import open_delimited
 from prep.sources.encoding import as_utf8, find_encoding
 from prep.sources.files import opened
@@ -134,7 +134,10 @@ def rows_of(batch: Batch) -> list[int]:
 def check(path: Path, body: bytes, table: Table, block_bytes: int) -> None:
     path.write_bytes(table.header_line + body)
     source = open_delimited(str(path), table.reading)
-    expected = read_slowly(body, replace(table, surplus=source.surplus))
+    columns = len(source.columns)
+    lookup = None if table.lookup is None or table.lookup >= columns else table.lookup
+    table = replace(table, columns=columns, names=source.columns, surplus=source.surplus, lookup=lookup)
+    expected = read_slowly(body, table)
     expected.skipped.insert(0, ("header", 1))
     actual = read_all(path, table, block_bytes)
     assert actual == expected
@@ -222,6 +225,32 @@ def test_the_limits_of_records_and_footers_do_not_depend_on_block_borders(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walk, "MAX_RECORD_BYTES", limit)
         patch.setattr(walk, "MAX_FOOTER_LINES", footer)
+        check(path, *body, block_bytes)
+
+
+@st.composite
+def bodies_with_nameless_columns(draw: st.DrawFn) -> tuple[bytes, Table]:
+    """Rows whose last cells have no name in the header and mostly no value, some of them in quotes."""
+    table = draw(tables())
+    nameless = draw(st.integers(1, 3))
+    names = [f"n{number}" for number in range(table.columns)] + [""] * nameless
+    lines = []
+    for _ in range(draw(st.integers(0, 12))):
+        cells = [draw(st.sampled_from(["a", "", "a@b.co", '"b""c"'])) for _ in range(table.columns)]
+        behind = draw(st.sampled_from([nameless] * 6 + [0, 1, nameless + 1]))
+        cells += [draw(st.sampled_from([*[""] * 8, '""', " ", "x", '"x"', '"" '])) for _ in range(behind)]
+        lines.append(table.delimiter.join(cells) + draw(st.sampled_from(["\n", "\n", "\r\n"])))
+    body = "".join(lines).replace('"', table.quote).encode()
+    return body, replace(table, columns=len(names), names=tuple(names))
+
+
+@quietly
+@given(body=bodies_with_nameless_columns(), block_bytes=block_sizes, sampled=st.integers(2, 5))
+def test_columns_without_name_and_value_are_read_like_the_slow_reader_does(
+    path: Path, body: tuple[bytes, Table], block_bytes: int, sampled: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialect, "_SAMPLE_RECORDS", sampled)
         check(path, *body, block_bytes)
 
 

@@ -287,6 +287,59 @@ def test_a_delimiter_at_the_end_of_every_line_is_a_column(path: Path) -> None:
     assert batch.cells["2"].to_list() == [None, "x"]
 
 
+@pytest.mark.parametrize(
+    ("tail", "last"),
+    [
+        pytest.param(";;", ";;", id="bare"),
+        pytest.param(';"";""', ';"";""', id="quoted"),
+        pytest.param(";;", "", id="rows without them"),
+        pytest.param(";;", ";", id="rows with some"),
+        pytest.param(";;", ";;;", id="rows with one more"),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [1, 64, 1 << 20])
+def test_columns_at_the_end_without_name_and_value(
+    path: Path, tail: str, last: str, block_bytes: int
+) -> None:
+    rows = [f"p{number}@example.com;Pat;{last}" for number in range(200)]
+    rows[150] = "late@example.com;Late;;kept;"
+    source = opened(
+        path, "\n".join([f"Email;Name;City{tail}", *rows, f"Email;Name;City{tail}", ";Total", ""])
+    )
+    assert source.columns == ("Email", "Name", "City")
+    assert source.notes == (
+        "2 columns at the end without name and value left out; rows with a value there are rejected",
+    )
+    batches = list(source.read(0, block_bytes=block_bytes))
+    cells = [row for batch in batches for row in batch.cells.rows()]
+    assert cells == [(f"p{n}@example.com", "Pat", None, n + 1, n + 2) for n in range(200) if n != 150]
+    assert [row for batch in batches for row in batch.rejected.rows()] == [
+        (151, 152, "unreadable_row", "late@example.com;Late;;kept;")
+    ]
+    assert [(line.kind, line.line) for batch in batches for line in batch.skipped] == [
+        ("header", 1),
+        ("repeated_header", 202),
+        ("footer", 203),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("Email,Name,,\na@example.com,Ann,,x\n", ("Email", "Name", "", "")),
+        ("Email,Name,,\na@example.com,Ann,x,\n", ("Email", "Name", "")),
+        ("Email,,Name,\na@example.com,,Ann,\n", ("Email", "", "Name")),
+        ("Email,Name, \na@example.com,Ann,\n", ("Email", "Name", " ")),
+        ("Email,,\na@example.com,,\n", ("Email", "")),
+        ("Email,Name,,\n", ("Email", "Name")),
+    ],
+)
+def test_columns_with_a_value_or_within_the_table_are_kept(
+    path: Path, text: str, columns: tuple[str, ...]
+) -> None:
+    assert opened(path, text).columns == columns
+
+
 def test_an_open_quote_does_not_take_whole_rows_with_it(path: Path) -> None:
     rows = 'a@example.com,"Ann,Lyon\nb@example.com,Bo,Bonn\nc@example.com,5",Cork\nd@example.com,Di,Dax\n'
     source = opened(path, "Email,Name,City\n" + rows)
