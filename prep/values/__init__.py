@@ -174,7 +174,7 @@ def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
         return (BOOLEAN_PLACEHOLDER,)
     if is_country(field) or is_state(field):
         return (COUNTRY_PLACEHOLDER,)
-    return (PLACEHOLDER,) if field.type in _SPELLED_TYPES or field.type == "phone" else ()
+    return (PLACEHOLDER,) if field.type in _SPELLED_TYPES | {"phone", "url"} else ()
 
 
 def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:

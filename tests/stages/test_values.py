@@ -90,6 +90,8 @@ TEXT = [
     *stay("string", "None", "Null", "Unknown", "-", "Xxx", "Keine"),
     *stay("text", "n/a", "none"),
     Case("url", " https://example.com/a b ", "https://example.com/a b", "trim"),
+    *become("url", None, "placeholder", "-", "n/a", "N/A", "none", "keine Angabe"),
+    *stay("url", "example.com/n/a", "nothing.example.com", "brochure"),
     Case("reference", " Unicode\u00a0here", "Unicode here", "spaces trim"),
     *stay("formula", "=1+1"),
 ]
