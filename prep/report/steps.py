@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from prep.model import Fate
+from prep.model import Fate, KeepPolicy
 from prep.objects import FLAGS, LEADS, parse_object
 
 _SOURCES_TO_TYPE: Final = 5
@@ -125,6 +125,8 @@ def tables_to_read(report: Mapping[str, Any], place: str) -> Iterator[Step]:
         Fate.DUPLICATE: ("duplicates.csv", "every row that lost, with the row that it lost to"),
     }
     yield from (Step(*table) for fate, table in tables.items() if report["counts"][fate])
+    if report["counts"][Fate.DUPLICATE] and report["settings"].get("keep") == KeepPolicy.MERGE:
+        yield Step("merged.csv", "every value that did not get into a merged row")
 
 
 ALL_ROWS: Final = Step("rows.parquet", "the fate of every single row")

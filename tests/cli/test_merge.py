@@ -37,6 +37,13 @@ def test_a_row_of_one_file_completes_a_row_of_another(prep: Prep, here: Path, fi
     ended = prep("clean", *files, "--keep", "merge", *RULES, "-o", "both.prep")
 
     assert ended.code == 0
+    assert ended.out.split("\n\n")[2].splitlines() == [
+        "Tables",
+        "  both.prep/duplicates.csv  every row that lost, with the row that it lost to",
+        "  both.prep/merged.csv      every value that did not get into a merged row",
+    ]
+    page = (here / "both.prep/report.html").read_text("utf-8")
+    assert page.count("every value that did not get into a merged row") == 1
     assert (here / "both.prep/chunks/leads-0001.csv").read_text() == (
         "email,firstName,company,phone,title,city\n"
         "ana@example.com,Ana,Winter Clocks,+34 910 000 000 ext. 7,Buyer,Oslo\n"
@@ -158,3 +165,15 @@ def test_rules_that_cannot_be_followed(
 ) -> None:
     assert prep("clean", *files, *options, "--map", "updatedAt=").error == ended
     assert names(here) == files
+
+
+def test_a_table_of_merged_values_is_named_only_where_rows_were_merged(
+    prep: Prep, here: Path, files: list[str]
+) -> None:
+    written(here / "one.csv", "email\nana@example.com\n")
+    alone = prep("clean", "one.csv", "--keep", "merge")
+    last = prep("clean", *files, "--map", "updatedAt=", "-o", "last.prep")
+
+    assert (alone.code, "merged.csv" in alone.out) == (0, False)
+    assert (last.code, "duplicates.csv" in last.out, "merged.csv" in last.out) == (0, True, False)
+    assert names(here / "last.prep").count("merged.csv") == 0
