@@ -13,10 +13,11 @@ from prep.cleaning import people_delimiter
 from prep.errors import BalanceError
 from prep.fate_table import InTurn, beside_chunks
 from prep.folder import RunFolder
+from prep.formulas import defuse
 from prep.intake import reopen
 from prep.manifest import Manifest
 from prep.model import IDENTITY, ROW, SOURCE, Fate, Format
-from prep.people import Table, defuse
+from prep.people import Table
 from prep.plan import columns_of_all, occurrences
 from prep.returned import identify
 

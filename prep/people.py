@@ -1,42 +1,13 @@
 """Tables for people: CSV and workbook files that a spreadsheet opens without running or spoiling anything."""
 
 from collections.abc import Sequence
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import polars as pl
 import polars.selectors as cs
 
 from prep import durable
-
-_FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
-_SIGNED_NUMBER: Final = r"^[+-][\d][\d .,()/-]*$"
-"""Plain signed numbers and phone numbers: a spreadsheet reads them as numbers, never as formulas."""
-
-
-def defuse(cells: pl.Expr) -> pl.Expr:
-    """Put an apostrophe before text that a spreadsheet could run, and before an apostrophe that is there.
-
-    Taking one leading apostrophe off gives the cell back. Blank cells stay blank.
-    https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    runs = cells.str.contains(_FORMULA) & ~cells.str.contains(_SIGNED_NUMBER)
-    return pl.when(~(runs | cells.str.starts_with("'"))).then(cells).otherwise("'" + cells)
-
-
-def defuse_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """All columns as text, defused; only columns that hold a cell which may need it are worked on."""
-    cells = frame.select(pl.all().cast(pl.String))
-    found = cells.select(_may_run(pl.all()).any()).row(0)
-    names = [name for name, is_found in zip(cells.columns, found, strict=True) if is_found]
-    return cells.with_columns(defuse(pl.col(name)) for name in names)
-
-
-def _may_run(cells: pl.Expr) -> pl.Expr:
-    """Whether a cell sorts where those do that `defuse` alters: before digits, from = to @, or behind ＋.
-
-    Comparing text costs a tenth of searching it.
-    """  # noqa: RUF002 (the full-width sign is meant)
-    return (cells < "0") | ((cells >= "=") & (cells < "A")) | (cells >= "＋")  # noqa: RUF001
+from prep.formulas import defuse_frame
 
 
 class Table:

@@ -12,13 +12,14 @@ from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
 from prep.folder import RunFolder
+from prep.formulas import unguard
 from prep.headers import refuse_problems
 from prep.intake import reopen
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate
 from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
-from prep.returned import adopt, identify, own_places, unguard
+from prep.returned import adopt, identify, own_places
 from prep.schema_file import load_schema
 from prep.sources import Source, open_source
 from prep.sources.columnar import TableSource

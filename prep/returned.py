@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from prep.errors import SourceError
+from prep.formulas import unguard
 from prep.model import IDENTITY, LINE, RECORD, ROW, SOURCE
 from prep.sources import Batch, Source
 
@@ -28,16 +29,12 @@ def own_places(columns: Sequence[str]) -> dict[str, str]:
     return {name: str(place) for place, name in enumerate(columns) if name in OWN_COLUMNS}
 
 
-def unguard(cells: pl.Expr) -> pl.Expr:
-    """Take off the apostrophe that keeps a spreadsheet from running a cell."""
-    return pl.when(cells.str.starts_with("'")).then(cells.str.slice(1)).otherwise(cells)
-
-
 def adopt(source: Source) -> Source:
     """A source with the header that it had before prep made it safe for spreadsheets."""
     if not own_places(source.columns):
         return source
-    return replace(source, columns=tuple(name.removeprefix("'") for name in source.columns))
+    names = pl.select(unguard(pl.lit(pl.Series(source.columns)))).to_series()
+    return replace(source, columns=tuple(names))
 
 
 def identify(source: Source, batch: Batch) -> Batch:

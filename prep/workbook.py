@@ -12,7 +12,8 @@ from typing import BinaryIO, Final
 
 import polars as pl
 
-from prep.people import defuse_frame, defused
+from prep.formulas import defuse_frame
+from prep.people import defused
 
 WORKBOOK_ROWS: Final = 100_000
 """A workbook with more rows than this is of no use to a person; the CSV file has them all."""

@@ -247,7 +247,8 @@ def _tables() -> str:
     parts = [
         "# Tables of a run folder",
         """Tables for people are CSV in UTF-8 with a byte order mark, separated by semicolons where the first
-        source is. A cell that a spreadsheet could run has an apostrophe before it. `rejected.xlsx`
+        source is. A cell that a spreadsheet could run, or that begins with an apostrophe, has one more
+        before it; where a table comes back, that one is taken off again, and no other. `rejected.xlsx`
         says the same as `rejected.csv`.""",
     ]
     for name, (text, columns) in _TABLES.items():

@@ -16,10 +16,10 @@ from prep.config import Destination
 from prep.errors import FolderError
 from prep.fate_table import add_up
 from prep.folder import RunFolder
+from prep.formulas import unguard
 from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.model import Chunk
 from prep.multipart import framing_bytes
-from prep.returned import unguard
 from prep.values.notes import ROWS_NAMED
 from prep.workbook import WORKBOOK_ROWS, fits_workbook, write_workbook
 

@@ -367,3 +367,35 @@ def test_values_as_sent_and_the_constants_among_them(tmp_path: Path, client: Mar
     again = retry(run)
     (chunk,) = (again.path / "chunks").glob("*.csv")
     assert chunk.read_text() == "email,firstName,leadSource\nshared.mailbox@example.com,Dora,Fair\n"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_only_the_apostrophes_that_prep_put_there_are_taken_off(tmp_path: Path, suffix: str) -> None:
+    names = ["'t Hooft", "''x", "=1", "'=1", "O'Neil", "'"]
+    lines = [f"a{number}(at)example.com,{name},-" for number, name in enumerate(names)]
+    (tmp_path / "leads.csv").write_text("\n".join(["email,lastName,'s code", *lines]))
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep", maps={"'s code": "company"})
+
+    def mend(rows: Rows) -> None:
+        for row in rows[1:]:
+            row[0] = row[0].replace("(at)", "@")
+            row[2] = "'s-Hertogenbosch"
+
+    table = run.folder.rejected.with_suffix(suffix)
+    (correct if suffix == ".csv" else correct_workbook)(table, mend)
+    again = retry(run)
+    sent = pl.read_csv(again.path / "chunks/leads-0001.csv", infer_schema=False)
+    assert sent.columns == ["email", "lastName", "company"]
+    assert sent["lastName"].to_list() == names
+    assert sent["company"].unique().to_list() == ["'s-Hertogenbosch"]
+    assert identities(again) == [("leads.csv", row, row + 1, "ready") for row in range(1, 7)]
+
+
+def test_an_apostrophe_typed_into_failed_rows_stays(run: Run) -> None:
+    def rename(rows: Rows) -> None:
+        rows[1][1] = "'t Hooft"
+
+    correct(run.folder.failed, rename)
+    again = retry(run)
+    sent = pl.read_csv(again.path / "chunks/leads-0001.csv", infer_schema=False)
+    assert sent["firstName"].to_list() == ["'t Hooft"]

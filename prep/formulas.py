@@ -1,0 +1,41 @@
+"""Text that a spreadsheet could run, made harmless with an apostrophe, and given back as it was."""
+
+from typing import Final
+
+import polars as pl
+
+_FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
+_SIGNED_NUMBER: Final = r"^[+-][\d][\d .,()/-]*$"
+"""Plain signed numbers and phone numbers: a spreadsheet reads them as numbers, never as formulas."""
+
+
+def defuse(cells: pl.Expr) -> pl.Expr:
+    """Put an apostrophe before text that a spreadsheet could run, and before an apostrophe that is there.
+
+    `unguard` gives the cell back. Blank cells stay blank.
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    runs = cells.str.contains(_FORMULA) & ~cells.str.contains(_SIGNED_NUMBER)
+    return pl.when(~(runs | cells.str.starts_with("'"))).then(cells).otherwise("'" + cells)
+
+
+def unguard(cells: pl.Expr) -> pl.Expr:
+    """Take off the apostrophe that `defuse` put before a cell; an apostrophe of a person's own stays."""
+    rest = cells.str.slice(1)
+    return pl.when(defuse(rest) == cells).then(rest).otherwise(cells)
+
+
+def defuse_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """All columns as text, defused; only columns that hold a cell which may need it are worked on."""
+    cells = frame.select(pl.all().cast(pl.String))
+    found = cells.select(_may_run(pl.all()).any()).row(0)
+    names = [name for name, is_found in zip(cells.columns, found, strict=True) if is_found]
+    return cells.with_columns(defuse(pl.col(name)) for name in names)
+
+
+def _may_run(cells: pl.Expr) -> pl.Expr:
+    """Whether a cell sorts where those do that `defuse` alters: before digits, from = to @, or behind ＋.
+
+    Comparing text costs a tenth of searching it.
+    """  # noqa: RUF002 (the full-width sign is meant)
+    return (cells < "0") | ((cells >= "=") & (cells < "A")) | (cells >= "＋")  # noqa: RUF001
