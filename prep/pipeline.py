@@ -385,7 +385,8 @@ def retry(
 
     Raises:
         SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
-        HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field.
+        HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field, or a
+            table lost some.
         SettingsError: A column or field of `maps` is not there, or an option is not what it may be.
         FolderError: The parent was altered, its tables were not finished, its sources changed, or the new
             folder is there already.
@@ -413,8 +414,8 @@ def retry(
         said = {"dates": dates, "timezone": timezone, "decimal": decimal}
         meaning = {name: value for name, value in said.items() if value is not None}
         manifest = remap(reinterpret(known, meaning), chosen)
-        tables = find_tables(parent, manifest, everything=everything or bool(chosen or meaning))
-        tables, notes = leave_out_retried(parent, manifest, tables)
+        found, told = find_tables(parent, manifest, everything=everything or bool(chosen or meaning))
+        tables, notes = leave_out_retried(parent, manifest, found)
         folder = RunFolder(out if out is not None else next_folder(parent.path))
         if folder.path.exists():
             raise FolderError(
@@ -429,7 +430,7 @@ def retry(
                 parent.add_retry(folder)
                 paths = [spool(folder, name, table) for name, table in tables.items()]
                 first, *others = open_all(paths)
-                plan = plan_again(manifest, [replace(first, notes=(*first.notes, *notes)), *others])
+                plan = plan_again(manifest, [replace(first, notes=(*first.notes, *told, *notes)), *others])
             aim = manifest.destination if manifest.goal == "run" else None
             new = _clean(folder, plan, aim, tell, bound, parent_run_id=manifest.run_id)
     if aim is None and manifest.destination:

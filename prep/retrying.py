@@ -10,13 +10,14 @@ import polars as pl
 from prep import durable
 from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.corrections import LEFT_OUT, read_corrections
-from prep.errors import SourceError
+from prep.errors import HeaderError, SourceError
 from prep.folder import RunFolder
+from prep.folding import name_some
 from prep.formulas import unguard
-from prep.headers import refuse_problems
+from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_problems, split_maps
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate
+from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate, Unknown
 from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
 from prep.returned import adopt, identify, own_places
@@ -32,10 +33,12 @@ class Returned:
     """A table of prep's own as it came back.
 
     Attributes:
+        path: Where it is.
         columns: The sources' columns, as headers.
         rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has it, `_raw`.
     """
 
+    path: Path
     columns: tuple[str, ...]
     rows: pl.DataFrame
 
@@ -53,13 +56,28 @@ def read_returned(path: Path) -> Returned:
     """
     if path.suffix == ".xlsx":
         return _read_workbook(path)
-    source = adopt(open_source(path))
+    source = adopt(_open_table(path))
     own = own_places(source.columns)
     if not own:
         raise _not_ours(path)
     places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
     frames = [_kept(identify(source, batch).cells, places, own.get(_RAW)) for batch in source.read()]
-    return Returned(tuple(source.columns[int(place)] for place in places), pl.concat(frames))
+    return Returned(path, tuple(source.columns[int(place)] for place in places), pl.concat(frames))
+
+
+def _open_table(path: Path) -> Source:
+    try:
+        return open_source(path)
+    except SourceError as error:
+        if "--" not in error.hint:
+            raise
+        raise SourceError(
+            error.message,
+            code=error.code,
+            hint="Save it as CSV in UTF-8 under the same name, its header in line 1.",
+            source=error.source,
+            row=error.row,
+        ) from error
 
 
 def _kept(cells: pl.DataFrame, places: Sequence[str], raw: str | None) -> pl.DataFrame:
@@ -106,7 +124,7 @@ def _read_workbook(path: Path) -> Returned:
             source=str(path),
         )
     columns = tuple(names[int(place)] for place in places)
-    return Returned(columns, _kept(numbered, places, own.get(_RAW)))
+    return Returned(path, columns, _kept(numbered, places, own.get(_RAW)))
 
 
 def _not_ours(path: Path) -> SourceError:
@@ -165,12 +183,25 @@ def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
     Raises:
         InputError: The schema or the settings do not fit the tables.
     """
-    settings = CleanSettings.from_json(manifest.settings)
-    columns = {name for source in sources for name in source.columns}
-    maps = {header: field for header, field in settings.maps.items() if header in columns}
-    settings = replace(settings, maps=maps, reading=FIND_OUT)
+    settings = _settings_again(manifest, [source.columns for source in sources])
     plan = make_plan(sources, load_schema(manifest.schema["origin"]), settings)
     return replace(plan, conventions=manifest.conventions)
+
+
+def _settings_again(manifest: Manifest, tables: Sequence[Sequence[str]]) -> CleanSettings:
+    """A run's settings for tables of its rows; values as sent stand in columns named after their fields."""
+    settings = CleanSettings.from_json(manifest.settings)
+    maps, _ = split_maps(settings.maps, tables)
+    as_sent = set().union(*tables) - {column["source"] for column in manifest.mapping}
+    maps |= {field: field for field in manifest.results.fields if field in as_sent}
+    return replace(settings, maps=maps, reading=FIND_OUT)
+
+
+def _map_again(manifest: Manifest, path: Path, columns: Sequence[str]) -> Plan:
+    """The columns of a table as they map where those that are no field are left out."""
+    settings = replace(_settings_again(manifest, [columns]), unknown=Unknown.DROP)
+    table = TableSource(str(path), FIND_OUT, tuple(columns), pieces=lambda: iter(()))
+    return map_sources([table], load_schema(manifest.schema["origin"]), settings)
 
 
 def reinterpret(manifest: Manifest, meaning: Mapping[str, str]) -> Manifest:
@@ -217,16 +248,19 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
     )
 
 
-def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> dict[str, Returned]:
+def find_tables(
+    folder: RunFolder, manifest: Manifest, *, everything: bool
+) -> tuple[dict[str, Returned], list[str]]:
     """What a run has to try again: failed rows, and rejected rows that were changed, or all of them.
 
     What was corrected in `prep review` counts as if it had been corrected in the tables.
 
     Returns:
-        Name of the source that the rows become → the rows.
+        Name of the source that the rows become → the rows; and sentences about what was left out of them.
 
     Raises:
         SourceError: A table came back damaged, or there is nothing to try again.
+        HeaderError: Columns of a table were lost, or do not fit the schema.
     """
     tables = {}
     changes = read_corrections(folder.review)
@@ -246,7 +280,11 @@ def find_tables(folder: RunFolder, manifest: Manifest, *, everything: bool) -> d
             f"{folder.rejected_workbook.name} and save it.",
             source=str(folder.path),
         )
-    return {name: unite(table, united_columns(table, manifest)) for name, table in tables.items()}
+    notes = [note for table in tables.values() for note in _tell_strangers(table, manifest)]
+    united = {name: unite(table, united_columns(table, manifest)) for name, table in tables.items()}
+    for table in united.values():
+        refuse_header(table, manifest)
+    return united, notes
 
 
 def leave_out_retried(
@@ -334,6 +372,67 @@ def _rows_with(folder: RunFolder, fates: pl.Expr) -> pl.DataFrame:
     return folder.query_rows(lambda rows: rows.filter(fates).select(identity))
 
 
+def find_strangers(table: Returned, manifest: Manifest) -> list[str]:
+    """What the columns of `rows` are called that a person added and that are no field of the schema."""
+    known = {column["source"] for column in manifest.mapping}
+    return [
+        str(column.position)
+        for column in _map_again(manifest, table.path, table.columns).columns
+        if column.how is How.DROPPED and column.header not in known
+    ]
+
+
+def _tell_strangers(table: Returned, manifest: Manifest) -> Iterator[str]:
+    if strangers := find_strangers(table, manifest):
+        headers = [table.columns[int(place)] for place in strangers]
+        yield f"columns of {table.path.name} that are no fields, which are left out: {name_some(headers)}"
+
+
+def refuse_header(table: Returned, manifest: Manifest) -> None:
+    """Refuse a table that a person took columns from, or one whose columns do not fit the schema any more.
+
+    Args:
+        table: The table, united.
+        manifest: The run's.
+
+    Raises:
+        HeaderError: It is so.
+    """
+    plan = _map_again(manifest, table.path, table.columns)
+    columns = [
+        column
+        for known in manifest.mapping
+        if (column := Column(0, known["source"], known["field"], How(known["how"]))).is_used
+    ]
+    lost = [
+        column.header
+        for column in columns
+        if not set(_parts(column.field)).intersection(manifest.results.fields) <= set(plan.judged)
+    ]
+    if lost:
+        raise HeaderError(
+            f"{table.path}: lacks columns that it had: {name_some(lost)}",
+            code="lost_columns",
+            hint='Put them back under their names, or leave each out for good with --map "COLUMN=".',
+            source=str(table.path),
+            column=lost[0],
+        )
+    problems = plan.problems[str(table.path)]
+    if problems:
+        first = problems[0]
+        raise HeaderError(
+            f"{table.path}: {'; '.join(problem.text for problem in problems)}",
+            code=first.reason,
+            hint="Delete the columns that you added, and give the others the names that they had.",
+            source=str(table.path),
+            column=first.column.header if first.column else None,
+        )
+
+
+def _parts(field: str | None) -> tuple[str | None, ...]:
+    return NAME_PARTS if field == FULL_NAME else (field,)
+
+
 United = tuple[tuple[str, tuple[str, ...]], ...]
 """The columns of a table as it is tried again: the header, and the places whose cells become it."""
 
@@ -342,12 +441,16 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
     """The columns that a table is tried again with.
 
     Columns that are one field become one: two sources may call it by two names, and a row fills only one.
-    Columns of values as sent that hold nothing but what the settings put there again are left out.
+    Columns of values as sent that hold nothing but what the settings put there again are left out, and so
+    are those that `find_strangers` finds.
     """
     fields = {column["source"]: column["field"] for column in manifest.mapping if column["field"]}
     constants = CleanSettings.from_json(manifest.settings).constants
+    strangers = find_strangers(table, manifest)
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for place, header in zip(table.names, table.columns, strict=True):
+        if place in strangers:
+            continue
         if header in constants and (table.rows[place] == constants[header]).all(ignore_nulls=False):
             continue
         field = fields.get(header, place)
@@ -367,9 +470,8 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
 def unite(table: Returned, columns: United) -> Returned:
     """A table with the columns that it is tried again with."""
     cells = [pl.coalesce(places).alias(str(index)) for index, (_, places) in enumerate(columns)]
-    return Returned(
-        tuple(header for header, _ in columns), table.rows.select(*cells, pl.exclude(table.names))
-    )
+    rows = table.rows.select(*cells, pl.exclude(table.names))
+    return replace(table, columns=tuple(header for header, _ in columns), rows=rows)
 
 
 def find_changed(
@@ -401,10 +503,12 @@ def find_changed(
         rows = _refuse_strangers(path, table, folder, Fate.REJECTED).join(
             _as_written(folder, manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
         )
-        differs = [_plain(name).ne_missing(_plain(f"{name}_written")) for name in (*table.names, _RAW)]
+        strangers = find_strangers(table, manifest)
+        compared = [name for name in (*table.names, _RAW) if name not in strangers]
+        differs = [_plain(name).ne_missing(_plain(f"{name}_written")) for name in compared]
         if rows.filter(pl.any_horizontal(differs)).height:
             kept = rows if everything else rows.filter(pl.any_horizontal(differs))
-            changed.append(Returned(table.columns, kept.select(table.rows.columns)))
+            changed.append(replace(table, rows=kept.select(table.rows.columns)))
     if len(changed) > 1:
         reviewed = " (or its rows in prep review)" if changes.height else ""
         raise SourceError(

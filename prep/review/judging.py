@@ -9,7 +9,7 @@ from prep.headers import FULL_NAME, NAME_PARTS, suggest_fields
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, RECORD, Convention
 from prep.preparation import judge_batch
-from prep.retrying import Returned, plan_again, unite, united_columns
+from prep.retrying import Returned, plan_again, refuse_header, unite, united_columns
 from prep.schema import Field
 from prep.sources import Batch
 from prep.sources.batch import REJECTED_SCHEMA
@@ -37,6 +37,8 @@ class Judge:
         self._tables = tables
         self._sources = {record.path: frozenset(record.columns) for record in manifest.sources}
         self._united = {name: united_columns(table, manifest) for name, table in tables.items()}
+        for name, table in tables.items():
+            refuse_header(unite(table, self._united[name]), manifest)
         self._positions = {name: position for position, name in enumerate(tables)}
         sources = [self._as_source(name) for name in tables]
         plan = plan_again(manifest, sources)
@@ -96,7 +98,7 @@ class Judge:
         Returns:
             `_record` and `_reasons` (list of `field:code`) of the rows that would be rejected again.
         """
-        united = unite(Returned(self._tables[table].columns, cells), self._united[table])
+        united = unite(replace(self._tables[table], rows=cells), self._united[table])
         batch = Batch(united.rows, _UNREADABLE)
         judged = judge_batch(self._plan, self._positions[table], batch)
         return judged.rejected.select(RECORD, REASONS)

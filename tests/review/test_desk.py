@@ -299,3 +299,13 @@ def test_sources_that_call_a_field_by_two_names(tmp_path: Path, monkeypatch: pyt
     assert reasons(desk) == ["", "", ""]
     desk.close()
     assert retry(run).counts["ready"] == 3
+
+
+def test_a_column_that_a_person_added_to_the_table_changes_nothing_else(run: Run) -> None:
+    table = pl.read_csv(run.folder.rejected, infer_schema=False)
+    table.insert_column(0, pl.lit("called").alias("Comment")).write_csv(run.folder.rejected)
+    desk = Desk.open(run.path)
+    desk.edit(0, EMAIL + 1, "ana@example.com")
+    assert reasons(desk)[:2] == ["", f"{INVALID}; {NO_BOOLEAN}"]
+    desk.close()
+    assert retry(run).rows.select("row", "fate").rows() == [(1, "ready")]

@@ -331,15 +331,140 @@ def test_a_folder_that_is_there_is_left_as_it_is(run: Run) -> None:
     assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
 
 
+LOST = 'Put them back under their names, or leave each out for good with --map "COLUMN=".'
+
+
 def test_a_header_that_was_spoiled_leaves_no_folder(run: Run) -> None:
     def rename(rows: Rows) -> None:
         mend_bo(rows)
         rows[0][1] = "Nobody knows"
 
     correct(run.folder.rejected, rename)
-    with pytest.raises(HeaderError):
+    with pytest.raises(HeaderError) as caught:
         retry(run)
+    assert caught.value.facts == {
+        "code": "lost_columns",
+        "message": f"{run.folder.rejected}: lacks columns that it had: 'firstName'",
+        "hint": LOST,
+        "source": str(run.folder.rejected),
+        "row": None,
+        "column": "firstName",
+    }
     assert not run.path.with_name("leads-retry1.prep").exists()
+
+
+@pytest.mark.parametrize("name", ["rejected.csv", "failed.csv"])
+def test_a_column_that_was_deleted_is_asked_for_and_can_be_left_out(run: Run, name: str) -> None:
+    def delete(rows: Rows) -> None:
+        for row in rows:
+            del row[1:3]
+
+    correct(run.folder.rejected, mend_bo)
+    correct(run.path / name, delete)
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.hint) == ("lost_columns", LOST)
+    assert caught.value.message == f"{run.path / name}: lacks columns that it had: 'firstName', 'title'"
+    again = retry(run, maps={"firstName": "", "title": ""})
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,numberOfEmployees\nshared.mailbox@example.com,7\nbo@example.com,6\n"
+    )
+
+
+def add_columns(rows: Rows) -> None:
+    for number, row in enumerate(rows):
+        row.insert(1, f"said {number}" if number else "Comment")
+        row.append("call again" if number else "")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_columns_that_a_person_added_are_left_out_and_told(run: Run, suffix: str) -> None:
+    table = run.folder.rejected.with_suffix(suffix)
+    change = correct if suffix == ".csv" else correct_workbook
+    change(table, mend_bo)
+    change(table, add_columns)
+
+    again = retry(run)
+
+    assert identities(again) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    assert again.report["sources"][0]["notes"] == [
+        f"columns of {table.name} that are no fields, which are left out: 'Comment', ''"
+    ]
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,firstName,title,numberOfEmployees\n"
+        'shared.mailbox@example.com,Dora,"two\nlines",7\n'
+        "bo@example.com,'Bo,+1 202 555 0100,6\n"
+    )
+
+
+def test_a_column_that_a_person_adds_later_sends_no_row_a_second_time(run: Run) -> None:
+    correct(run.folder.rejected, mend_bo)
+    assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    correct(run.folder.rejected, add_columns)
+    correct(run.folder.failed, add_columns)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+
+def test_a_column_that_a_person_adds_is_no_second_one_of_a_field(run: Run) -> None:
+    def add(rows: Rows) -> None:
+        mend_bo(rows)
+        for number, row in enumerate(rows):
+            row.insert(0, "Robert" if number else "First Name")
+
+    correct(run.folder.rejected, add)
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert caught.value.facts == {
+        "code": "duplicate_header",
+        "message": f"{run.folder.rejected}: 'firstName' maps to 'firstName', and so does 'First Name'",
+        "hint": "Delete the columns that you added, and give the others the names that they had.",
+        "source": str(run.folder.rejected),
+        "row": None,
+        "column": "firstName",
+    }
+
+
+def test_a_column_of_a_field_that_a_person_adds_is_sent(run: Run) -> None:
+    def add(rows: Rows) -> None:
+        mend_bo(rows)
+        for number, row in enumerate(rows):
+            row.insert(1, "Acme" if number else "company")
+
+    correct(run.folder.rejected, add)
+    correct(run.folder.failed, lambda rows: rows.__delitem__(1))
+    again = retry(run)
+    assert [(row, fate) for _, row, _, fate in identities(again)] == [
+        *[(2, "ready"), (4, "rejected"), (5, "rejected"), (6, "rejected")]
+    ]
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,company,firstName,title,numberOfEmployees\nbo@example.com,Acme,'Bo,+1 202 555 0100,6\n"
+    )
+
+
+def test_a_table_that_cannot_be_read_asks_for_no_option_that_a_retry_lacks(run: Run) -> None:
+    head, *rows = run.folder.rejected.read_text("utf-8-sig").splitlines()
+    run.folder.rejected.write_bytes(f"{head}\n{rows[0]}".encode() + b"\n\x81\x8d\x8f\x90,\x81" * 9)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "ambiguous_encoding"
+    assert caught.value.message.startswith(f"{run.folder.rejected}: ")
+    assert caught.value.hint == "Save it as CSV in UTF-8 under the same name, its header in line 1."
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_columns_mapped_to_protected_fields_are_sent_again(
+    tmp_path: Path, client: Marketo, *, has_source: bool
+) -> None:
+    source = tmp_path / "leads.csv"
+    source.write_text("email,Opt Out\nshared.mailbox@example.com,true\n")
+    run = clean(source, tmp_path / "leads.prep", maps={"opt out": "unsubscribed"})
+    if not has_source:
+        source.unlink()
+    again = retry(submit(run, client, poll_seconds=(0.05, 1)))
+    (chunk,) = (again.path / "chunks").glob("*.csv")
+    assert chunk.read_text() == "email,unsubscribed\nshared.mailbox@example.com,true\n"
 
 
 def test_two_sources_may_call_one_field_by_two_names(tmp_path: Path) -> None:
