@@ -20,12 +20,10 @@ from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate, Unknown
 from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
-from prep.returned import adopt, identify, own_places
+from prep.returned import RAW, REASONS, adopt, identify, own_places, own_rows
 from prep.schema_file import load_schema
 from prep.sources import Source, open_source
 from prep.sources.columnar import TableSource
-
-_RAW: Final = "_raw"
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,8 @@ class Returned:
     Attributes:
         path: Where it is.
         columns: The sources' columns, as headers.
-        rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has it, `_raw`.
+        rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has them, `_reasons`
+            and `_raw`.
     """
 
     path: Path
@@ -61,7 +60,7 @@ def read_returned(path: Path) -> Returned:
     if not own:
         raise _not_ours(path)
     places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
-    frames = [_kept(identify(source, batch).cells, places, own.get(_RAW)) for batch in source.read()]
+    frames = [_kept(own_rows(source, batch), places, own) for batch in source.read()]
     return Returned(path, tuple(source.columns[int(place)] for place in places), pl.concat(frames))
 
 
@@ -80,10 +79,12 @@ def _open_table(path: Path) -> Source:
         ) from error
 
 
-def _kept(cells: pl.DataFrame, places: Sequence[str], raw: str | None) -> pl.DataFrame:
+def _kept(cells: pl.DataFrame, places: Sequence[str], own: Mapping[str, str]) -> pl.DataFrame:
     renamed = [pl.col(place).alias(str(index)) for index, place in enumerate(places)]
-    raw_text = pl.lit(None, pl.String) if raw is None else pl.col(raw)
-    return cells.select(*renamed, *IDENTITY, raw_text.alias(_RAW))
+    told = [
+        (pl.col(own[name]) if name in own else pl.lit(None, pl.String)).alias(name) for name in (REASONS, RAW)
+    ]
+    return cells.select(*renamed, *IDENTITY, *told)
 
 
 def _read_workbook(path: Path) -> Returned:
@@ -124,7 +125,7 @@ def _read_workbook(path: Path) -> Returned:
             source=str(path),
         )
     columns = tuple(names[int(place)] for place in places)
-    return Returned(path, columns, _kept(numbered, places, own.get(_RAW)))
+    return Returned(path, columns, _kept(numbered, places, own))
 
 
 def _not_ours(path: Path) -> SourceError:
@@ -256,7 +257,7 @@ def find_tables(
     What was corrected in `prep review` counts as if it had been corrected in the tables.
 
     Returns:
-        Name of the source that the rows become → the rows; and sentences about what was left out of them.
+        Name of the source that the rows become → the rows; and sentences about what of them is left out.
 
     Raises:
         SourceError: A table came back damaged, or there is nothing to try again.
@@ -270,17 +271,18 @@ def find_tables(
     ):
         _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
         tables["failed.csv"] = failed
-    if (changed := find_changed(folder, manifest, changes, everything=everything)) is not None:
+    changed, notes = find_changed(folder, manifest, changes, everything=everything)
+    if changed is not None:
         tables["rejected.csv"] = changed
     if not tables:
         raise SourceError(
-            f"{folder.path}: no row failed, and no rejected row was changed",
+            "; ".join([f"{folder.path}: no row failed, and no rejected row was changed", *notes]),
             code="nothing_to_retry",
             hint=f"Correct rows with prep review {folder.path}, or in {folder.rejected} or "
             f"{folder.rejected_workbook.name} and save it.",
             source=str(folder.path),
         )
-    notes = [note for table in tables.values() for note in _tell_strangers(table, manifest)]
+    notes += [note for table in tables.values() for note in _tell_strangers(table, manifest)]
     united = {name: unite(table, united_columns(table, manifest)) for name, table in tables.items()}
     for table in united.values():
         refuse_header(table, manifest)
@@ -476,10 +478,11 @@ def unite(table: Returned, columns: United) -> Returned:
 
 def find_changed(
     folder: RunFolder, manifest: Manifest, changes: pl.DataFrame, *, everything: bool
-) -> Returned | None:
+) -> tuple[Returned | None, list[str]]:
     """The rejected rows that a person changed: in `prep review` or `rejected.csv`, or in `rejected.xlsx`.
 
-    Cells compare with those of the source, line breaks of any kind alike.
+    Cells compare with those of the source, line breaks of any kind alike. Reasons and texts of rows that
+    could not be split are the source's, whatever the table says.
 
     Args:
         folder: The parent run.
@@ -488,12 +491,15 @@ def find_changed(
         everything: Take the unchanged ones too.
 
     Returns:
-        The rows, or None if there are none.
+        The rows, or None if there are none; and a sentence for each table about rows of which only the text
+        was changed.
 
     Raises:
         SourceError: A table cannot be read, names a row that was not rejected, or both were changed.
     """
-    changed = []
+    changed: list[Returned] = []
+    unchanged: list[Returned] = []
+    notes: list[str] = []
     tables = [
         (path, correct(table, changes, path))
         for path in (folder.rejected, folder.rejected_workbook)
@@ -504,11 +510,17 @@ def find_changed(
             _as_written(folder, manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
         )
         strangers = find_strangers(table, manifest)
-        compared = [name for name in (*table.names, _RAW) if name not in strangers]
-        differs = [_plain(name).ne_missing(_plain(f"{name}_written")) for name in compared]
-        if rows.filter(pl.any_horizontal(differs)).height:
-            kept = rows if everything else rows.filter(pl.any_horizontal(differs))
-            changed.append(replace(table, rows=kept.select(table.rows.columns)))
+        is_changed = pl.any_horizontal(
+            pl.lit(False), *(_differs(name) for name in table.names if name not in strangers)
+        )
+        if edited := rows.filter(~is_changed & _differs(RAW)).height:
+            notes.append(
+                f"rows of {path.name} changed in {RAW} alone, which is not read (fill their other cells "
+                f"instead): {edited:,}"
+            )
+        told = [pl.col(f"{name}_written").alias(name) for name in (REASONS, RAW)]
+        known = replace(table, rows=rows.select(*table.names, *IDENTITY, *told, is_changed.alias(_CHANGED)))
+        (changed if known.rows[_CHANGED].any() else unchanged).append(known)
     if len(changed) > 1:
         reviewed = " (or its rows in prep review)" if changes.height else ""
         raise SourceError(
@@ -517,9 +529,18 @@ def find_changed(
             hint="Delete the one that is not to be used.",
             source=str(folder.path),
         )
-    if not changed and everything:
-        changed = [table for _, table in tables[:1]]
-    return changed[0] if changed else None
+    found = [*changed, *unchanged] if everything else changed
+    if not found:
+        return None, notes
+    kept = found[0].rows if everything else found[0].rows.filter(_CHANGED)
+    return replace(found[0], rows=kept.drop(_CHANGED)), notes
+
+
+_CHANGED: Final = "_changed"
+
+
+def _differs(name: str) -> pl.Expr:
+    return _plain(name).ne_missing(_plain(f"{name}_written"))
 
 
 def _plain(name: str) -> pl.Expr:
@@ -553,7 +574,10 @@ def _absent(path: str) -> SourceError:
 
 
 def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.DataFrame:
-    """What the sources have for the rows of a table: `0_written`, `1_written` … and `_raw_written`."""
+    """What the sources have for the rows of a table: `0_written` …, `_reasons_written`, `_raw_written`.
+
+    The last two are of rows that could not be split, and null for others.
+    """
     headers = occurrences(table.columns)
     frames = []
     for record in manifest.sources:
@@ -570,13 +594,13 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
         blank = [pl.lit(None, pl.String).alias(f"{index}_written") for index in range(len(headers))]
         for batch in source.read(record.lookup_position):
             known = identify(source, batch)
-            no_text = pl.lit(None, pl.String).alias(f"{_RAW}_written")
-            raw = pl.col("raw").alias(f"{_RAW}_written")
+            no_text = [pl.lit(None, pl.String).alias(f"{name}_written") for name in (REASONS, RAW)]
+            text = [pl.col("reason").alias(f"{REASONS}_written"), pl.col("raw").alias(f"{RAW}_written")]
             frames += [
-                known.cells.select(SOURCE, ROW, *shown, no_text).join(
+                known.cells.select(SOURCE, ROW, *shown, *no_text).join(
                     table.rows.select(SOURCE, ROW), on=[SOURCE, ROW], how="semi"
                 ),
-                known.rejected.select(SOURCE, ROW, *blank, raw),
+                known.rejected.select(SOURCE, ROW, *blank, *text),
             ]
     return pl.concat(frames)
 
@@ -586,7 +610,8 @@ def spool(folder: RunFolder, name: str, table: Returned) -> Path:
     durable.make_folder(folder.spool)
     path = folder.spool / name
     with durable.replacing(path) as file:
-        Table(file, [*table.columns, *IDENTITY]).append(table.rows.select(*table.names, *IDENTITY))
+        own = [*IDENTITY, REASONS, RAW]
+        Table(file, [*table.columns, *own]).append(table.rows.select(*table.names, *own))
     return path
 
 

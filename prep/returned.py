@@ -8,11 +8,14 @@ import polars as pl
 
 from prep.errors import SourceError
 from prep.formulas import unguard
-from prep.model import IDENTITY, LINE, RECORD, ROW, SOURCE
+from prep.model import IDENTITY, LINE, RECORD, ROW, SOURCE, Reason
 from prep.sources import Batch, Source
 
+REASONS, RAW = "_reasons", "_raw"
+"""Why a row of a table was rejected, and the text of one that could not be split into cells."""
+
 OWN_COLUMNS: Final = (
-    *(*IDENTITY, "_reasons", "_raw"),
+    *(*IDENTITY, REASONS, RAW),
     *("_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice"),
 )
 """What prep adds to the columns of a source in `rejected.csv`, `failed.csv` and `warnings.csv`."""
@@ -42,19 +45,47 @@ def identify(source: Source, batch: Batch) -> Batch:
 
     Returns:
         The batch with `_record`, the record's number in the file, and `_source`, `_row`, `_line`: for a table
-        of prep's own the ones that stand in it, else the file itself, the record and its line.
+        of prep's own the ones that stand in it, else the file itself, the record and its line. A row of such
+        a table that could not be split, and whose cells nobody filled, is as unreadable as it was.
 
     Raises:
         SourceError: A record of a table of prep's own cannot be read or does not say which row it is.
     """
-    own = own_places(source.columns)
-    record, path = pl.col(ROW).alias(RECORD), pl.lit(source.path).alias(SOURCE)
-    if not own:
+    if not own_places(source.columns):
+        record, path = pl.col(ROW).alias(RECORD), pl.lit(source.path).alias(SOURCE)
         return replace(
             batch,
             cells=batch.cells.with_columns(record, path),
             rejected=batch.rejected.with_columns(record, path),
         )
+    rows = own_rows(source, batch)
+    unsplit = _unsplit(source, rows)
+    split = rows.join(unsplit, on=RECORD, how="anti", maintain_order="left")
+    return replace(batch, cells=split, rejected=unsplit)
+
+
+def _unsplit(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
+    """Those rows of a table of prep's own that still have nothing but their text, as `Batch.rejected`."""
+    own = own_places(source.columns)
+    reason, raw = (pl.col(own[name]) if name in own else pl.lit(None, pl.String) for name in (REASONS, RAW))
+    others = [str(place) for place in range(len(source.columns)) if str(place) not in own.values()]
+    is_blank = pl.all_horizontal(pl.lit(True), *(pl.col(place).is_null() for place in others))
+    return rows.filter(reason.is_in(_UNREADABLE) & raw.is_not_null() & is_blank).select(
+        ROW, LINE, reason.alias("reason"), raw.alias("raw"), RECORD, SOURCE
+    )
+
+
+_UNREADABLE: Final = [Reason.UNREADABLE_ROW.value, Reason.ENCODING.value]
+
+
+def own_rows(source: Source, batch: Batch) -> pl.DataFrame:
+    """The rows of a table of prep's own: cells, `_record`, and the `_source`, `_row`, `_line` that they have.
+
+    Raises:
+        SourceError: As `identify`.
+    """
+    own = own_places(source.columns)
+    record = pl.col(ROW).alias(RECORD)
     cells = batch.cells.select(unguard(pl.exclude(ROW, LINE)), record, LINE).with_columns(
         pl.col(own[SOURCE]).alias(SOURCE),
         pl.col(own[ROW]).cast(pl.UInt32, strict=False).alias(ROW),
@@ -69,5 +100,4 @@ def identify(source: Source, batch: Batch) -> Batch:
             source=source.path,
             row=min(lost),
         )
-    rejected = batch.rejected.with_columns(record, path)
-    return replace(batch, cells=cells.drop(LINE).rename({"_own_line": LINE}), rejected=rejected)
+    return cells.drop(LINE).rename({"_own_line": LINE})

@@ -149,6 +149,50 @@ def test_a_record_that_could_not_be_split_is_filled_in(run: Run) -> None:
     assert identities(retry(run)) == [("leads.csv", 3, 4, "ready"), ("leads.csv", 5, 7, "ready")]
 
 
+def rewrite_text(rows: Rows) -> None:
+    """Of the record that could not be split, where a spreadsheet shows it."""
+    (row,) = [row for row in rows if row[-1].startswith("ragged")]
+    row[-1] = "ragged@example.com,R,,9"
+
+
+REWRITTEN = "rows of {} changed in _raw alone, which is not read (fill their other cells instead): 1"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_change_of_the_text_alone_is_no_correction_and_is_told(run: Run, suffix: str) -> None:
+    table = run.folder.rejected.with_suffix(suffix)
+    (correct if suffix == ".csv" else correct_workbook)(table, rewrite_text)
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 3, 4, "ready")]
+    assert again.report["sources"][0]["notes"] == [REWRITTEN.format(table.name)]
+
+
+def test_where_only_a_text_was_changed_there_is_nothing_to_try_again(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("email,firstName\nragged@example.com\nana@example.com,Ana\n")
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+    correct(run.folder.rejected, rewrite_text)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "nothing_to_retry"
+    assert caught.value.message == (
+        f"{run.path}: no row failed, and no rejected row was changed; {REWRITTEN.format('rejected.csv')}"
+    )
+
+
+def test_a_record_that_nobody_filled_keeps_its_reason_and_its_text(run: Run, tmp_path: Path) -> None:
+    correct(run.folder.rejected, rewrite_text)
+    first = retry(run, everything=True)
+    second = retry(first, everything=True)
+    for again in (first, second):
+        table = pl.read_csv(again.folder.rejected, infer_schema=False)
+        assert table.filter(pl.col("_row") == "5").row(0) == (
+            *(None, None, None, None),
+            *(str(tmp_path / "leads.csv"), "5", "7", "unreadable_row", "ragged@example.com,R"),
+        )
+    own = clean(first.folder.rejected, tmp_path / "own.prep")
+    assert own.folder.rejected.read_bytes() == first.folder.rejected.read_bytes()
+
+
 def test_all_rejected_rows(run: Run) -> None:
     again = retry(run, everything=True)
     assert [(row, fate) for _, row, _, fate in identities(again)] == [
