@@ -510,9 +510,9 @@ def find_changed(
             _as_written(folder, manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
         )
         strangers = find_strangers(table, manifest)
-        is_changed = pl.any_horizontal(
-            pl.lit(False), *(_differs(name) for name in table.names if name not in strangers)
-        )
+        compared = [name for name in table.names if name not in strangers]
+        is_changed = pl.any_horizontal(pl.lit(False), *map(_differs, compared))
+        notes += _tell_spoiled(table, rows, compared)
         if edited := rows.filter(~is_changed & _differs(RAW)).height:
             notes.append(
                 f"rows of {path.name} changed in {RAW} alone, which is not read (fill their other cells "
@@ -541,6 +541,28 @@ _CHANGED: Final = "_changed"
 
 def _differs(name: str) -> pl.Expr:
     return _plain(name).ne_missing(_plain(f"{name}_written"))
+
+
+def _tell_spoiled(table: Returned, rows: pl.DataFrame, names: Sequence[str]) -> Iterator[str]:
+    """Tell of cells that differ from the source's as if a spreadsheet had taken them for numbers."""
+    counts = rows.select(_is_spoiled(name).sum().alias(name) for name in names).row(0)
+    spoiled = [
+        f"{table.columns[int(name)]!r} ({count:,})"
+        for name, count in zip(names, counts, strict=True)
+        if count
+    ]
+    if spoiled:
+        yield (
+            f"cells of {table.path.name} from which a spreadsheet may have taken leading zeros, + or digits: "
+            f"{', '.join(spoiled)}"
+        )
+
+
+def _is_spoiled(name: str) -> pl.Expr:
+    cells, written = pl.col(name), pl.col(f"{name}_written")
+    is_shorter = (cells != written) & (cells == written.str.replace(r"^[+0]+(\d+)$", "$1"))
+    is_rounded = cells.str.contains(r"^\d([.,]\d+)?[eE]\+\d+$") & written.str.contains(r"^\+?\d+$")
+    return is_shorter | is_rounded
 
 
 def _plain(name: str) -> pl.Expr:

@@ -193,6 +193,35 @@ def test_a_record_that_nobody_filled_keeps_its_reason_and_its_text(run: Run, tmp
     assert own.folder.rejected.read_bytes() == first.folder.rejected.read_bytes()
 
 
+def test_cells_that_a_spreadsheet_may_have_spoiled_are_told(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text(
+        "email,postalCode,phone,mobilePhone,title\n"
+        "ana(at)example.com,08001,+34910000012,123456789012,007\n"
+        "bo(at)example.com,00,0034910000012,34910000012,0\n"
+        "cy(at)example.com,01234,5,6,0x\n"
+        "dee(at)example.com,+1,+2,1E+3,1\n"
+    )
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+
+    def open_and_save(rows: Rows) -> None:
+        rows[1][:5] = ["ana@example.com", "8001", "34910000012", "1,23457E+11", "Agent"]
+        rows[2][:5] = ["bo@example.com", "0", "34910000012", "3.491E+10", "1"]
+        rows[3][:5] = ["cy@example.com", "01235", "6", "06", "x"]
+
+    correct(run.folder.rejected, open_and_save)
+    again = retry(run)
+    assert again.report["sources"][0]["notes"] == [
+        "cells of rejected.csv from which a spreadsheet may have taken leading zeros, + or digits: "
+        "'postalCode' (2), 'phone' (2), 'mobilePhone' (2)"
+    ]
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,postalCode,phone,mobilePhone,title\n"
+        'ana@example.com,8001,34910000012,"1,23457E+11",Agent\n'
+        "bo@example.com,0,34910000012,3.491E+10,1\n"
+        "cy@example.com,01235,6,06,x\n"
+    )
+
+
 def test_all_rejected_rows(run: Run) -> None:
     again = retry(run, everything=True)
     assert [(row, fate) for _, row, _, fate in identities(again)] == [
