@@ -20,7 +20,7 @@ from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
 from prep.memory import USUAL, Memory
-from prep.model import Advance, Exchange
+from prep.model import Advance, Exchange, Reading
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
@@ -391,6 +391,7 @@ def retry(
         FolderError: The parent was altered, its tables were not finished, its sources changed, or the new
             folder is there already.
     """
+    from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
     from prep.retrying import (
         find_tables,
@@ -428,8 +429,9 @@ def retry(
         with folder.lock():
             with folder.discarded_unless_begun():
                 parent.add_retry(folder)
-                paths = [spool(folder, name, table) for name, table in tables.items()]
-                first, *others = open_all(paths)
+                delimiter = people_delimiter(manifest.sources[0].reading)
+                paths = [spool(folder, name, table, delimiter) for name, table in tables.items()]
+                first, *others = open_all(paths, Reading(delimiter=delimiter))
                 plan = plan_again(manifest, [replace(first, notes=(*first.notes, *told, *notes)), *others])
             aim = manifest.destination if manifest.goal == "run" else None
             new = _clean(folder, plan, aim, tell, bound, parent_run_id=manifest.run_id)

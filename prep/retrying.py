@@ -22,7 +22,7 @@ from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
 from prep.returned import RAW, REASONS, adopt, identify, own_places, own_rows
 from prep.schema_file import load_schema
-from prep.sources import Source, open_source
+from prep.sources import Batch, Source, open_source
 from prep.sources.columnar import TableSource
 
 
@@ -60,8 +60,14 @@ def read_returned(path: Path) -> Returned:
     if not own:
         raise _not_ours(path)
     places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
-    frames = [_kept(own_rows(source, batch), places, own) for batch in source.read()]
+    frames = [_kept(own_rows(source, _without_blank_lines(batch)), places, own) for batch in source.read()]
     return Returned(path, tuple(source.columns[int(place)] for place in places), pl.concat(frames))
+
+
+def _without_blank_lines(batch: Batch) -> Batch:
+    """The records of a batch but for those that hold delimiters only, as spreadsheets write below a table."""
+    is_filled = pl.any_horizontal(pl.exclude(ROW, LINE).is_not_null())
+    return replace(batch, cells=batch.cells.filter(is_filled))
 
 
 def _open_table(path: Path) -> Source:
@@ -545,11 +551,10 @@ def _differs(name: str) -> pl.Expr:
 
 def _tell_spoiled(table: Returned, rows: pl.DataFrame, names: Sequence[str]) -> Iterator[str]:
     """Tell of cells that differ from the source's as if a spreadsheet had taken them for numbers."""
-    counts = rows.select(_is_spoiled(name).sum().alias(name) for name in names).row(0)
     spoiled = [
         f"{table.columns[int(name)]!r} ({count:,})"
-        for name, count in zip(names, counts, strict=True)
-        if count
+        for name in names
+        if (count := rows.filter(_is_spoiled(name)).height)
     ]
     if spoiled:
         yield (
@@ -627,13 +632,13 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
     return pl.concat(frames)
 
 
-def spool(folder: RunFolder, name: str, table: Returned) -> Path:
-    """Write rows into a run folder, as a source of that run."""
+def spool(folder: RunFolder, name: str, table: Returned, delimiter: str) -> Path:
+    """Write rows into a run folder, as a source of that run; `delimiter` is what divides their cells."""
     durable.make_folder(folder.spool)
     path = folder.spool / name
     with durable.replacing(path) as file:
         own = [*IDENTITY, REASONS, RAW]
-        Table(file, [*table.columns, *own]).append(table.rows.select(*table.names, *own))
+        Table(file, [*table.columns, *own], delimiter=delimiter).append(table.rows.select(*table.names, *own))
     return path
 
 

@@ -222,6 +222,36 @@ def test_cells_that_a_spreadsheet_may_have_spoiled_are_told(tmp_path: Path) -> N
     )
 
 
+def test_tables_of_a_retry_are_separated_as_those_of_the_run(tmp_path: Path) -> None:
+    """Else a spreadsheet that takes the one puts each row of the other into one cell."""
+    lists = '"a;b,c;d"'
+    (tmp_path / "leads.csv").write_text(
+        f"email;title\nana(at)example.com;{lists}\nbo(at)example.com;{lists}\n"
+    )
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+    table = run.folder.rejected.read_text("utf-8")
+    run.folder.rejected.write_text(table.replace("ana(at)", "ana@"), encoding="utf-8")
+    again = retry(run, everything=True)
+    source = str(tmp_path / "leads.csv")
+    assert again.folder.rejected.read_text("utf-8-sig") == (
+        "email;title;_source;_row;_line;_reasons;_raw\n"
+        f"bo(at)example.com;{lists};{source};2;3;email:invalid_email;\n"
+    )
+    assert (again.path / "chunks/leads-0001.csv").read_text() == 'email,title\nana@example.com,"a;b,c;d"\n'
+
+
+def test_lines_of_delimiters_alone_are_no_rows(run: Run) -> None:
+    def add_lines(rows: Rows) -> None:
+        mend_bo(rows)
+        rows.insert(2, [""] * len(rows[0]))
+        rows += [[""] * len(rows[0])] * 2
+
+    correct(run.folder.rejected, add_lines, delimiter=";", quoting=csv.QUOTE_MINIMAL)
+    assert ";;;;;;;;\n" in run.folder.rejected.read_text().replace("\r", "")
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+
+
 def test_all_rejected_rows(run: Run) -> None:
     again = retry(run, everything=True)
     assert [(row, fate) for _, row, _, fate in identities(again)] == [
