@@ -5,6 +5,7 @@ from typing import Final
 import polars as pl
 
 _FORMULA: Final = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 (the full-width twins are meant)  # fmt: skip
+_GUARDED: Final = _FORMULA.replace("^[", "^'['")
 _SIGNED_NUMBER: Final = r"^[+-][\d][\d .,()/-]*$"
 """Plain signed numbers and phone numbers: a spreadsheet reads them as numbers, never as formulas."""
 
@@ -20,9 +21,11 @@ def defuse(cells: pl.Expr) -> pl.Expr:
 
 
 def unguard(cells: pl.Expr) -> pl.Expr:
-    """Take off the apostrophe that `defuse` put before a cell; an apostrophe of a person's own stays."""
-    rest = cells.str.slice(1)
-    return pl.when(defuse(rest) == cells).then(rest).otherwise(cells)
+    """Take off one apostrophe before what `defuse` puts it before; one that a person put before a word stays.
+
+    It goes before a signed number too: that is what a guarded cell may have become when it was corrected.
+    """
+    return pl.when(cells.str.contains(_GUARDED)).then(cells.str.slice(1)).otherwise(cells)
 
 
 def defuse_frame(frame: pl.DataFrame) -> pl.DataFrame:
