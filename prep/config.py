@@ -179,10 +179,10 @@ class CleanSettings:
             )
 
     @property
-    def compared(self) -> tuple[str, ...]:
-        """The date fields by which rows with one lookup value, or their values, are compared."""
+    def deciding(self) -> tuple[str, ...]:
+        """The fields that are read to decide about rows: dates that are compared, and the consent."""
         rules = [rule.of for rule in self.merge.values() if rule.policy is MergePolicy.NEWEST]
-        return tuple(dict.fromkeys(field for field in (self.keep.field, *rules) if field))
+        return tuple(dict.fromkeys(field for field in (self.keep.field, *rules, self.consent) if field))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as the manifest keeps them, keys in the words of the flags.

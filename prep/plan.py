@@ -77,7 +77,7 @@ class Plan:
 
     @cached_property
     def judged(self) -> tuple[str, ...]:
-        """REST names of all columns that are read: those of the upload, and dates that are only compared."""
+        """REST names of all columns that are read: those of the upload, and what only decides about rows."""
         named = (field for mapping in self.mappings for field in mapping.fields.values())
         whole = [headers.NAME_PARTS if field == headers.FULL_NAME else (field,) for field in named]
         return tuple(dict.fromkeys([*chain.from_iterable(whole), *self.settings.constants]))
@@ -242,7 +242,7 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
             unknown=settings.unknown,
             ignored=own_places(source.columns),
             split_name=settings.split_name,
-            compared=settings.compared,
+            deciding=settings.deciding,
             protected=protected,
         )
         for source in sources

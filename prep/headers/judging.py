@@ -52,7 +52,7 @@ def judge(
     lookup_field: str,
     *,
     split_name: bool,
-    compared: Container[str] = (),
+    deciding: Container[str] = (),
 ) -> Iterator[Problem]:
     """Find everything that is wrong with the columns of one source."""
     judged = [
@@ -67,7 +67,7 @@ def judge(
             "header": [column.header for column in judged],
             "field": fields,
             "read_only": [
-                name is not None and name not in compared and schema.is_read_only(name, lookup_field)
+                name is not None and name not in deciding and schema.is_read_only(name, lookup_field)
                 for name in fields
             ],
         },

@@ -41,7 +41,7 @@ def map_headers(
     unknown: Unknown,
     ignored: Container[str] = (),
     split_name: bool = False,
-    compared: Container[str] = (),
+    deciding: Container[str] = (),
     protected: Container[str] = (),
 ) -> HeaderMapping:
     """Find the field of every column and judge the header with pandera.
@@ -62,7 +62,7 @@ def map_headers(
         ignored: Columns that prep itself added.
         split_name: A column that is a full name maps to `FULL_NAME`, and that counts as `NAME_PARTS`, unless
             the source has one of these besides.
-        compared: Fields that are read to compare rows; they may be read-only.
+        deciding: Fields that are read to decide about rows; they may be read-only.
         protected: Fields that only `maps` and `constants` fill; a column that is one by its name is left out.
 
     Returns:
@@ -83,7 +83,7 @@ def map_headers(
     taken = {column.field for column in columns if column.is_used}
     columns = [_give_up(column, schema, unknown, taken) for column in columns]
     columns = [_protect(column, protected) for column in columns]
-    problems = judge(columns, schema, lookup_field, split_name=split_name, compared=compared)
+    problems = judge(columns, schema, lookup_field, split_name=split_name, deciding=deciding)
     return HeaderMapping(tuple(columns), tuple(problems))
 
 

@@ -217,15 +217,17 @@ def test_the_page_on_schemas_names_every_key_and_word() -> None:
 
 @pytest.mark.parametrize("block", _blocks(PROJECT / "docs/protection.md", "sh"))
 def test_commands_about_protection_run(workplace: Path, block: str) -> None:
-    settings = tomllib.loads(_blocks(PROJECT / "docs/protection.md", "toml")[0])
+    in_settings, in_schema = _blocks(PROJECT / "docs/protection.md", "toml")
+    settings = tomllib.loads(in_settings)
     assert settings.keys() <= set(CleanOptions.__annotations__)
     files = {
         "gaps.csv": "email,title\nana@example.com,\nbo@example.org,NULL\ncy@example.net,CEO\n",
         "never.csv": "email\nana@example.com\n",
         "unsubscribed.txt": "Ana@Example.com\n",
         "salt.txt": "pepper\n",
-        "mine.toml": 'extends = "lead"\n[fields.optIn]\ntype = "boolean"\n',
-        "agreed.csv": "email,country,optIn\nana@example.com,DE,\nbo@example.org,DE,yes\ncy@example.net,UK,\n",
+        "mine.toml": in_schema,
+        "agreed.csv": "email,country,Opt-in newsletter\n"
+        "ana@example.com,DE,\nbo@example.org,DE,yes\ncy@example.net,UK,\n",
     }
     for name, content in files.items():
         (workplace / name).write_text(content)

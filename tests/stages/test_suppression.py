@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prep.config import CleanOptions
-from prep.errors import FolderError, PrepError, SettingsError
+from prep.errors import FolderError, HeaderError, PrepError, SettingsError
 from prep.model import KeepPolicy
 from prep.pipeline import Run, clean, prepare, retry
 from prep.suppression import load_suppression
@@ -186,6 +186,22 @@ def test_retry_raises_nobody(leads: Path) -> None:
     assert again.rows.select("row", "fate", "reasons").rows() == [(6, "suppressed", ["email:suppressed"])]
     everything = retry(run, everything=True)
     assert everything.counts["read"] == 1
+
+
+def test_a_consent_that_is_no_field_of_marketo_decides_and_is_not_sent(leads: Path) -> None:
+    Path("mine.toml").write_text('extends = "lead"\n[fields.optIn]\ntype = "boolean"\nread_only = true\n')
+    leads.write_text("email,optIn,city\na@example.com,yes,Graz\nb@example.com,no,Linz\n")
+
+    run = clean(leads, schema="mine.toml", consent="optIn")
+
+    assert run.rows.select("fate", "reasons").rows() == [
+        ("ready", None),
+        ("suppressed", ["optIn:no_consent"]),
+    ]
+    (chunk,) = run.folder.manifest().results.chunks
+    assert run.folder.read_chunk(chunk) == b"email,city\na@example.com,Graz\n"
+    with pytest.raises(HeaderError, match="which imports cannot write"):
+        clean(leads, "other.prep", schema="mine.toml")
 
 
 @pytest.mark.parametrize(
