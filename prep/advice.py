@@ -13,6 +13,7 @@ import polars as pl
 
 from prep.errors import SchemaError
 from prep.folding import fold
+from prep.model import Fate
 from prep.objects import LEADS, ImportObject
 from prep.schema import Schema
 from prep.schema_file import load_schema
@@ -52,6 +53,14 @@ _UNKNOWN = Advice(
 )
 
 
+_WHOLE_UPLOAD = Advice(
+    "whole_upload",
+    None,
+    "Marketo gave up the whole upload and named no row",
+    "read what it said in failed.csv; prep retry sends the rows again",
+)
+
+
 def known_schema(named: Mapping[str, str]) -> Schema:
     """The schema that a manifest names, or the packaged one where its file is gone: names suffice here."""
     try:
@@ -71,10 +80,11 @@ def summarise_messages(rows: pl.DataFrame, schema: Schema, into: ImportObject) -
     Returns:
         `fate`, `code`, `field`, `rows`, `cause`, `remedy` and `rule` of each kind, the commonest first.
     """
-    told = rows.filter(pl.col("matched_by").is_not_null()).group_by("fate", "message").len()
+    is_named = pl.col("matched_by").is_not_null()
+    told = rows.filter(is_named | (pl.col("fate") == Fate.FAILED)).group_by("fate", "message", is_named).len()
     kinds: Counter[tuple[str, Advice]] = Counter()
-    for fate, message, count in told.rows():
-        kinds[fate, advise(message or "", schema, into)] += count
+    for fate, message, named, count in told.rows():
+        kinds[fate, advise(message or "", schema, into) if named else _WHOLE_UPLOAD] += count
     ordered = sorted(
         kinds.items(), key=lambda item: (-item[1], item[0][0], item[0][1].code, item[0][1].field or "")
     )

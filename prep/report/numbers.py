@@ -115,9 +115,8 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
 
 
 def _summarise_messages(folder: RunFolder, manifest: Manifest) -> list[dict[str, Any]]:
-    told = folder.query_rows(
-        lambda rows: rows.select("fate", "message", "matched_by").filter(pl.col("matched_by").is_not_null())
-    )
+    is_told = pl.col("fate").is_in([Fate.FAILED, Fate.WARNED]) | pl.col("matched_by").is_not_null()
+    told = folder.query_rows(lambda rows: rows.select("fate", "message", "matched_by").filter(is_told))
     return summarise_messages(told, known_schema(manifest.schema), manifest.into)
 
 

@@ -557,6 +557,18 @@ def test_what_nobody_can_tell_is_unknown(leads: Path, fault: str, unknown: int, 
         assert (fates(again), len(sandbox.jobs())) == (fates(run), 1)
 
 
+def test_an_upload_that_failed_as_a_whole_is_explained(leads: Path) -> None:
+    with Sandbox(job_seconds=0, faults=["job-failed:1"]) as box, Marketo(box.url, "id", "secret") as client:
+        run = submit(clean(leads), client, poll_seconds=POLL)
+
+    (told,) = run.report["messages"]
+    assert (told["fate"], told["code"], told["field"], told["rows"]) == ("failed", "whole_upload", None, 4)
+    said = (
+        "          4  failed, whole_upload: read what it said in failed.csv; prep retry sends the rows again"
+    )
+    assert said in summarise(run.report, "leads.prep")
+
+
 def test_who_listens_to_the_client_hears_every_exchange_once(leads: Path, sandbox: Sandbox) -> None:
     heard: list[Any] = []
     with Marketo(sandbox.url, "id", "secret", on_exchange=heard.append) as client:
