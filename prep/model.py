@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from prep.errors import SettingsError
 
@@ -162,6 +162,10 @@ class KeepPolicy(StrEnum):
     MOST_COMPLETE = "most-complete"
     NEWEST = "newest"
     MERGE = "merge"
+
+
+Decision = Literal["landed", "lost"]
+"""What a person may say of a chunk whose outcome is unknown: Marketo has its rows, or has none of them."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Unpack, get_args
 
 import polars as pl
 
 from prep.cleaning import clean_into
 from prep.config import CleanOptions, CleanSettings, Destination, make_settings
-from prep.errors import FolderError
+from prep.errors import FolderError, SettingsError
 from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
 from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
@@ -20,12 +20,12 @@ from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
 from prep.memory import USUAL, Memory
-from prep.model import Advance, Exchange, Reading
+from prep.model import Advance, Decision, Exchange, JobState, Reading
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
-from prep.runs import Run, open_folder, refuse_half_settled, refuse_open
+from prep.runs import Run, open_folder, refuse_half_settled, refuse_open, refuse_purged
 from prep.schema import Schema
 from prep.sources import Source, open_source
 
@@ -109,7 +109,7 @@ def clean(
 
     Raises:
         InputError: A source, a header, the schema or an option is wrong.
-        FolderError: The folder was made for something else, or another process works on it.
+        FolderError: The folder was made for something else, was purged, or another process works on it.
     """
     settings, bound = make_settings(options), Memory.parse(memory)
     if destination is not None:
@@ -118,6 +118,8 @@ def clean(
     folder = RunFolder(out if out is not None else default_folder(given[0]))
     folder.create()
     with folder.lock():
+        if folder.manifest_file.exists():
+            refuse_purged(folder)
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
@@ -328,11 +330,15 @@ def preview(
         progress: Told about rows as they are looked up and compared.
 
     Raises:
-        SettingsError: It takes more calls than it may make.
+        SettingsError: It takes more calls than it may make, or the sample has no row.
         SchemaError: Marketo would refuse the upload: it lacks a field, or does not let imports write it.
         FolderError: Something of the run was sent, it was altered, or another process works on it.
         MarketoError: Marketo refuses or cannot be reached.
     """
+    if sample is not None and sample < 1:
+        raise SettingsError(
+            f"sample is {sample}", code="bad_sample", hint="It takes 1 row or more, or None for all of them."
+        )
     from prep.preflight import find_destination
     from prep.previewing import Budget, Work, make_preview, refuse_unless_new
     from prep.sending import noting
@@ -441,7 +447,9 @@ def retry(
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
-    """Fetch failures and warnings of a run's jobs again, and settle the fate of every row again.
+    """Fetch failures and warnings of a run's finished jobs again, and settle the fate of their rows again.
+
+    Jobs that Marketo has not finished, or of which nobody asked since, are left to `submit`.
 
     A job whose outcome is unknown although its batch id is known is asked about again, within the seven
     days: if Marketo's answer now leaves no doubt about any row, it is reconciled. An answer that leaves
@@ -470,23 +478,28 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
     return Run(folder)
 
 
-def settle(
-    run: Run | str | Path, chunk: str, decision: Literal["landed", "lost"], *, batch_id: int | None = None
-) -> Run:
+def settle(run: Run | str | Path, chunk: str, decision: Decision, *, batch_id: int | None = None) -> Run:
     """Settle a chunk whose outcome is unknown, as a person decided who looked in Marketo.
 
     Args:
         run: A run, or its folder.
         chunk: The upload file, such as `leads-0001.csv`.
         decision: `landed`: Marketo has the rows. With a batch id, known or given, the next `submit` fetches
-            what can be had of it; without one the rows count as imported, with message `assumed landed`.
+            what can be had of it; without one it counts the rows as imported, with message `assumed landed`.
             `lost`: Marketo does not have them; they are ready again and the next `submit` sends them once.
         batch_id: Marketo's id of the import, if it is not known yet.
 
     Raises:
+        SettingsError: The decision is neither of the two words.
         FolderError: The chunk is not one of the run's, its outcome is not unknown, or the batch id is that of
             another chunk.
     """
+    if decision not in get_args(Decision):
+        raise SettingsError(
+            f"decision: {decision!r} is neither 'landed' nor 'lost'",
+            code="bad_decision",
+            hint="Look in Marketo which of the two holds.",
+        )
     from prep.sending import write_down
     from prep.settlement import open_ledger
 
@@ -503,6 +516,13 @@ def settle(
                 source=str(folder.path),
             )
         with open_ledger(folder, manifest) as ledger:
+            if (state := ledger.job(file).state) is not JobState.UNKNOWN:
+                raise FolderError(
+                    f"{folder.path}: {file} is {state}, nothing of it is to be decided",
+                    code="not_unknown",
+                    hint=f"prep status {folder.path} shows which chunks are unknown.",
+                    source=str(folder.path),
+                )
             ledger.settle(file, decision, batch_id=batch_id)
             write_down(folder, manifest, ledger.jobs())
     return Run(folder)

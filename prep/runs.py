@@ -68,6 +68,16 @@ def open_folder(run: Run | str | Path) -> RunFolder:
         FolderError: There is none, or its data was deleted.
     """
     folder = run.folder if isinstance(run, Run) else RunFolder.open(run)
+    refuse_purged(folder)
+    return folder
+
+
+def refuse_purged(folder: RunFolder) -> None:
+    """Refuse a run whose data was deleted: nothing can be done with it, and nothing may come back into it.
+
+    Raises:
+        FolderError: It is so.
+    """
     if folder.manifest().is_purged:
         raise FolderError(
             f"{folder.path}: its data was deleted with prep purge",
@@ -75,7 +85,6 @@ def open_folder(run: Run | str | Path) -> RunFolder:
             hint=f"prep report {folder.path} still shows its numbers.",
             source=str(folder.path),
         )
-    return folder
 
 
 def refuse_half_settled(folder: RunFolder) -> None:

@@ -30,8 +30,8 @@ def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
     forgets the first batch id whose outcome was not fetched yet (seven after the upload).
 
     Ends with the gravest of: 6, the outcome of a chunk is unknown; 4, sending stopped before the last chunk
-    and nothing is running; 1, a folder cannot be read; 5, jobs are still running; 0, all is settled or
-    nothing was sent.
+    and nothing is running; 1, a folder cannot be read, or its cleaning was interrupted; 5, jobs are still
+    running; 0, all is settled or nothing was sent.
 
     \b
     Examples:
@@ -116,7 +116,7 @@ def _describe(path: Path) -> dict[str, Any]:
     jobs = read_jobs(RunFolder(path))
     state = find_state(jobs)
     days = {job.chunk: _days_left(job) for job in jobs}
-    code = {"unknown": 6, "submitting": 5, "waiting": 5}.get(state, 0)
+    code = {"unknown": 6, "submitting": 5, "waiting": 5}.get(state, 0 if manifest.cleaned else 1)
     return {
         "folder": str(path),
         "state": str(state),

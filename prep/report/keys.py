@@ -170,7 +170,8 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "remarks[].chunk": "the upload file",
         "remarks[].message": "what it is",
         "masked": "true, in a report made with `--mask` only",
-        "error": "in the answer of a command that an error ended, and in the report if Marketo was the cause",
+        "error": "in the answer of a command that an error ended; in `report.json` too if that was while "
+        "sending, until a later command writes it anew",
         "error.code": "name of the error",
         "error.message": "what was found and where",
         "error.hint": "what to do next",

@@ -98,7 +98,8 @@ def test_a_decision_that_makes_no_sense(
 def test_a_chunk_that_is_settled_needs_no_decision(unclear: Sandbox, prep: Prep) -> None:
     prep("resume", "leads.prep", "--assume", "landed", "leads-0001.csv")
     ended = prep("resume", "leads.prep", "--assume", "lost", "leads-0001.csv", "--json")
-    assert (ended.code, ended.json["error"]["code"]) == (1, "illegal_transition")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "not_unknown")
+    assert ended.json["error"]["hint"] == "prep status leads.prep shows which chunks are unknown."
     assert uploads(unclear) == 1
 
 
@@ -181,6 +182,20 @@ def test_a_purged_run_cannot_be_worked_on(leads: Path, prep: Prep, command: str)
     prep("purge", "leads.prep", "--yes")
     ended = prep(*command.split(), "leads.prep", "--json")
     assert (ended.code, ended.json["error"]["code"]) == (1, "purged")
+
+
+@pytest.mark.parametrize(
+    "command", ["clean leads.csv --keep-source", "clean leads.csv", "run leads.csv --sandbox"]
+)
+def test_nothing_comes_back_into_a_purged_run(leads: Path, prep: Prep, command: str) -> None:
+    prep("run", "leads.csv", "--sandbox", "--keep-source")
+    prep("purge", "leads.prep", "--yes")
+    left = names(leads.parent)
+
+    ended = prep(*command.split(), "--json")
+
+    assert (ended.code, ended.json["error"]["code"]) == (1, "purged")
+    assert names(leads.parent) == left
 
 
 def test_a_run_that_is_not_finished_is_not_purged(unclear: Sandbox, prep: Prep, here: Path) -> None:

@@ -259,6 +259,14 @@ def test_a_sample_is_an_estimate_without_a_way_back(tmp_path: Path, filled: Sand
     assert everybody["restore"]["people"] == 10
 
 
+def test_a_sample_of_nobody_is_refused_and_hinders_no_preview(tmp_path: Path, filled: Sandbox) -> None:
+    run = cleaned(tmp_path, ROWS)
+    with pytest.raises(SettingsError) as caught:
+        prep.preview(run, client_of(filled), sample=0)
+    assert caught.value.code == "bad_sample"
+    assert prep.preview(run, client_of(filled)).report["preview"]["restore"]["people"] == 10
+
+
 def test_a_key_with_a_comma_is_not_asked_for(tmp_path: Path, sandbox: Sandbox) -> None:
     schema = tmp_path / "mine.toml"
     schema.write_text('extends = "lead"\n[fields.eventCode]\ntype = "string"\n')

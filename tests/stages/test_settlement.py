@@ -17,10 +17,10 @@ from prep import durable
 from prep import folder as prep_folder
 from prep.advice import advise
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError, MarketoError, TerminalError
+from prep.errors import BalanceError, FolderError, MarketoError, SettingsError, TerminalError
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
-from prep.pipeline import Run, clean, purge, reconcile, retry, submit
+from prep.pipeline import Run, clean, purge, reconcile, retry, settle, submit
 from prep.report import summarise
 from prep.review.desk import Desk
 from prep.sandbox import Behaviour, Sandbox
@@ -555,6 +555,16 @@ def test_what_nobody_can_tell_is_unknown(leads: Path, fault: str, unknown: int, 
         assert len(sandbox.jobs()) == 1
         again = submit(run, client, poll_seconds=POLL)
         assert (fates(again), len(sandbox.jobs())) == (fates(run), 1)
+
+
+@pytest.mark.parametrize("decision", ["LOST", "Landed", "not landed", "", None])
+def test_only_two_words_decide(leads: Path, decision: Any) -> None:
+    with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as box, Marketo(box.url, "id", "secret") as client:
+        run = submit(clean(leads), client, poll_seconds=POLL)
+        with pytest.raises(SettingsError) as caught:
+            settle(run, "leads-0001.csv", decision)
+        assert caught.value.code == "bad_decision"
+        assert run.counts["unknown"] == 4
 
 
 def test_an_upload_that_failed_as_a_whole_is_explained(leads: Path) -> None:
