@@ -27,11 +27,12 @@ from prep.folder import RunFolder
 from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.memory import USUAL, Memory
-from prep.model import IDENTITY, Advance, Chunk, Fate, KeepPolicy, Reading, Reason
+from prep.model import IDENTITY, Advance, Chunk, Fate, Goal, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.plan import Plan
 from prep.preparation import POSITION, RAW, FirstPass, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
+from prep.report import has_begun
 from prep.sources.files import changed
 from prep.spill import DiskSpill, Spill
 from prep.validation import REASONS
@@ -49,6 +50,7 @@ def clean_into(
     destination: Destination | None,
     progress: Progress,
     *,
+    goal: Goal | None = None,
     parent_run_id: str | None = None,
     settle: Callable[[Plan], Plan] = settle,
     workbook: bool = True,
@@ -61,6 +63,8 @@ def clean_into(
         plan: What is to be done.
         destination: Where the rows are to be sent afterwards; None if they are not.
         progress: Told about rows as they are judged and written.
+        goal: `run` if whoever resumes the folder is to send its rows, as by default where a destination is
+            given.
         parent_run_id: The run whose rows these are.
         settle: Finds out how columns spell dates and numbers, where rows show that it must.
         workbook: Write the rejected rows as a workbook too.
@@ -72,7 +76,8 @@ def clean_into(
         FolderError: The folder was made for something else.
     """
     with folder.discarded_unless_begun():
-        manifest = replace(_manifest(plan, destination), parent_run_id=parent_run_id)
+        manifest = _manifest(plan, destination, goal or ("run" if destination else "clean"))
+        manifest = replace(manifest, parent_run_id=parent_run_id)
     if is_known := folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
@@ -88,10 +93,10 @@ def people_delimiter(reading: Reading) -> str:
     return ";" if reading.delimiter == ";" else ","
 
 
-def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
+def _manifest(plan: Plan, destination: Destination | None, goal: Goal) -> Manifest:
     return Manifest(
         run_id=uuid.uuid4().hex,
-        goal="run" if destination else "clean",
+        goal=goal,
         destination=destination,
         sources=tuple(
             SourceRecord(
@@ -122,13 +127,14 @@ def _manifest(plan: Plan, destination: Destination | None) -> Manifest:
 
 
 def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
-    """Go on with what a folder was made for.
+    """Go on with what a folder was made for; as long as nothing was sent, with another goal or destination.
 
     Raises:
         FolderError: It was made for something else.
     """
     known = folder.manifest()
-    differences = list(_differences(known, wanted))
+    is_bound = wanted.destination is not None and has_begun(folder)
+    differences = list(_differences(known, wanted, is_bound=is_bound))
     if differences:
         raise FolderError(
             f"{folder.path}: was made {'; '.join(differences)}",
@@ -136,13 +142,14 @@ def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
             hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
             source=str(folder.path),
         )
-    if wanted.destination and (known.goal != wanted.goal or not known.destination):
-        known = replace(known, goal=wanted.goal, destination=wanted.destination)
+    aim, said = known.destination, wanted.destination
+    if said and not is_bound and (known.goal != wanted.goal or not (aim and aim.is_same(said))):
+        known = replace(known, goal=wanted.goal, destination=aim if aim and aim.is_same(said) else said)
         folder.write_manifest(known)
     return known
 
 
-def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
+def _differences(known: Manifest, wanted: Manifest, *, is_bound: bool) -> Iterator[str]:
     if [source.path for source in known.sources] != [source.path for source in wanted.sources]:
         yield f"from {', '.join(source.path for source in known.sources)}"
     elif [source.sha256 for source in known.sources] != [source.sha256 for source in wanted.sources]:
@@ -152,8 +159,9 @@ def _differences(known: Manifest, wanted: Manifest) -> Iterator[str]:
         yield "before a suppression list changed"
     if known.schema["fingerprint"] != wanted.schema["fingerprint"]:
         yield f"with another schema ({known.schema['name']})"
-    if known.destination and wanted.destination and not known.destination.is_same(wanted.destination):
-        yield f"for another destination ({known.destination})"
+    aim, said = known.destination, wanted.destination
+    if aim and said and not aim.is_same(said) and (is_bound or not said.may_replace(aim)):
+        yield f"for another destination ({aim})"
     for name, value in wanted.settings.items():
         if known.settings.get(name) != value:
             flag = f"--{name.replace('_', '-')}"

@@ -12,6 +12,7 @@ from prep.errors import FolderError, SettingsError
 from prep.limits import MAX_BODY_BYTES, MAX_BODY_BYTES_CEILING
 from prep.model import (
     FIND_OUT,
+    SANDBOX,
     Blanks,
     Countries,
     DateOrder,
@@ -397,6 +398,16 @@ class Destination:
         if any(mine == theirs and mine is not None for mine, theirs in zip(*lists, strict=True)):
             return replace(self, list_id=None, list_name=None) == replace(other, list_id=None, list_name=None)
         return self == other
+
+    def may_replace(self, known: "Destination") -> bool:
+        """Whether this may take the place of a destination that nothing was sent to.
+
+        It must name a list, a partition and a program if that did, and be the sandbox if that was.
+        """
+        said, known_said = (
+            {name.partition("_")[0] for name in FLAGS if getattr(aim, name)} for aim in (self, known)
+        )
+        return said >= known_said and (self.target == SANDBOX) == (known.target == SANDBOX)
 
     def refuse_misfit(self, into: ImportObject) -> None:
         """Refuse what does not go with what the rows become.

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from prep.errors import FolderError
 from prep.ledger_file import LedgerFile
-from prep.model import Chunk, Decision, Exchange, Format, Job, JobState, JobStatus
+from prep.model import Assumption, Chunk, Exchange, Format, Job, JobState, JobStatus
 from prep.objects import Target
 
 VERBS: Final[dict[str, frozenset[JobState]]] = {
@@ -216,7 +216,7 @@ class Ledger:
         """Say that nobody can tell what became of the chunk; `why` becomes the job's message."""
         self._move("unknown", chunk, JobState.UNKNOWN, message=why)
 
-    def settle(self, chunk: str, decision: Decision, *, batch_id: int | None = None) -> None:
+    def settle(self, chunk: str, decision: Assumption, *, batch_id: int | None = None) -> None:
         """Carry out a person's decision on an unknown chunk.
 
         `lost` makes it ready to be sent again. `landed` without any batch id makes the job complete as it

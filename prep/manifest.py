@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from prep.config import Destination
 from prep.errors import FolderError
-from prep.model import Chunk, Convention, Reading
+from prep.model import Chunk, Convention, Goal, Reading
 from prep.objects import LEADS, ImportObject, parse_object
 
 MANIFEST_VERSION: Final = 1
@@ -120,7 +120,7 @@ class Manifest:
     """
 
     run_id: str
-    goal: str
+    goal: Goal
     sources: tuple[SourceRecord, ...]
     settings: Mapping[str, Any]
     schema: Mapping[str, Any]

@@ -164,7 +164,10 @@ class KeepPolicy(StrEnum):
     MERGE = "merge"
 
 
-Decision = Literal["landed", "lost"]
+Goal = Literal["clean", "run"]
+"""What a run folder is for: `run` if its rows are to be sent."""
+
+Assumption = Literal["landed", "lost"]
 """What a person may say of a chunk whose outcome is unknown: Marketo has its rows, or has none of them."""
 
 

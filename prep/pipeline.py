@@ -20,7 +20,7 @@ from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
 from prep.memory import USUAL, Memory
-from prep.model import Advance, Decision, Exchange, JobState, Reading
+from prep.model import Advance, Assumption, Exchange, Goal, JobState, Reading
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
@@ -87,6 +87,7 @@ def clean(
     *,
     schema: Schema | str | Path | None = None,
     destination: Destination | None = None,
+    goal: Goal | None = None,
     keep_source: bool = False,
     memory: str = USUAL,
     progress: Progress = silent,
@@ -101,7 +102,9 @@ def clean(
             order.
         out: The run folder; by default the first file's name with `.prep`, in the current folder.
         schema: A schema, or the name or path of one; by default the packaged one of what rows become.
-        destination: Where the rows are to be sent afterwards; makes it the folder's goal.
+        destination: Where the rows are to be sent afterwards.
+        goal: What resuming the folder is for: `run` sends the rows too, and is the default where a
+            destination is given; `clean` leaves that to `submit`.
         keep_source: Copy the files into the run folder. What comes only once is always copied.
         memory: What may be held at a time, such as `500MB` or `2GB`; changes nothing else.
         progress: Told how far reading, validating and writing are.
@@ -123,7 +126,7 @@ def clean(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
-        return _clean(folder, plan, destination, tell, bound)
+        return _clean(folder, plan, destination, tell, bound, goal=goal)
 
 
 def check(
@@ -186,16 +189,10 @@ def _clean(
     progress: Progress,
     memory: Memory,
     *,
+    goal: Goal | None,
     parent_run_id: str | None = None,
 ) -> Run:
-    known = None
-    if destination:
-        from prep.sending import find_revocable
-
-        known = find_revocable(folder, destination)
-    clean_into(folder, plan, known or destination, progress, parent_run_id=parent_run_id, memory=memory)
-    if known:
-        folder.write_manifest(replace(folder.manifest(), destination=destination))
+    clean_into(folder, plan, destination, progress, goal=goal, parent_run_id=parent_run_id, memory=memory)
     write_report(folder, build_report(folder))
     return Run(folder)
 
@@ -204,19 +201,16 @@ def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, setting
     return make_plan(sources, choose_schema(schema, parse_object(settings.object)), settings)
 
 
-def keep_destination(run: Run, destination: Destination) -> None:
-    """Write down where a run is to go once somebody sends it; nothing carries on to there by itself.
-
-    A run of which anything was sent is left alone.
+def set_goal(run: Run, goal: Goal) -> None:
+    """Say whether whoever resumes a run is to send its rows; one of which anything was sent stays as it is.
 
     Raises:
         FolderError: Another process works on it, or it cannot be written.
     """
-    folder = run.folder
-    with folder.lock():
-        if not has_begun(folder):
-            folder.write_manifest(replace(folder.manifest(), destination=destination))
-            write_report(folder, build_report(folder))
+    with run.folder.lock():
+        if not has_begun(run.folder):
+            run.folder.write_manifest(replace(run.folder.manifest(), goal=goal))
+            write_report(run.folder, build_report(run.folder))
 
 
 def submit(
@@ -439,11 +433,15 @@ def retry(
                 paths = [spool(folder, name, table, delimiter) for name, table in tables.items()]
                 first, *others = open_all(paths, Reading(delimiter=delimiter))
                 plan = plan_again(manifest, [replace(first, notes=(*first.notes, *told, *notes)), *others])
-            aim = manifest.destination if manifest.goal == "run" else None
-            new = _clean(folder, plan, aim, tell, bound, parent_run_id=manifest.run_id)
-    if aim is None and manifest.destination:
-        keep_destination(new, manifest.destination)
-    return new
+            return _clean(
+                folder,
+                plan,
+                manifest.destination,
+                tell,
+                bound,
+                goal=manifest.goal,
+                parent_run_id=manifest.run_id,
+            )
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
@@ -478,7 +476,7 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
     return Run(folder)
 
 
-def settle(run: Run | str | Path, chunk: str, decision: Decision, *, batch_id: int | None = None) -> Run:
+def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id: int | None = None) -> Run:
     """Settle a chunk whose outcome is unknown, as a person decided who looked in Marketo.
 
     Args:
@@ -494,7 +492,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Decision, *, batch_id: i
         FolderError: The chunk is not one of the run's, its outcome is not unknown, or the batch id is that of
             another chunk.
     """
-    if decision not in get_args(Decision):
+    if decision not in get_args(Assumption):
         raise SettingsError(
             f"decision: {decision!r} is neither 'landed' nor 'lost'",
             code="bad_decision",
@@ -576,4 +574,4 @@ def resume_cleaning(path: str | Path, *, memory: str = USUAL, progress: Progress
     with run.folder.lock():
         sources = [reopen(run.folder, record) for record in manifest.sources]
         plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))
-        return _clean(run.folder, plan, manifest.destination, tell, bound)
+        return _clean(run.folder, plan, manifest.destination, tell, bound, goal=manifest.goal)

@@ -11,7 +11,7 @@ from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
 from prep.listening import shielded
 from prep.manifest import Manifest
-from prep.model import SANDBOX, Exchange, Job, JobState, JobStatus
+from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
 from prep.preflight import check_destination, check_fields, find_destination
 from prep.report import build_report, has_begun, write_report
@@ -109,14 +109,3 @@ def _answer(
     if job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE:
         return job, fetch_files(client, job, of)
     return None
-
-
-def find_revocable(folder: RunFolder, wanted: Destination | None) -> Destination | None:
-    """The destination that a folder has, if another one may take its place: nothing was sent to it."""
-    if wanted is None or not folder.manifest_file.exists():
-        return None
-    known = folder.manifest().destination
-    if known is None or known.is_same(wanted) or has_begun(folder):
-        return None
-    is_rehearsal = [aim.target == SANDBOX for aim in (known, wanted)]
-    return None if any(is_rehearsal) and not all(is_rehearsal) else known

@@ -19,6 +19,7 @@ from click.core import ParameterSource
 from prep.cli.look import show
 from prep.cli.terminal import is_terminal, quoted, say, say_json
 from prep.errors import MarketoError, OutcomeUnknownError, PrepError
+from prep.model import SANDBOX
 
 EXIT_INPUT: Final = 1
 EXIT_USAGE: Final = 2
@@ -184,7 +185,8 @@ def _weigh(found: Explained, situation: Situation) -> Explained:
         code = EXIT_UNKNOWN
     hint = found.hint
     if found.code in _ELSEWHERE and situation.resume and situation.folder:
-        hint = f"{hint} prep submit {quoted(situation.folder)} {_ELSEWHERE[found.code]} carries on."
+        where = " --sandbox" if situation.facts.get("target") == SANDBOX else ""
+        hint = f"{hint} prep submit {quoted(situation.folder)}{where} {_ELSEWHERE[found.code]} carries on."
     elif code == EXIT_REFUSED and situation.resumes and "prep resume" not in hint:
         hint = " ".join(filter(None, (hint, f"{situation.resume} carries on.")))
     return Explained(**{**vars(found), "exit_code": code, "hint": hint})

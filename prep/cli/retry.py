@@ -44,19 +44,20 @@ def command(**chosen: Any) -> int:
       prep retry leads.prep --all -o second.prep
     """
     from prep.pipeline import retry
+    from prep.retrying import next_folder
 
-    session.begin(chosen["folder"])
+    out = chosen["out"] or next_folder(chosen["folder"])
+    session.begin(out)
     with show_progress(quiet=chosen["quiet"]) as board:
         run = retry(
             chosen["folder"],
-            chosen["out"],
+            out,
             everything=chosen["everything"],
             maps=arguments.maps_said_now(chosen),
             **arguments.said_now(chosen, "dates", "timezone", "decimal"),
             memory=chosen["memory"],
             progress=board.advance,
         )
-    session.begin(run.path)
     if run.folder.manifest().goal == "clean" or not run.report["chunks"]:
         return session.answer(run, chosen)
     destination = session.known_destination(run, chosen)

@@ -37,7 +37,7 @@ def command(**chosen: Any) -> int:
     before the first upload.
     """
     from prep.intake import default_folder
-    from prep.pipeline import clean, keep_destination
+    from prep.pipeline import clean, set_goal
 
     given = arguments.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
@@ -48,16 +48,17 @@ def command(**chosen: Any) -> int:
             given,
             chosen["out"],
             schema=chosen["schema"],
-            destination=None if limit else destination,  # or prep resume would send, whatever the limit says
+            destination=destination,
+            goal="clean" if limit else "run",  # else prep resume would send, whatever the limit says
             keep_source=chosen["keep_source"],
             memory=chosen["memory"],
             progress=board.advance,
             **arguments.clean_options(chosen),
         )
-    if limit:
-        keep_destination(run, destination)
     if limit and limit.is_exceeded(run.counts):
         return session.refuse(run, chosen, limit)
+    if limit:
+        set_goal(run, "run")
     note = session.FINISHED if session.is_finished(run) else ""
     if run.report["chunks"]:
         run = session.send(run, destination, chosen)

@@ -39,6 +39,6 @@ def _name_lines(lines: Sequence[int]) -> str:
             ranges[-1] = [ranges[-1][0], line]
         else:
             ranges.append([line])
-    named = ", ".join(" to ".join(f"{line:,}" for line in ends) for ends in ranges[:_RANGES_NAMED])
+    named = ", ".join(" to ".join(map(str, ends)) for ends in ranges[:_RANGES_NAMED])
     rest = sum(ends[-1] - ends[0] + 1 for ends in ranges[_RANGES_NAMED:])
     return f"{named} and {rest:,} more" if rest else named

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from prep.model import Fate, KeepPolicy
+from prep.model import SANDBOX, Fate, KeepPolicy
 from prep.objects import FLAGS, LEADS, parse_object
 
 _SOURCES_TO_TYPE: Final = 5
@@ -104,9 +104,10 @@ def commands_after_check(report: Mapping[str, Any]) -> Iterator[Step]:
 
 
 def _needed_options(report: Mapping[str, Any]) -> str:
-    """The options without which rows of this kind cannot be sent, to stand behind `prep submit DIR`."""
+    """What must stand behind `prep submit DIR`, or rows could not be sent or would go elsewhere."""
     needs = parse_object(report.get("object", str(LEADS))).kind.needs
-    return "".join(f" {FLAGS[name]} …" for name in needs)
+    sandbox = " --sandbox" if report["target"] == SANDBOX else ""
+    return sandbox + "".join(f" {FLAGS[name]} …" for name in needs if not report.get(name))
 
 
 def tables_to_read(report: Mapping[str, Any], place: str) -> Iterator[Step]:

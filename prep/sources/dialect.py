@@ -202,7 +202,7 @@ def _sample(text: bytes, dialect: Dialect, known: Reading) -> Sample:
         columns -= bool(body) and usual_width(body) == columns - 1
     rows = (record for record in body if record.width <= columns + surplus)
     used = min(columns, max(_FEWEST_COLUMNS, _used(records[header]), *map(_used, rows)))
-    surplus += records[header].width - used if used < columns else 0
+    surplus += records[header].width - used
     return Sample(dialect, records, header, used, surplus)
 
 

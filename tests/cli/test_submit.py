@@ -9,7 +9,7 @@ import pytest
 from prep.sandbox import Behaviour, Fault, FaultKind, Sandbox
 from prep.sandbox.faults import Place
 
-from .conftest import CLEAN, Prep, connect, names, written
+from .conftest import CLEAN, Ended, Prep, connect, names, written
 
 SUMMARY = """leads.prep: sent to {target}; finished
 {note}4 rows read
@@ -252,6 +252,107 @@ def test_a_run_with_too_many_rejected_rows_keeps_where_it_would_go(
         said = prep("submit", run).out.splitlines()[0]
         assert said == f"{run}: sent to {host(marketo)}, list Newsletter; finished"
     assert len(marketo.members(1002)) == 3
+
+
+def stopped_while_cleaning(prep: Prep, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Ended:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("prep.cleaning._fill", stop)
+        return prep(*arguments)
+
+
+def test_a_run_without_the_list_that_it_had_is_refused(prep: Prep, here: Path, marketo: Sandbox) -> None:
+    written(here / "l.csv", CLEAN)
+    assert prep("run", "l.csv", "--list", "Nope", "--partition-name", "Europe").code == 4
+    kept = f"was made for another destination ({host(marketo)}, list Nope, partition Europe)"
+
+    for fewer in ((), ("--list", "Newsletter"), ("--partition-name", "Europe")):
+        code, said = prep("run", "l.csv", *fewer).error
+        assert (code, said.splitlines()[0]) == (1, f"Error: l.prep: {kept}")
+    assert uploads(marketo) == 0
+    assert prep("run", "l.csv", "--list", "Newsletter", "--partition-name", "Default").code == 0
+
+
+@pytest.mark.parametrize("limit", [(), ("--max-rejected", "50%")])
+def test_a_run_that_was_stopped_while_cleaning_keeps_its_list(
+    prep: Prep, leads: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch, limit: tuple[str, ...]
+) -> None:
+    wanted = ("run", "leads.csv", "--list-id", 1001, *limit)
+    other = ("run", "leads.csv", "--list", "Newsletter", "--partition-name", "Europe", *limit)
+    for arguments in (wanted, other):
+        ended = stopped_while_cleaning(prep, monkeypatch, *arguments)
+        assert (ended.code, ended.err) == (130, "Interrupted. prep resume leads.prep carries on.\n")
+
+    assert prep("resume", "leads.prep").code == 3
+    assert uploads(marketo) == (0 if limit else 1)
+    assert prep("submit", "leads.prep").code == 3
+
+    said = f"leads.prep: sent to {host(marketo)}, list Newsletter, partition Europe; finished"
+    assert prep("report", "leads.prep").out.splitlines()[0] == said
+    assert (len(marketo.members(1002)), len(marketo.members(1001)), uploads(marketo)) == (2, 0, 1)
+
+
+def test_a_rehearsal_takes_no_run_over(
+    prep: Prep, leads: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_while_cleaning(prep, monkeypatch, "run", "leads.csv", "--list-id", 1001)
+
+    code, said = prep("run", "leads.csv", "--sandbox", "--list-id", 1001, "--max-rejected", "50%").error
+
+    assert (code, "was made for another destination" in said) == (1, True)
+
+
+def test_hints_of_a_rehearsal_stay_in_the_sandbox(prep: Prep, leads: Path, marketo: Sandbox) -> None:
+    missing = prep("run", "leads.csv", "--sandbox", "--list", "Nope", "-o", "a.prep").error[1]
+    refused = prep(
+        "run", "leads.csv", "--sandbox", "--list-id", 1002, "--max-rejected", 0, "-o", "b.prep"
+    ).out
+
+    assert "prep submit a.prep --sandbox --list-id N carries on." in missing
+    assert "  prep submit b.prep --sandbox  sends 2 rows in 1 file\n" in refused
+    assert marketo.requests() == []
+
+
+@pytest.mark.parametrize("again", ["run leads.csv --list-id 1001", "submit leads.prep --list-id 1001"])
+def test_a_limit_holds_for_a_run_that_was_to_be_sent_before(
+    prep: Prep, leads: Path, marketo: Sandbox, again: str
+) -> None:
+    assert prep("run", "leads.csv", "--list", "Nope").code == 4
+
+    refused = prep(*again.split(), "--max-rejected", 0)
+
+    assert refused.code == 3
+    assert "  prep submit leads.prep  sends 2 rows in 1 file\n" in refused.out
+    assert prep("resume", "leads.prep").out.splitlines()[0] == "leads.prep: clean; nothing was sent yet"
+    assert uploads(marketo) == 0
+
+
+def test_a_run_that_its_limit_allowed_is_carried_on(
+    prep: Prep, leads: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, marketo.url, secret="wrong")
+    assert prep("run", "leads.csv", "--list-id", 1002, "--max-rejected", "50%").code == 4
+    connect(monkeypatch, marketo.url)
+
+    assert prep("resume", "leads.prep").code == 3
+    assert len(marketo.members(1002)) == 2
+
+
+def test_an_interrupted_retry_is_named_itself_and_keeps_the_list(
+    prep: Prep, leads: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prep("run", "leads.csv", "--list", "Newsletter", "--max-rejected", 0)
+    rejected = leads.parent / "leads.prep/rejected.csv"
+    rejected.write_text(rejected.read_text().replace("not-an-address", "nemo@example.com"))
+
+    ended = stopped_while_cleaning(prep, monkeypatch, "retry", "leads.prep")
+
+    assert (ended.code, ended.err) == (130, "Interrupted. prep resume leads-retry1.prep carries on.\n")
+    assert prep("resume", "leads-retry1.prep").out.splitlines()[0].endswith("nothing was sent yet")
+    assert prep("submit", "leads-retry1.prep").code == 0
+    assert len(marketo.members(1002)) == 1
 
 
 def test_every_row_rejected(prep: Prep, here: Path, marketo: Sandbox) -> None:

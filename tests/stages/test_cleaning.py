@@ -233,9 +233,15 @@ def test_as_long_as_nothing_was_sent_another_list_takes_the_place_of_the_first(l
     run = clean(leads, destination=Destination("sandbox", 7, partition_name="Europe"), **OPTIONS)
     before = run.folder.manifest()
 
-    after = clean(leads, destination=Destination("sandbox", 8), **OPTIONS).folder.manifest()
+    moved = Destination("sandbox", 8, partition_name="Default")
+    after = clean(leads, destination=moved, **OPTIONS).folder.manifest()
 
-    assert after == replace(before, destination=Destination("sandbox", 8))
+    assert after == replace(before, destination=moved)
+    with pytest.raises(FolderError, match="was made for another destination"):
+        clean(leads, destination=Destination("sandbox", 9), **OPTIONS)
+    assert clean(leads, goal="clean", **OPTIONS).folder.manifest() == after
+    held = clean(leads, destination=moved, goal="clean", **OPTIONS).folder.manifest()
+    assert held == replace(after, goal="clean")
 
 
 def test_a_header_problem_leaves_no_folder(leads: Path) -> None:

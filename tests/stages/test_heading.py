@@ -287,6 +287,13 @@ def test_a_delimiter_at_the_end_of_every_line_is_a_column(path: Path) -> None:
     assert batch.cells["2"].to_list() == [None, "x"]
 
 
+def test_a_row_as_wide_as_a_header_with_a_nameless_end_is_a_row(path: Path) -> None:
+    source = opened(path, "Email;First Name;\na@example.com;A\nb@example.com;B\nc@example.com;C;\n")
+    (batch,) = source.read(0)
+    assert batch.cells["0"].to_list() == ["a@example.com", "b@example.com", "c@example.com"]
+    assert (source.columns, batch.rejected.height) == (("Email", "First Name"), 0)
+
+
 @pytest.mark.parametrize(
     ("tail", "last"),
     [
