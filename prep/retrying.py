@@ -20,7 +20,7 @@ from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate, Unknown
 from prep.people import Table
 from prep.plan import Plan, make_plan, map_sources, occurrences
-from prep.returned import RAW, REASONS, adopt, identify, own_places, own_rows
+from prep.returned import RAW, REASONS, identify, own_places, own_rows, without_guards
 from prep.schema_file import load_schema
 from prep.sources import Batch, Source, open_source
 from prep.sources.columnar import TableSource
@@ -55,7 +55,7 @@ def read_returned(path: Path) -> Returned:
     """
     if path.suffix == ".xlsx":
         return _read_workbook(path)
-    source = adopt(_open_table(path))
+    source = without_guards(_open_table(path))
     own = own_places(source.columns)
     if not own:
         raise _not_ours(path)

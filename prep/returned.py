@@ -20,6 +20,9 @@ OWN_COLUMNS: Final = (
 )
 """What prep adds to the columns of a source in `rejected.csv`, `failed.csv` and `warnings.csv`."""
 
+_ONLY_FOR_PEOPLE: Final = {*OWN_COLUMNS, "_kept_fate"}.difference(IDENTITY)
+"""Columns that tell a table for people from what `prep.read` or `prep.prepare` returned, saved as a file."""
+
 
 def own_places(columns: Sequence[str]) -> dict[str, str]:
     """Where a table of prep's own has the columns that prep added; nothing for any other file.
@@ -33,11 +36,18 @@ def own_places(columns: Sequence[str]) -> dict[str, str]:
 
 
 def adopt(source: Source) -> Source:
-    """A source with the header that it had before prep made it safe for spreadsheets."""
-    if not own_places(source.columns):
-        return source
+    """A source as it was before prep made it safe for spreadsheets, if prep wrote it for people.
+
+    Typed tables, such as frames, never are one: whoever made them has the cells as they are.
+    """
+    is_for_people = own_places(source.columns) and _ONLY_FOR_PEOPLE.intersection(source.columns)
+    return without_guards(source) if source.may_be_guarded and is_for_people else source
+
+
+def without_guards(source: Source) -> Source:
+    """A table that prep wrote for people, as it was before it was made safe for spreadsheets."""
     names = pl.select(unguard(pl.lit(pl.Series(source.columns)))).to_series()
-    return replace(source, columns=tuple(names))
+    return replace(source, columns=tuple(names), is_guarded=True)
 
 
 def identify(source: Source, batch: Batch) -> Batch:
@@ -86,7 +96,8 @@ def own_rows(source: Source, batch: Batch) -> pl.DataFrame:
     """
     own = own_places(source.columns)
     record = pl.col(ROW).alias(RECORD)
-    cells = batch.cells.select(unguard(pl.exclude(ROW, LINE)), record, LINE).with_columns(
+    written = pl.exclude(ROW, LINE)
+    cells = batch.cells.select(unguard(written) if source.is_guarded else written, record, LINE).with_columns(
         pl.col(own[SOURCE]).alias(SOURCE),
         pl.col(own[ROW]).cast(pl.UInt32, strict=False).alias(ROW),
         pl.col(own[LINE]).cast(pl.UInt32, strict=False).alias("_own_line"),

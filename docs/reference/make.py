@@ -248,8 +248,10 @@ def _tables() -> str:
         "# Tables of a run folder",
         """Tables for people are CSV in UTF-8 with a byte order mark, separated by semicolons where the first
         source is. A cell that a spreadsheet could run, or that begins with an apostrophe, has one more
-        before it; where a table comes back, that one is taken off again, and no other. `rejected.xlsx`
-        says the same as `rejected.csv`.""",
+        before it; where a table comes back as CSV or as a workbook, that one is taken off again, and no
+        other: a table is known by `_source`, `_row`, `_line` and any other column that prep added. Frames,
+        Parquet, JSON and databases are taken as they are. `rejected.xlsx` says the same as
+        `rejected.csv`.""",
     ]
     for name, (text, columns) in _TABLES.items():
         rows = ((f"`{column}`", COLUMNS[column]) for column in columns)

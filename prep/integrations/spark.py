@@ -38,7 +38,7 @@ from prep.objects import parse_object
 from prep.plan import Plan, make_plan
 from prep.preparation import UndecidedError, as_fields
 from prep.report import build_report, write_report
-from prep.returned import adopt, identify
+from prep.returned import identify
 from prep.runs import Run
 from prep.schema import Schema
 from prep.sources import Source
@@ -302,7 +302,7 @@ def _add_keys(task: _Task, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Rec
 
 
 def _keys(task: _Task, rows: pl.DataFrame) -> pl.Series:
-    source = adopt(open_frame(_guarded(rows), task.name))
+    source = open_frame(rows, task.name)
     plan = replace(task.plan, sources=[source])
     cells = pl.concat(as_fields(plan, 0, identify(source, batch).cells) for batch in source.read())
     parts = [
@@ -336,7 +336,7 @@ def _plan_of(part: RunFolder, task: _Task, rows: pl.DataFrame) -> Plan:
     """The plan for a part, whose rows are kept in its folder as those of any frame are."""
     part.spool.mkdir(mode=durable.FOLDER_MODE)
     copy = part.spool / "0001.parquet"
-    spool(open_frame(_guarded(rows), task.name), copy)
+    spool(open_frame(rows, task.name), copy)
     record = SourceRecord(task.name, "", FIND_OUT, (), copy=copy.name)
     return replace(task.plan, sources=[reopen(part, record)])
 
@@ -350,7 +350,7 @@ def _survey_part(task: _Task, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.
     """On a worker: what the cells of some rows tell about their columns."""
     for batch in batches:
         if batch.num_rows:
-            source = adopt(open_frame(_guarded(_frame([batch])), task.name))
+            source = open_frame(_frame([batch]), task.name)
             try:
                 found = survey(replace(task.plan, sources=[source]))
             except InputError as error:
@@ -370,9 +370,3 @@ def _frame(batches: Sequence[pa.RecordBatch]) -> pl.DataFrame:
     frame = pl.from_arrow(pa.Table.from_batches(batches))
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 (of a table it is one)
     return frame
-
-
-def _guarded(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows as prep's own tables hold them: whoever reads these takes off one leading apostrophe."""
-    guarded = rows.with_columns(pl.col(pl.String).str.replace("^'", "''"))
-    return guarded.rename({name: f"'{name}" for name in rows.columns if name.startswith("'")})

@@ -77,6 +77,7 @@ class Source(ABC):
         stored: The copy that is read instead of `path`: of standard input, a database's answer or a file.
         digesting: Its digest, where that is being computed.
         stamp: That of its file before anything of it was looked at, by which a later change is noticed.
+        is_guarded: Whether prep put apostrophes before cells of it, which have to be taken off again.
     """
 
     path: str
@@ -86,6 +87,12 @@ class Source(ABC):
     stored: str | None = field(default=None, kw_only=True)
     digesting: Digesting | None = field(default=None, kw_only=True, repr=False, compare=False)
     stamp: tuple[int, ...] = field(default=(), kw_only=True, repr=False, compare=False)
+    is_guarded: bool = field(default=False, kw_only=True)
+
+    @property
+    def may_be_guarded(self) -> bool:
+        """Whether it is of a kind in which tables for people come back: delimited text or a workbook."""
+        return False
 
     def sha256(self) -> str:
         """SHA-256 of the file, in hexadecimal: what `Reader.sha256` is in the end.

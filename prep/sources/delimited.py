@@ -43,6 +43,11 @@ class DelimitedSource(Source):
     body_offset: int
     surplus: int = 0
 
+    @property
+    def may_be_guarded(self) -> bool:
+        """It may be."""
+        return True
+
     def read(
         self, lookup_position: int | None = None, *, block_bytes: int = BLOCK_BYTES
     ) -> "DelimitedReader":

@@ -170,6 +170,11 @@ class MovedSource(Source):
     digest: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     copy: Copy | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def may_be_guarded(self) -> bool:
+        """As the source that it is."""
+        return self.inner.may_be_guarded
+
     def read(self, lookup_position: int | None = None) -> "MovedReader":
         """Read the records."""
         return MovedReader(self, lookup_position)

@@ -46,6 +46,11 @@ class WorkbookSource(Source):
 
     _rows: "_Spool" = field(kw_only=True, repr=False, compare=False)
 
+    @property
+    def may_be_guarded(self) -> bool:
+        """It may be."""
+        return True
+
     def read(self, lookup_position: int | None = None) -> "WorkbookReader":
         """Read the records; `_line` is the sheet's row. See `Source.read`.
 

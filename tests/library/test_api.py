@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -83,6 +84,66 @@ def test_a_frame_is_as_good_as_the_file_that_it_was_read_from() -> None:
     assert (run.counts["read"], run.counts["ready"]) == (8, 2)
     assert set(run.rows["source"]) == {"frame 1", "leads.csv"}
     assert prep.clean([frame.lazy(), "leads.csv"], "both").path == run.path, "the same again is taken up"
+
+
+HOSTILE = {
+    "email": ["''ada@example.com", "ben@example.org", "no address"],
+    "company": ["''tHart", "'=SUM(1)", "'=2"],
+    "phone": ["'+34 1", "''", "'-"],
+}
+"""Cells that begin with apostrophes and are no work of prep's."""
+
+
+@pytest.mark.parametrize("kind", ["frame", "lazy", "parquet", "arrow", "ndjson", "csv", "xlsx", "sqlite"])
+def test_only_cells_that_prep_guarded_lose_an_apostrophe(here: Path, kind: str) -> None:
+    pl.DataFrame(HOSTILE).write_csv("a.csv")
+    cells = prep.read("a.csv")
+    path = here / f"again.{kind}"
+    source: Path | pl.DataFrame | pl.LazyFrame | prep.Query = path
+    match kind:
+        case "frame":
+            source = cells
+        case "lazy":
+            source = cells.lazy()
+        case "parquet":
+            cells.write_parquet(path)
+        case "arrow":
+            cells.write_ipc(path)
+        case "ndjson":
+            cells.write_ndjson(path)
+        case "csv":
+            cells.write_csv(path)
+        case "xlsx":
+            cells.write_excel(path)
+        case _:
+            with sqlite3.connect("leads.db") as database:
+                database.execute("CREATE TABLE leads (email, company, phone, _source, _row, _line)")
+                database.executemany("INSERT INTO leads VALUES (?, ?, ?, ?, ?, ?)", cells.rows())
+            source = prep.Query("SELECT * FROM leads", "sqlite:///leads.db")
+    direct, again, run = prep.prepare("a.csv"), prep.prepare(source), prep.clean(source, "out")
+    assert direct.ready["company"].to_list() == ["''tHart", "'=SUM(1)"]
+    assert_frame_equal(again.ready, direct.ready)
+    assert_frame_equal(again.rejected.select(*HOSTILE), direct.rejected.select(*HOSTILE))
+    (chunk,) = (run.path / "chunks").glob("*.csv")
+    assert_frame_equal(pl.read_csv(chunk, infer_schema=False), direct.ready.select(*HOSTILE))
+
+
+def test_what_prepare_returns_can_be_prepared_again() -> None:
+    pl.DataFrame(HOSTILE).write_csv("a.csv")
+    prepared = prep.prepare("a.csv")
+    assert_frame_equal(prep.prepare(prepared.ready).ready, prepared.ready)
+    corrected = prepared.rejected.drop("_reasons", "_raw").with_columns(email=pl.lit("cy@example.net"))
+    again = prep.prepare(corrected).ready
+    assert again.rows() == [("cy@example.net", "'=2", "'-", "a.csv", 3, 4)]
+
+
+@pytest.mark.parametrize("name", ["rejected.csv", "rejected.xlsx"])
+def test_a_table_that_prep_guarded_is_read_as_it_was(name: str) -> None:
+    pl.DataFrame({**HOSTILE, "company": ["''tHart", "'=SUM(1)", "=2"]}).write_csv("a.csv")
+    run = prep.clean("a.csv", "out")
+    again = prep.prepare(run.path / name)
+    assert again.rejected.select(*HOSTILE).rows() == [("no address", "=2", "'-")]
+    assert again.rejected.select("_source", "_row", "_line").rows() == [("a.csv", 3, 4)]
 
 
 def test_a_run_is_opened_again_by_its_folder(sandbox: prep.Sandbox) -> None:

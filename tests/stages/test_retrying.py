@@ -619,6 +619,20 @@ def test_only_the_apostrophes_that_prep_put_there_are_taken_off(tmp_path: Path, 
     assert identities(again) == [("leads.csv", row, row + 1, "ready") for row in range(1, 7)]
 
 
+def test_apostrophes_of_a_table_without_its_reasons_are_taken_off_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("email,lastName\nnobody,''x\nno one,=1\n")
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+
+    def mend(rows: Rows) -> None:
+        for number, row in enumerate(rows):
+            del row[-2:]
+            row[0] = f"a{number}@example.com" if number else row[0]
+
+    correct(run.folder.rejected, mend)
+    sent = pl.read_csv(retry(run).path / "chunks/leads-0001.csv", infer_schema=False)
+    assert sent.rows() == [("a1@example.com", "''x"), ("a2@example.com", "=1")]
+
+
 def test_an_apostrophe_typed_into_failed_rows_stays(run: Run) -> None:
     def rename(rows: Rows) -> None:
         rows[1][1] = "'t Hooft"
