@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 
@@ -44,14 +44,22 @@ class Query:
 Given = str | Path | Query | pl.DataFrame | pl.LazyFrame
 Sources = Given | Sequence[Given]
 
+_TEXTS: Final = (str, bytes, bytearray, memoryview)
+"""What is a sequence and yet one thing."""
+
 
 def listed(given: Sources) -> list[Given]:
     """What was given, one by one.
 
     Raises:
-        SourceError: Nothing was given, or a file twice: each of its rows would have two fates.
+        SourceError: Nothing was given, something that is no source, or a file twice: each of its rows would
+            have two fates.
     """
-    sources = [given] if isinstance(given, Given) else list(given)
+    is_several = isinstance(given, Sequence | Generator) and not isinstance(given, _TEXTS)
+    sources = list(cast("Sequence[Given]", given)) if is_several else [cast("Given", given)]
+    for source in sources:
+        if not isinstance(source, Given):
+            raise no_source(source, "Give a path, a prep.Query, a polars frame, or a list of these.")
     if not sources:
         raise SourceError("no source was given", code="no_source", hint="Name at least one lead file.")
     seen: set[Path | str] = set()
@@ -67,6 +75,19 @@ def listed(given: Sources) -> list[Given]:
             raise _given_twice(str(source))
         seen.add(real)
     return sources
+
+
+def no_source(given: object, hint: str) -> SourceError:
+    """The error about something that is no source; it holds nothing of what that holds."""
+    kind = type(given)
+    module = kind.__module__.partition(".")[0]
+    name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    return SourceError(
+        f"what was given as a source is of type {name}",
+        code="not_a_source",
+        hint=f"{hint} A frame is made with pl.from_pandas(df), pl.from_arrow(table) or pl.DataFrame(rows); "
+        "save what a buffer holds as a file.",
+    )
 
 
 def default_folder(given: Given) -> Path:

@@ -15,7 +15,7 @@ from prep.config import CleanOptions, CleanSettings, Destination, make_settings
 from prep.errors import FolderError, SettingsError
 from prep.folder import RunFolder, check_sources
 from prep.in_memory import Prepared, prepare_plan, read_cells
-from prep.intake import Given, Sources, default_folder, listed, open_all, reopen, take_in
+from prep.intake import Given, Sources, default_folder, listed, no_source, open_all, reopen, take_in
 from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
@@ -59,8 +59,13 @@ def read(source: str | Path) -> pl.DataFrame:
         it), then `_source`, `_row` (1-based record number after the header) and `_line` (physical line).
 
     Raises:
-        SourceError: The file cannot be read, or holds records that cannot be split; `prepare` lists these.
+        SourceError: It is no path, the file cannot be read, or it holds records that cannot be split;
+            `prepare` lists these.
     """
+    if not isinstance(source, str | Path):
+        raise no_source(
+            source, "prep.read takes the path of a file, prep.prepare and prep.clean take frames too."
+        )
     return read_cells(open_source(source))
 
 

@@ -1,6 +1,7 @@
 """The library as a program uses it: frames in, frames out, silent, without state, from several threads."""
 
 import importlib
+import io
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -20,7 +21,7 @@ from polars.testing import assert_frame_equal
 import prep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LEADS = """email,firstName,company
 ada@example.com,Ada,Winter Clocks
@@ -126,6 +127,65 @@ def test_only_cells_that_prep_guarded_lose_an_apostrophe(here: Path, kind: str) 
     assert_frame_equal(again.rejected.select(*HOSTILE), direct.rejected.select(*HOSTILE))
     (chunk,) = (run.path / "chunks").glob("*.csv")
     assert_frame_equal(pl.read_csv(chunk, infer_schema=False), direct.ready.select(*HOSTILE))
+
+
+class DataFrame:
+    """Iterates over the names of its columns and shows its cells, as one of pandas does."""
+
+    __module__ = "pandas.core.frame"
+
+    def __iter__(self) -> "Iterator[str]":
+        return iter(["email", "company"])
+
+    def __repr__(self) -> str:
+        return "zoe@example.com"
+
+
+NO_SOURCES = [
+    (DataFrame(), "pandas.DataFrame"),
+    (pl.Series(["zoe@example.com"]), "polars.Series"),
+    (io.StringIO("email\nzoe@example.com\n"), "_io.StringIO"),
+    (io.BytesIO(b"email\nzoe@example.com\n"), "_io.BytesIO"),
+    (b"email\nzoe@example.com\n", "bytes"),
+    ({"email": ["zoe@example.com"]}, "dict"),
+    ({"zoe@example.com"}, "set"),
+    (1001, "int"),
+    (None, "NoneType"),
+]
+
+
+@pytest.mark.parametrize(("given", "name"), NO_SOURCES)
+def test_what_is_no_source_is_told_without_its_cells(given: Any, name: str, here: Path) -> None:
+    calls: "list[Callable[[Any], object]]" = [
+        prep.prepare,
+        prep.clean,
+        lambda one: prep.prepare(["leads.csv", one]),
+        prep.read,
+    ]
+    for call in calls:
+        with pytest.raises(prep.SourceError) as caught:
+            call(given)
+        error = caught.value
+        assert (error.code, error.message) == (
+            "not_a_source",
+            f"what was given as a source is of type {name}",
+        )
+        assert "pl.from_pandas(df), pl.from_arrow(table)" in error.hint
+        assert "zoe" not in f"{error.facts}"
+    assert [path.name for path in here.iterdir()] == ["leads.csv"]
+
+
+def test_read_takes_no_frame_and_shows_none() -> None:
+    for given in (pl.DataFrame({"email": ["zoe@example.com"]}), ["leads.csv"]):
+        with pytest.raises(prep.SourceError) as caught:
+            prep.read(given)  # type: ignore[arg-type]
+        assert caught.value.code == "not_a_source"
+        assert "prep.read takes the path of a file" in caught.value.hint
+        assert "zoe" not in f"{caught.value.facts}"
+
+
+def test_several_sources_may_come_from_a_generator() -> None:
+    assert prep.prepare(path for path in Path().glob("*.csv")).counts["read"] == 4  # type: ignore[arg-type]
 
 
 def test_what_prepare_returns_can_be_prepared_again() -> None:
