@@ -30,7 +30,7 @@ from prep.memory import USUAL, Memory
 from prep.model import IDENTITY, Advance, Chunk, Fate, Goal, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.plan import Plan
-from prep.preparation import POSITION, RAW, FirstPass, UndecidedError, first_pass
+from prep.preparation import POSITION, RAW, FirstPass, Judged, UndecidedError, first_pass
 from prep.profile import Profile, Shapes
 from prep.report import has_begun
 from prep.sources.files import changed
@@ -383,7 +383,8 @@ def _judge(
     with durable.replacing(folder.work / folder.rejected.name) as file:
         table = Table(file, _rejected_columns(plan), delimiter=people_delimiter(plan.sources[0].reading))
 
-        def note(frame: pl.DataFrame, rows: int, share: float | None) -> None:
+        def note(judged: Judged, rows: int, share: float | None) -> None:
+            frame = judged.rejected
             shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
             table.append(shown)
             if frame.height:

@@ -1,6 +1,6 @@
 """A plan → frames in memory; nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -15,7 +15,7 @@ from prep.fate_table import add_up
 from prep.memory import USUAL, Memory
 from prep.model import IDENTITY, Convention, Fate
 from prep.plan import Plan, occurrences
-from prep.preparation import FirstPass, UndecidedError, first_pass
+from prep.preparation import FirstPass, Judged, UndecidedError, first_pass
 from prep.sources import Source
 from prep.spill import MemorySpill
 
@@ -30,6 +30,7 @@ class Prepared:
             `_source`, `_row`, `_line`, `_reasons` (list of `field:code`) and `_raw` (text of records that
             could not be split).
         duplicates: Rows that lost, as prepared, then `_source`, `_row`, `_line`, `_kept_source`, `_kept_row`.
+        suppressed: Rows that must not be sent, in the shape of `rejected`.
         counts: Rows by fate; `read` is the sum of all others.
         merged: Values that merging left out: `field`, `value`, `_source`, `_row` (where they came from),
             `_kept_source`, `_kept_row` (where they did not go).
@@ -39,6 +40,7 @@ class Prepared:
     ready: pl.DataFrame
     rejected: pl.DataFrame
     duplicates: pl.DataFrame
+    suppressed: pl.DataFrame
     counts: Mapping[str, int]
     merged: pl.DataFrame
     conventions: tuple[Convention, ...] = ()
@@ -53,26 +55,38 @@ def prepare_plan(plan: Plan) -> Prepared:
     spill = MemorySpill()
     memory = Memory.parse(USUAL)
     rejected: list[pl.DataFrame] = []
+    suppressed: list[pl.DataFrame] = []
+
+    def note(judged: Judged, *_: object) -> None:
+        rejected.append(judged.rejected)
+        suppressed.append(judged.suppressed)
+
     try:
-        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), memory)
+        first = first_pass(plan, spill, note, memory)
     except UndecidedError:
         plan = settle(plan)
         spill.clear()
         rejected.clear()
-        first = first_pass(plan, spill, lambda frame, *_: rejected.append(frame), memory)
+        suppressed.clear()
+        first = first_pass(plan, spill, note, memory)
     decision = decide(plan, first, spill, memory)
     divided = list(second_pass(plan, spill, decision))
-    names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
     return Prepared(
         ready=_named(pl.concat(batch.ready for batch in divided).select(*plan.fields, *IDENTITY)),
-        rejected=pl.concat(rejected).select(
-            *(pl.col(str(place)).alias(name) for place, name in enumerate(names)), *REJECTED_TAIL
-        ),
+        rejected=_as_read(plan, rejected),
+        suppressed=_as_read(plan, suppressed),
         duplicates=_named(pl.concat(batch.duplicates for batch in divided)),
         counts=_count(divided, first),
         merged=_named(pl.concat(decision.discarded).drop(ORDINAL)),
         conventions=tuple(convention for convention in plan.conventions if convention.value),
     )
+
+
+def _as_read(plan: Plan, parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Rows under the names of the sources' columns."""
+    names = _distinct([name for name, _ in plan.source_columns], REJECTED_TAIL)
+    cells = (pl.col(str(place)).alias(name) for place, name in enumerate(names))
+    return pl.concat(parts).select(*cells, *REJECTED_TAIL)
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:

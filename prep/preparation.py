@@ -42,7 +42,7 @@ class Judged:
         filled: Which of the upload's fields each valid row fills, if that decides what is sent; else empty.
         rejected: The source's cells as read, one column for each of the plan's `source_columns` named by
             position, then `_position`, `_source`, `_row`, `_line`, `_reasons`, `_raw`; in source order.
-        suppressed: `_record`, `_source`, `_row`, `_line`, `_key` and `_reasons`, likewise.
+        suppressed: The same of rows that must not be sent, with `_key`.
         changes: How many cells each rule changed, by field and rule.
         notes: Values that are sent as they are but deserve a look, by field and code.
         skipped: Physical lines that hold no row.
@@ -95,7 +95,7 @@ class FirstPass:
 
 
 def first_pass(
-    plan: Plan, spill: Spill, rejected: Callable[[pl.DataFrame, int, float | None], None], memory: Memory
+    plan: Plan, spill: Spill, note: Callable[[Judged, int, float | None], None], memory: Memory
 ) -> FirstPass:
     """Read, map, normalise and judge all rows of all sources.
 
@@ -103,13 +103,13 @@ def first_pass(
         plan: The plan.
         spill: Takes the valid rows in: `Judged.valid`, numbered by `_ordinal`, `_source` as a categorical,
             with `_hash` (of the key) and `_rank`.
-        rejected: Called with the rejected rows of each batch (see `Judged.rejected`), how many rows have
-            been judged so far, and how much of the sources that is (from 0 to 1; None if nobody knows).
+        note: Called with each batch, how many rows have been judged so far, and how much of the sources that
+            is (from 0 to 1; None if nobody knows).
         memory: What may be held at a time.
 
     Raises:
         SourceError: There are no rows, or one stands in a returned table twice.
-        UndecidedError: A column must be surveyed first. What `spill` and `rejected` were given is void.
+        UndecidedError: A column must be surveyed first. What `spill` and `note` were given is void.
     """
     left_out = spill.beside("left-out")
     counts = Counter[str]()
@@ -150,7 +150,7 @@ def first_pass(
             changes.update(judged.changes)
             for place, noted in judged.notes.items():
                 notes[place] += noted
-            rejected(judged.rejected, read, share)
+            note(judged, read, share)
     if own:
         _refuse_repeats(own, pl.concat(returned))
     if not sum(rows):
@@ -304,7 +304,7 @@ def judge_batch(plan: Plan, position: int, batch: Batch) -> Judged:
         valid=valid,
         filled=_filled(plan, valid),
         rejected=_rejected(plan, position, batch, broken),
-        suppressed=held.select(RECORD, *IDENTITY, KEY, REASONS),
+        suppressed=_as_read(plan, position, batch, held.select(RECORD, REASONS, KEY)),
         changes=normalised.changes,
         notes={
             **({} if plan.settings.repair_mojibake else find_spoiled(cells)),
@@ -395,22 +395,26 @@ def _split_oversized(plan: Plan, valid: pl.DataFrame) -> tuple[pl.DataFrame, pl.
 
 def _rejected(plan: Plan, position: int, batch: Batch, broken: pl.DataFrame) -> pl.DataFrame:
     """Rejected rows of a batch with the source's own cells, those that could not be split with their text."""
+    broken_rows = _as_read(plan, position, batch, broken)
+    if batch.rejected.is_empty():
+        return broken_rows
+    unreadable = batch.rejected.select(
+        *(pl.lit(None, pl.String).alias(str(index)) for index in range(len(plan.source_columns))),
+        *_identity(position),
+        pl.concat_list(pl.col("reason")).alias(REASONS),
+        pl.col("raw").alias(RAW),
+    )
+    return pl.concat([broken_rows, unreadable]).sort(RECORD)
+
+
+def _as_read(plan: Plan, position: int, batch: Batch, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a batch, given by `_record`, with the source's own cells and what else is given of each."""
     places = {column: str(index) for index, column in enumerate(occurrences(plan.sources[position].columns))}
     cells = [
         (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(str(index))
         for index, column in enumerate(plan.source_columns)
     ]
-    identity = _identity(position)
-    records = batch.cells if broken.height else batch.cells.clear()
-    broken_rows = records.join(broken, on=RECORD, how="inner", maintain_order="left").select(
-        *cells, *identity, REASONS, pl.lit(None, pl.String).alias(RAW)
+    records = batch.cells if chosen.height else batch.cells.clear()
+    return records.join(chosen, on=RECORD, how="inner", maintain_order="left").select(
+        *cells, *_identity(position), *chosen.drop(RECORD).columns, pl.lit(None, pl.String).alias(RAW)
     )
-    if batch.rejected.is_empty():
-        return broken_rows
-    unreadable = batch.rejected.select(
-        *(pl.lit(None, pl.String).alias(str(index)) for index in range(len(cells))),
-        *identity,
-        pl.concat_list(pl.col("reason")).alias(REASONS),
-        pl.col("raw").alias(RAW),
-    )
-    return pl.concat([broken_rows, unreadable]).sort(RECORD)

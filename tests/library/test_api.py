@@ -156,7 +156,7 @@ NO_SOURCES = [
 
 @pytest.mark.parametrize(("given", "name"), NO_SOURCES)
 def test_what_is_no_source_is_told_without_its_cells(given: Any, name: str, here: Path) -> None:
-    calls: "list[Callable[[Any], object]]" = [
+    calls: list[Callable[[Any], object]] = [
         prep.prepare,
         prep.clean,
         lambda one: prep.prepare(["leads.csv", one]),

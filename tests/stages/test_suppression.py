@@ -78,6 +78,44 @@ def test_entries(content: str, rows: list[int]) -> None:
     assert suppressed(suppress=[write("never.csv", content)]) == rows
 
 
+def test_every_row_is_in_one_frame_of_what_was_prepared(leads: Path) -> None:
+    leads.write_text(
+        "email,title,optIn\n"
+        "Ana@Example.com,CEO,no\n"
+        "bo@mail.example.org,'=1,yes\n"
+        "cy@example.net,Clerk,yes\n"
+        "CY@example.net,,yes\n"
+        "nobody,,yes\n"
+    )
+    Path("more.csv").write_text("Shoe size,optIn,email\n42,no,gus@mail.example.org\n41,yes,hal@example.com\n")
+    Path("mine.toml").write_text('extends = "lead"\n[fields.optIn]\ntype = "boolean"\n')
+    prepared = prepare(
+        [leads, "more.csv"],
+        "mine.toml",
+        suppress=[write("never.csv", "mail.example.org\n")],
+        consent="optIn",
+        maps={"Shoe size": ""},
+    )
+    assert prepared.suppressed.schema == prepared.rejected.schema
+    assert prepared.suppressed.rows(named=True) == [
+        dict(zip(prepared.rejected.columns, row, strict=True))
+        for row in (
+            ("Ana@Example.com", "CEO", "no", None, "leads.csv", 1, 2, ["optIn:no_consent"], None),
+            ("bo@mail.example.org", "'=1", "yes", None, "leads.csv", 2, 3, ["email:suppressed"], None),
+            (
+                *("gus@mail.example.org", None, "no", "42", "more.csv", 1, 2),
+                *(["email:suppressed", "optIn:no_consent"], None),
+            ),
+        )
+    ]
+    frames = [prepared.ready, prepared.rejected, prepared.duplicates, prepared.suppressed]
+    rows = pl.concat(frame.select("_source", "_row") for frame in frames).sort("_source", "_row").rows()
+    assert rows == [*(("leads.csv", row) for row in range(1, 6)), ("more.csv", 1), ("more.csv", 2)]
+    fates = ("ready", "rejected", "duplicate", "suppressed")
+    assert [frame.height for frame in frames] == [prepared.counts[fate] for fate in fates] == [2, 1, 1, 3]
+    assert prepare(leads, "mine.toml").suppressed.is_empty()
+
+
 def test_salted_hashes(leads: Path) -> None:
     salt = write("salt.txt", "pepper\n")
     never = write("never.csv", f"{sha256('pepperana@example.com')}\n{sha256('dora@example.net')}\n")
