@@ -269,6 +269,12 @@ def make_settings(options: CleanOptions) -> CleanSettings:
             hint=f"Options: {', '.join(CleanOptions.__annotations__)}.",
         )
     options = cast("CleanOptions", {name: _as_asked(name, value) for name, value in options.items()})
+    if (line := options.get("header_line")) is not None and line < 0:
+        raise SettingsError(
+            f"header_line is {line}",
+            code="bad_option",
+            hint="It takes the line of the column names, counted from 1, or 0 where there is none.",
+        )
     defaults = CleanSettings()
     into = parse_object(options.get("object", defaults.object))
     return CleanSettings(

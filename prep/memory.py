@@ -35,7 +35,7 @@ class Memory:
         Raises:
             SettingsError: It is none, or too little to work with.
         """
-        found = _SIZE.fullmatch(text.strip().upper())
+        found = _SIZE.fullmatch(str(text).strip().upper())
         if found is None or found[2] not in _UNITS:
             raise _refusal(f"--memory does not know {text!r}")
         size = int(float(found[1]) * _UNITS[found[2]])

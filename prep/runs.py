@@ -13,11 +13,14 @@ from prep.model import Fate
 from prep.report import build_report, count_now, read_jobs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run folder and what it says."""
 
     folder: RunFolder
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -57,7 +60,11 @@ class Run:
 
     @property
     def rows(self) -> pl.DataFrame:
-        """The fate of every source row, in source order."""
+        """The fate of every source row, in source order.
+
+        Its columns are `source`, `row`, `line`, `fate`, `reasons`, `key`, `kept_source`, `kept_row`, `chunk`,
+        `batch_id`, `message` and `matched_by`, as in `rows.parquet`.
+        """
         return self.folder.read_rows()
 
 

@@ -206,6 +206,23 @@ def test_a_table_that_prep_guarded_is_read_as_it_was(name: str) -> None:
     assert again.rejected.select("_source", "_row", "_line").rows() == [("a.csv", 3, 4)]
 
 
+def test_options_that_are_not_what_they_may_be_are_told() -> None:
+    with pytest.raises(prep.SettingsError) as caught:
+        prep.clean("leads.csv", "out", memory=500)  # type: ignore[arg-type]
+    assert (caught.value.code, caught.value.message) == ("bad_memory", "--memory does not know 500")
+    with pytest.raises(prep.SettingsError) as caught:
+        prep.prepare("leads.csv", header_line=-1)
+    assert (caught.value.code, caught.value.message) == ("bad_option", "header_line is -1")
+    assert "counted from 1, or 0" in caught.value.hint
+
+
+def test_a_run_shows_its_folder_and_names_its_columns() -> None:
+    run = prep.clean("leads.csv", "out")
+    assert (repr(run), f"{[run]}") == ("Run('out')", "[Run('out')]")
+    documented = prep.Run.rows.__doc__ or ""
+    assert [name for name in run.rows.columns if f"`{name}`" not in documented] == []
+
+
 def test_a_run_is_opened_again_by_its_folder(sandbox: prep.Sandbox) -> None:
     prep.clean("leads.csv", "out")
     run = prep.Run.open("out")
