@@ -392,6 +392,18 @@ class Destination:
     program_id: int | None = None
     program_status: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no number or no text.
+
+        Raises:
+            SettingsError: An attribute is of another type.
+        """
+        for name in ("target", *FLAGS):
+            kind, word = (int, "a whole number") if name.endswith("_id") else (str, "a text")
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise SettingsError(f"{name} is {value!r}", code="bad_destination", hint=f"It takes {word}.")
+
     def __str__(self) -> str:
         if self.program_id is not None:
             return f"{self.target}, program {self.program_id}, status {self.program_status}"

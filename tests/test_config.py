@@ -104,3 +104,19 @@ def test_destinations_are_the_same_by_the_name_of_their_list() -> None:
     assert named.is_same(Destination("host", list_id=5, list_name="Fair"))
     assert not named.is_same(Destination("other", list_id=5, list_name="Fair"))
     assert not named.is_same(Destination("host", list_id=5))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message", "hint"),
+    [
+        ({"target": "sandbox", "list_id": "1001"}, "list_id is '1001'", "It takes a whole number."),
+        ({"target": "a.mktorest.com", "program_id": 1.5}, "program_id is 1.5", "It takes a whole number."),
+        ({"target": "a.mktorest.com", "list_name": 5}, "list_name is 5", "It takes a text."),
+    ],
+)
+def test_a_destination_is_made_of_numbers_and_texts(
+    attributes: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Destination(**attributes)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
