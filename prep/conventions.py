@@ -11,7 +11,7 @@ from prep.plan import Plan
 from prep.preparation import as_fields
 from prep.returned import identify
 from prep.values import Noted, normalise
-from prep.values.evidence import DATES, Evidence, Proof, find_evidence, prove
+from prep.values.evidence import DATES, NUMBER, Evidence, Proof, find_evidence, is_typed, prove
 from prep.values.rules import OPEN
 
 Column = tuple[str, str, str]
@@ -22,7 +22,9 @@ _WHAT: Final = {
     "mdy": "{cells} can only begin with the month",
     "point": "{cells} can only have a decimal point",
     "comma": "{cells} can only have a decimal comma",
+    NUMBER: "{cells} can only have a decimal point, by the type of the cell",
 }
+_MIXED: Final = "mixed"
 _OPEN: Final = {
     "dates": "{cells} may begin with the day or with the month",
     "decimal": "{cells} may have thousands or decimals behind the separator",
@@ -30,19 +32,20 @@ _OPEN: Final = {
 _HINTS: Final = {
     "dates": "Say which with --dates dmy or --dates mdy, or write them as 2026-04-13.",
     "decimal": "Say which with --decimal comma or --decimal point, or write them as 1234.5.",
+    _MIXED: "Make all cells of the column numbers, or say --decimal point if its text has decimal points.",
 }
-_CODES: Final = {"dates": "ambiguous_dates", "decimal": "ambiguous_numbers"}
+_CODES: Final = {"dates": "ambiguous_dates", "decimal": "ambiguous_numbers", _MIXED: "mixed_numbers"}
 
 
 def settle(plan: Plan) -> Plan:
     """Read all sources once, and settle how each column spells what cannot be read without knowing it.
 
     Returns:
-        The plan with a convention for each column of dates or numbers of which no setting speaks. Those that
-        it had already stay.
+        The plan with a convention for each column of dates or numbers of which no setting speaks, and for
+        each that holds numbers by their type. Those that it had already stay.
 
     Raises:
-        SourceError: A column proves nothing, or two things.
+        SourceError: A column proves nothing, or two things, or mixes numbers with text that is no plain one.
     """
     return settle_by(plan, survey(plan))
 
@@ -51,12 +54,14 @@ def settle_by(plan: Plan, found: Mapping[Column, Evidence]) -> Plan:
     """As `settle`, by what a survey of all rows found."""
     known = {(convention.source, convention.field) for convention in plan.conventions}
     proofs = {
-        column: prove(evidence) for column, evidence in found.items() if (column[0], column[1]) not in known
+        column: prove(evidence)
+        for column, evidence in found.items()
+        if (column[0], column[1]) not in known and (column[1] in plan.open_fields or is_typed(evidence))
     }
     if ambiguous := {column: proof for column, proof in proofs.items() if proof.is_ambiguous}:
         raise _ambiguity(plan, ambiguous)
     settled = [
-        Convention(*column, setting=plan.open_fields[column[1]], value=proof.value, cells=proof.cells)
+        Convention(*column, setting=plan.surveyed_fields[column[1]], value=proof.value, cells=proof.cells)
         for column, proof in proofs.items()
     ]
     return replace(plan, conventions=(*plan.conventions, *settled))
@@ -65,17 +70,20 @@ def settle_by(plan: Plan, found: Mapping[Column, Evidence]) -> Plan:
 def survey(plan: Plan) -> Mapping[Column, Evidence]:
     """Read all sources, for what the cells of each column in question tell about it."""
     found: dict[Column, defaultdict[tuple[str, str], Noted]] = {}
-    fields = {name: plan.schema.fields[name] for name in plan.open_fields}
+    fields = {name: plan.schema.fields[name] for name in plan.surveyed_fields}
+    spelling = replace(plan.spelling(), decimal=None)
     for position, source in enumerate(plan.sources):
         headers = dict(_headers(plan, position))
         for batch in source.read(plan.lookup_position(position)):
-            cells = as_fields(plan, position, identify(source, batch).cells).select(SOURCE, ROW, *fields)
-            cells = normalise(cells, fields, plan.spelling()).frame
-            for name, setting in plan.open_fields.items():
+            known = identify(source, batch).cells
+            numbers = plan.typed_numbers(position, known)
+            cells = as_fields(plan, position, known).select(SOURCE, ROW, *fields)
+            cells = normalise(cells, fields, spelling).frame
+            for name, setting in plan.surveyed_fields.items():
                 header = headers.get(name, name)
                 for path in cells[SOURCE].unique(maintain_order=True):
                     found.setdefault((path, name, header), defaultdict(Noted))
-                for path, verdict, noted in find_evidence(cells, name, setting):
+                for path, verdict, noted in find_evidence(cells, name, setting, numbers.get(name)):
                     found[path, name, header][verdict] += noted
     return found
 
@@ -87,12 +95,15 @@ def _headers(plan: Plan, position: int) -> Iterator[tuple[str, str]]:
 
 
 def _ambiguity(plan: Plan, columns: dict[Column, Proof]) -> SourceError:
-    settings = [plan.open_fields[field] for _, field, _ in columns]
+    questions = [
+        _MIXED if NUMBER in proof.readings else plan.surveyed_fields[field]
+        for (_, field, _), proof in columns.items()
+    ]
     (path, _, header), proof = next(iter(columns.items()))
     return SourceError(
         "; ".join(_describe(*column, plan, proof) for column, proof in columns.items()),
-        code=_CODES[settings[0]],
-        hint=" ".join(_HINTS[setting] for setting in dict.fromkeys(settings)),
+        code=_CODES[questions[0]],
+        hint=" ".join(_HINTS[question] for question in dict.fromkeys(questions)),
         source=path,
         row=min(row for noted in proof.readings.values() for _, row in noted.rows),
         column=header,
@@ -100,7 +111,7 @@ def _ambiguity(plan: Plan, columns: dict[Column, Proof]) -> SourceError:
 
 
 def _describe(path: str, field: str, header: str, plan: Plan, proof: Proof) -> str:
-    setting = plan.open_fields[field]
+    setting = plan.surveyed_fields[field]
     found = [
         (_OPEN[setting] if verdict == OPEN else _WHAT[verdict]).format(cells=_cells(noted, setting))
         for verdict, noted in sorted(proof.readings.items())

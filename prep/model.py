@@ -398,6 +398,10 @@ class DecimalMark(StrEnum):
     COMMA = "comma"
 
 
+POINT_OR_THOUSANDS: Final = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
+"""What is one number in Madrid and a thousand times as much in London, where it is text."""
+
+
 @dataclass(frozen=True)
 class Convention:
     """How one column of a source spells its dates or numbers, by the proof of all its cells.

@@ -14,17 +14,18 @@ from prep.config import CleanSettings
 from prep.duplicates import compound_keys, is_called, lookup_keys
 from prep.errors import SettingsError
 from prep.judge import compile_sieve
-from prep.model import ALL_FIELDS, ROW, SOURCE, Blanks, Convention, MergePolicy, Reason
+from prep.model import ALL_FIELDS, ROW, SOURCE, Blanks, Convention, DecimalMark, MergePolicy, Reason
 from prep.object_keys import choose_key
 from prep.objects import key_fields, parse_object
 from prep.returned import own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
 from prep.sources.head import SINGLE_COLUMN
+from prep.sources.typed import numbers_at
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
 from prep.validation import REASONS, Judge, compile_judge, validate
 from prep.values import Spelling, needs_country, normalise
-from prep.values.evidence import has_doubt, open_setting
+from prep.values.evidence import DECIMAL, has_doubt, open_setting
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,28 @@ class Plan:
         spelling = self.spelling()
         settings = {name: open_setting(self.schema.fields[name], spelling) for name in self.judged}
         return {name: setting for name, setting in settings.items() if setting}
+
+    @cached_property
+    def surveyed_fields(self) -> dict[str, str]:
+        """`open_fields`, and those of numbers that a setting would read with decimal commas.
+
+        It does not speak of cells that are numbers by their type: their columns must be surveyed.
+        """
+        spelling = self.spelling()
+        if spelling.decimal is DecimalMark.COMMA:
+            spelling = replace(spelling, decimal=None)
+        settings = {name: open_setting(self.schema.fields[name], spelling) for name in self.judged}
+        return {name: setting for name, setting in settings.items() if setting}
+
+    def typed_numbers(self, position: int, cells: pl.DataFrame) -> dict[str, pl.Series]:
+        """Surveyed fields → which of the source's cells are numbers by their type that text leaves open."""
+        fields = self.mappings[position].fields.items()
+        masks = {
+            field: numbers_at(cells, str(place))
+            for place, field in fields
+            if self.surveyed_fields.get(field) == DECIMAL
+        }
+        return {field: mask for field, mask in masks.items() if mask.any()}
 
     def by_source(self, position: int, frame: pl.DataFrame) -> list[tuple[Spelling, pl.DataFrame]]:
         """The rows of each original source, and how they spell; a table that came back may hold several."""

@@ -292,6 +292,7 @@ def judge_batch(plan: Plan, position: int, batch: Batch) -> Judged:
     Raises:
         UndecidedError: As `first_pass`.
     """
+    _refuse_unsettled(plan, position, batch.cells)
     cells = blanks.set_orders_aside(as_fields(plan, position, batch.cells), plan.settings.clear)
     normalised = _normalise(plan, position, cells)
     validated = validate(normalised.frame, plan.judge)
@@ -341,7 +342,17 @@ def _find_notes(plan: Plan, position: int, rows: pl.DataFrame) -> Mapping[tuple[
 
 
 class UndecidedError(Exception):
-    """A row was rejected that a survey of its whole column may save: `settle` the plan and begin again."""
+    """A column must be surveyed: `settle` the plan and begin again.
+
+    A row was rejected that it may save, or a cell is a number by its type that text leaves open.
+    """
+
+
+def _refuse_unsettled(plan: Plan, position: int, cells: pl.DataFrame) -> None:
+    settled = {(column.source, column.field) for column in plan.conventions}
+    for field, is_number in plan.typed_numbers(position, cells).items():
+        if not settled.issuperset((source, field) for source in cells.filter(is_number)[SOURCE].unique()):
+            raise UndecidedError
 
 
 def _refuse_doubts(plan: Plan, rejected: pl.DataFrame) -> None:

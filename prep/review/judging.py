@@ -13,7 +13,7 @@ from prep.retrying import Returned, plan_again, refuse_header, unite, united_col
 from prep.schema import Field
 from prep.sources import Batch
 from prep.sources.batch import REJECTED_SCHEMA
-from prep.sources.columnar import TableSource
+from prep.sources.columnar import TableSource, as_text
 from prep.validation import REASONS
 
 _UNREADABLE = pl.DataFrame(
@@ -58,7 +58,7 @@ class Judge:
 
         def pieces() -> Iterator[pl.DataFrame]:
             table = unite(self._tables[name], self._united[name])
-            yield table.rows.select(*table.names, *IDENTITY)
+            yield as_text(table.rows.select(*table.names, *IDENTITY))
 
         return TableSource(name, FIND_OUT, columns, pieces=pieces)
 

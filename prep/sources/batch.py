@@ -35,7 +35,7 @@ class Batch:
     Attributes:
         cells: The readable records in source order: a String column per source column, named `0`, `1`, …
             by position, a blank cell being null; then `_row` and `_line` (UInt32; `_line` is null where a
-            source has no lines).
+            source has no lines). Where cells have types, also `_numbers` (see `typed.NUMBERS`).
         rejected: The unreadable records in source order: `_row`, `_line`, `reason` (`unreadable_row` or
             `encoding`) and `raw`, their text with LF as line end and bytes that are not UTF-8 escaped.
         skipped: The lines that belong to no record, in order.

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,9 +23,10 @@ from polars.io.plugins import register_io_source
 
 from prep import durable
 from prep.errors import SourceError
-from prep.model import Reading
+from prep.model import POINT_OR_THOUSANDS, Reading
 from prep.sources.batch import REJECTED_SCHEMA, Batch, Source
 from prep.sources.files import digest
+from prep.sources.typed import NUMBERS, mark
 
 _BATCH_CELLS: Final = 4_000_000
 _BATCH_ROWS: Final = 200_000
@@ -47,7 +48,7 @@ class TableSource(Source):
     """A table of typed columns, opened.
 
     Attributes:
-        pieces: Yields its rows in order, as frames with the columns of the source.
+        pieces: Yields its rows in order, as `as_text` writes them.
         digest: Computes the SHA-256 of what was read; None if that is nothing but the cells.
     """
 
@@ -83,10 +84,10 @@ class TableReader:
     def _read(self) -> Iterator[Batch]:
         content = hashlib.sha256(json.dumps(self._source.columns).encode())
         with refusing_damage(self._source.path):
-            for piece in self._source.pieces():
-                cells = as_text(piece)
+            for cells in self._source.pieces():
                 if self._source.digest is None:
-                    content.update(cells.write_csv(include_header=False, quote_style="always").encode())
+                    texts = cells.drop(NUMBERS)
+                    content.update(texts.write_csv(include_header=False, quote_style="always").encode())
                 numbers = pl.int_range(1, pl.len() + 1, dtype=pl.UInt32) + self.rows
                 self.rows += cells.height
                 numbered = cells.with_columns(
@@ -96,15 +97,24 @@ class TableReader:
         self.sha256 = self._source.digest() if self._source.digest else content.hexdigest()
 
 
-def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+def as_text(frame: pl.DataFrame, written: Collection[int] = ()) -> pl.DataFrame:
     """Write every cell as a person would type it.
 
+    Args:
+        frame: The cells.
+        written: Places of columns whose numbers are written as text already.
+
     Returns:
-        A String column per column, named by position; blank cells are null.
+        A String column per column, named by position, and `_numbers`; blank cells are null.
     """
     columns = [_column_as_text(frame.to_series(place)).alias(str(place)) for place in range(frame.width)]
-    cells = pl.DataFrame(columns)
-    return cells.with_columns(pl.when(pl.all() != "").then(pl.all()))
+    cells = pl.DataFrame(columns).with_columns(pl.when(pl.all() != "").then(pl.all()))
+    masks = {
+        str(place): cells[str(place)].str.contains(POINT_OR_THOUSANDS)
+        for place, kind in enumerate(frame.dtypes)
+        if kind.is_float() or kind.is_decimal() or place in written
+    }
+    return cells.with_columns(mark(masks, frame.height))
 
 
 def _column_as_text(column: pl.Series) -> pl.Series:
@@ -270,7 +280,9 @@ def open_frame(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TableSource:
     if isinstance(frame, pl.DataFrame):
         refuse_columns(frame.schema, name)
         step = batch_rows(frame.width)
-        return TableSource(name, Reading(), tuple(frame.columns), pieces=lambda: frame.iter_slices(step))
+        return TableSource(
+            name, Reading(), tuple(frame.columns), pieces=lambda: map(as_text, frame.iter_slices(step))
+        )
     with refusing_damage(name):
         schema = frame.collect_schema()
     refuse_columns(schema, name)
@@ -279,7 +291,7 @@ def open_frame(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TableSource:
         name,
         Reading(),
         tuple(schema),
-        pieces=lambda: iter(frame.collect_batches(chunk_size=step, maintain_order=True)),
+        pieces=lambda: map(as_text, frame.collect_batches(chunk_size=step, maintain_order=True)),
     )
 
 
@@ -294,7 +306,7 @@ def spool(source: Source, path: Path) -> None:
         SourceError: The source cannot be read.
         OSError: The file cannot be written.
     """
-    places = [str(place) for place in range(len(source.columns))]
+    places = [*(str(place) for place in range(len(source.columns))), NUMBERS]
     failures: list[SourceError] = []
 
     def batches(*_: object) -> Iterator[pl.DataFrame]:

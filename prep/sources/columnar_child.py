@@ -9,7 +9,7 @@ import io
 import json
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -25,6 +25,7 @@ from prep.sources.columnar import (
     refusing_damage,
 )
 from prep.sources.footer import read_footer
+from prep.sources.typed import NUMBERS
 
 _MEMORY: Final = (1024**3, 6)
 """How many bytes may be taken at all, and how many for each byte of the file."""
@@ -45,12 +46,12 @@ def main(kind: str, path: str, place: Path) -> None:
             refuse_columns(schema, path)
             rows = scan.select(pl.len()).collect(engine="streaming").item()
             _refuse_bomb(path, rows * len(schema), place)
-            columns = _spooled_columns(place, schema) if kind == "parquet" else tuple(schema)
+            spooled = _spooled_columns(place, schema) if kind == "parquet" else None
     except SourceError as error:
         _say(answers, {"refusal": error.facts})
         return
-    _say(answers, {"columns": columns})
-    _send(answers, scan, rows, batch_rows(len(schema)))
+    _say(answers, {"columns": spooled or tuple(schema)})
+    _send(answers, _pieces(scan, rows, batch_rows(len(schema))), _as_spooled if spooled else as_text)
 
 
 def limit(size: int) -> None:
@@ -103,10 +104,12 @@ def _bomb(path: str) -> SourceError:
     )
 
 
-def _send(answers: IO[bytes], scan: pl.LazyFrame, rows: int, step: int) -> None:
-    for piece in _pieces(scan, rows, step):
+def _send(
+    answers: IO[bytes], pieces: Iterator[pl.DataFrame], write: Callable[[pl.DataFrame], pl.DataFrame]
+) -> None:
+    for piece in pieces:
         stream = io.BytesIO()
-        as_text(piece).write_ipc_stream(stream)
+        write(piece).write_ipc_stream(stream)
         answers.write(len(stream.getbuffer()).to_bytes(SIZE_BYTES))
         answers.write(stream.getbuffer())
     answers.write(bytes(SIZE_BYTES))
@@ -121,17 +124,24 @@ def _pieces(scan: pl.LazyFrame, rows: int, step: int) -> Iterator[pl.DataFrame]:
         yield piece
 
 
-def _spooled_columns(place: Path, schema: pl.Schema) -> tuple[str, ...]:
-    """The columns of what `spool` wrote; the names of the schema for any other file."""
+def _as_spooled(piece: pl.DataFrame) -> pl.DataFrame:
+    """What `as_text` wrote once; earlier versions did not write which cells are numbers."""
+    return piece if NUMBERS in piece.columns else as_text(piece)
+
+
+def _spooled_columns(place: Path, schema: pl.Schema) -> tuple[str, ...] | None:
+    """The columns of what `spool` wrote; None for any other file."""
     with place.open("rb") as file:
         note = pl.read_parquet_metadata(file).get(COLUMNS_KEY, "null")
     try:
         columns = json.loads(note)
     except ValueError:
         columns = None
-    places = {str(place): pl.String() for place in range(len(schema))}
-    is_ours = isinstance(columns, list) and len(columns) == len(schema) and dict(schema) == places
-    return tuple(map(str, columns)) if is_ours else tuple(schema)
+    if not isinstance(columns, list):
+        return None
+    places = list(map(str, range(len(columns))))
+    is_ours = schema.names() in (places, [*places, NUMBERS]) and set(schema.dtypes()) == {pl.String()}
+    return tuple(map(str, columns)) if is_ours else None
 
 
 def _say(answers: IO[bytes], answer: dict[str, Any]) -> None:

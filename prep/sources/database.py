@@ -19,6 +19,7 @@ import polars as pl
 from prep.errors import SourceError
 from prep.model import Reading
 from prep.sources.columnar import TableSource, as_text, batch_rows
+from prep.sources.typed import NUMBERS
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
@@ -64,7 +65,7 @@ class _Driver(Protocol):
         """Open a connection that cannot change data."""
 
     def frames(self, cursor: "Cursor", query: str) -> tuple[list[str], Iterator[pl.DataFrame]]:
-        """Send a query; return its columns and what it yields, the columns named by position."""
+        """Send a query; return its columns and what it yields, as `as_text` writes it."""
 
 
 def open_query(url: str | None, query: str) -> TableSource:
@@ -214,7 +215,8 @@ class _PostgreSql:
         columns = [str(column.name) for column in fields]
         for column, kind in zip(fields, self._types(cursor, query, len(fields)), strict=True):
             self._refuse(column, kind)
-        return columns, _frames(_stream(cursor, query))
+        numeric = [place for place, column in enumerate(fields) if _storage(column) == "arrow.opaque"]
+        return columns, (as_text(frame, numeric) for frame in _frames(_stream(cursor, query)))
 
     def _types(self, cursor: "Cursor", query: str, columns: int) -> Sequence[str]:
         """The types of a query's columns as PostgreSQL calls them, without running it."""
@@ -230,7 +232,7 @@ class _PostgreSql:
     def _refuse(self, column: Any, kind: str) -> None:
         """Refuse a column whose values do not arrive as they are; `money` comes as a count of cents."""
         name = getattr(column.type, "name", "")
-        storage = getattr(column.extension, "name", "") if name == "EXTENSION" else ""
+        storage = _storage(column)
         is_known = name in _ARROW_TYPES or storage in {"arrow.json", "arrow.uuid"}
         is_known = is_known or (storage == "arrow.opaque" and kind in _OPAQUE_TEXTS)
         if is_known and (name != "INT64" or kind == "bigint"):
@@ -289,10 +291,17 @@ class _Sqlite:
                 )
         numbers = frame.select(pl.when(kind == "r").then(cells.cast(pl.Float64, strict=False)))
         written = as_text(numbers)
-        return frame.select(pl.when(kind == "t").then(cells)).select(
-            pl.coalesce(column, pl.lit(written.to_series(place)))
-            for place, column in enumerate(frame.columns)
+        texts = as_text(frame.select(pl.when(kind == "t").then(cells)))
+        return texts.select(
+            *(pl.coalesce(place, pl.lit(written[place])) for place in texts.columns if place != NUMBERS),
+            written[NUMBERS],
         )
+
+
+def _storage(column: Any) -> str:
+    """What Arrow calls the extension that a column's values are stored in."""
+    is_extension = getattr(column.type, "name", "") == "EXTENSION"
+    return getattr(column.extension, "name", "") if is_extension else ""
 
 
 def _fields(cursor: "Cursor", query: str) -> list[Any]:

@@ -29,6 +29,7 @@ from prep.sources.json_text import (
     records_of_lines,
     refusal,
 )
+from prep.sources.typed import NUMBERS, Number, mark
 from prep.sources.unpacked import read_lines
 
 _MOST_COLUMNS: Final = 16_384  # as many as a workbook's sheet has
@@ -107,11 +108,13 @@ class JsonReader:
         return replace(batch, cells=pl.concat([batch.cells, *shaped]).sort("_row"))
 
     def _shaped(self, found: "_Sorted", shape: Shape, index: pl.Series, rows: pl.Series) -> pl.DataFrame:
-        columns = values(found.lines.gather(index), shape)
+        columns, numbers = values(found.lines.gather(index), shape)
+        masks = {str(place): numbers[key] for place, key in enumerate(self._source.keys) if key in numbers}
         nothing = pl.repeat(None, index.len(), dtype=pl.String, eager=True)
         cells = [columns.get(key, nothing).alias(str(place)) for place, key in enumerate(self._source.keys)]
         lines = (index + found.first).cast(pl.UInt32)
-        return pl.DataFrame([*cells, rows.gather(index).alias("_row"), lines.alias("_line")])
+        identity = [rows.gather(index).alias("_row"), lines.alias("_line")]
+        return pl.DataFrame([*cells, mark(masks, index.len()), *identity])
 
     def _batch(self, found: Sequence[Record]) -> Batch:
         numbered = list(enumerate(found, self.rows + 1))
@@ -126,7 +129,13 @@ class JsonReader:
             self._column(str(place), [record.get(key) for *_, record in good])
             for place, key in enumerate(self._source.keys)
         ]
+        places = {key: str(place) for place, key in enumerate(self._source.keys)}
+        numbers = [
+            " ".join(places[key] for key, cell in record.items() if cell.__class__ is Number) or None
+            for *_, record in good
+        ]
         identity = [
+            pl.Series(NUMBERS, numbers, pl.String),
             pl.Series("_row", [row for row, *_ in good], pl.UInt32),
             pl.Series("_line", [line for _, line, _ in good], pl.UInt32),
         ]

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from prep.model import POINT_OR_THOUSANDS
+
 MOST_SHAPES: Final = 8
 _MOST_KEYS: Final = 200
 _UNESCAPED: Final = re.compile(r'[^"\\\x00-\x1f]*')
@@ -42,12 +44,20 @@ def matches(lines: pl.Series, shape: Shape) -> pl.Series:
         return pl.repeat(False, lines.len(), eager=True)
 
 
-def values(lines: pl.Series, shape: Shape) -> dict[str, pl.Series]:
-    """Read the values of lines that all have a shape: as they are written, null and empty text as null."""
+def values(lines: pl.Series, shape: Shape) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
+    """Read the values of lines that all have a shape: as they are written, null and empty text as null.
+
+    Returns:
+        Key → the values, and key → which of them are such numbers as `typed.NUMBERS` tells.
+    """
     groups = lines.str.extract_groups(shape.pattern).struct.unnest()
     bare = pl.all().str.strip_chars('"')
     cells = groups.select(pl.when(~pl.all().is_in(["null", '""'])).then(bare))
-    return dict(zip(shape.keys, cells.get_columns(), strict=True))
+    numbers = groups.select(pl.all().str.contains(POINT_OR_THOUSANDS))
+    return (
+        dict(zip(shape.keys, cells.get_columns(), strict=True)),
+        dict(zip(shape.keys, numbers.get_columns(), strict=True)),
+    )
 
 
 def _literal(name: str) -> str:

@@ -16,6 +16,7 @@ from prep.model import Reason
 from prep.sources.batch import Skipped
 from prep.sources.columnar import plain_number
 from prep.sources.files import Content
+from prep.sources.typed import Number, is_number
 
 MOST_RECORD_BYTES: Final = 16 * 1024 * 1024
 PIECE_BYTES: Final = 1024 * 1024
@@ -59,7 +60,8 @@ def _no_constant(name: str) -> str:
 
 
 def _number(text: str) -> str:
-    return plain_number(text) if "e" in text or "E" in text else text
+    plain = plain_number(text) if "e" in text or "E" in text else text
+    return Number(plain) if is_number(plain) else plain
 
 
 _DECODER: Final = json.JSONDecoder(

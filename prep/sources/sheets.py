@@ -28,11 +28,13 @@ class Row(NamedTuple):
         line: Its 1-based number in the sheet.
         cells: The text of each filled cell by its column, counted from 0.
         errors: How many of its cells hold an error such as `#N/A`; they are not among the cells.
+        numbers: The columns of cells that are numbers by their type, as far as `typed.is_number` says so.
     """
 
     line: int
     cells: dict[int, str]
     errors: int = 0
+    numbers: tuple[int, ...] = ()
 
 
 class Book(Protocol):

@@ -7,6 +7,7 @@ from xml.parsers import expat
 
 from prep.sources.cell_values import plain
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
+from prep.sources.typed import is_number
 
 _MIDNIGHT: Final = "T00:00:00"
 _NO_DAY: Final = "1899-12-31T"
@@ -34,6 +35,7 @@ class SpreadsheetmlBook:
         self._column = 0
         self._cells: dict[int, str] = {}
         self._errors = 0
+        self._numbers: list[int] = []
         self._type = ""
         self._pieces: list[str] | None = None
         self._is_comment = False
@@ -71,7 +73,7 @@ class SpreadsheetmlBook:
     def _start_inside(self, name: str, attributes: dict[str, str]) -> None:
         if name == "Row":
             self._line = _index(attributes, self._line, SHEET_ROWS)
-            self._column, self._cells, self._errors = 0, {}, 0
+            self._column, self._cells, self._errors, self._numbers = 0, {}, 0, []
         elif name == "Cell":
             self._column = _index(attributes, self._column, SHEET_COLUMNS)
         else:
@@ -94,8 +96,8 @@ class SpreadsheetmlBook:
                 self._is_comment = False
             case "Row" if self.sheets:
                 if self._cells or self._errors:
-                    self._rows[-1].append(Row(self._line, self._cells, self._errors))
-                self._cells, self._errors = {}, 0
+                    self._rows[-1].append(Row(self._line, self._cells, self._errors, tuple(self._numbers)))
+                self._cells, self._errors, self._numbers = {}, 0, []
             case _:
                 pass
 
@@ -106,6 +108,8 @@ class SpreadsheetmlBook:
                 return
             case "Number":
                 value = plain(value)
+                if is_number(value):
+                    self._numbers.append(self._column - 1)
             case "Boolean":
                 value = {"1": "true", "0": "false"}.get(value, value)
             case "DateTime":

@@ -23,9 +23,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from prep.model import POINT_OR_THOUSANDS
 from prep.sources.html import HtmlBook
 from prep.sources.sheets import Book, Refusal, Row, Sheet, broken, protected, too_large, unsafe
 from prep.sources.spreadsheetml import SpreadsheetmlBook
+from prep.sources.typed import NUMBERS
 from prep.sources.xlsx import Xlsx, open_package
 
 HEAD_ROWS: Final = 50
@@ -80,13 +82,29 @@ class EngineBook:
                 continue
             self.sheets.append(Sheet(name, hidden=sheet.visible != "visible"))
             self._frames.append(sheet.to_polars())
+        self._reader = reader
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
+        numbers = self._numbers(sheet)
         for line, values in enumerate(self._frames[sheet].iter_rows(), start=1):
             cells = {column: _from_engine(value) for column, value in enumerate(values) if value}
             if cells:
-                yield Row(line, cells)
+                yield Row(line, cells, numbers=tuple(numbers.get(line, ())))
+
+    def _numbers(self, sheet: int) -> dict[int, list[int]]:
+        """Line → the columns of cells that are numbers by their type; the engine takes no text for a yes."""
+        texts = self._frames[sheet]
+        masks = texts.select(pl.all().str.contains(POINT_OR_THOUSANDS).fill_null(value=False))
+        found: dict[int, list[int]] = {}
+        if not masks.select(pl.any_horizontal(pl.lit(False), pl.all()).any()).item():
+            return found
+        name = self.sheets[sheet].name
+        loaded = self._reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="boolean").to_polars()
+        for column, (mask, typed) in enumerate(zip(masks, loaded, strict=True)):
+            for index in (mask & typed.is_not_null()).arg_true():
+                found.setdefault(index + 1, []).append(column)
+        return found
 
 
 def _from_engine(value: str) -> str:
@@ -269,10 +287,14 @@ def _frame(records: Sequence[tuple[int, str | None, Row | None]], width: int) ->
     nothing: dict[int, str] = {}
     cells = [nothing if kind or row is None else row.cells for _, kind, row in records]
     columns = [pl.Series(str(place), [row.get(place) for row in cells], pl.String) for place in range(width)]
+    numbers = [
+        " ".join(map(str, row.numbers)) or None if row and not kind else None for _, kind, row in records
+    ]
     raws = [_raw(row, width) if row and kind == "unreadable_row" else None for _, kind, row in records]
     return pl.DataFrame(
         [
             *columns,
+            pl.Series(NUMBERS, numbers, pl.String),
             pl.Series("_line", [line for line, _, _ in records], pl.UInt32),
             pl.Series("_kind", [kind for _, kind, _ in records], pl.String),
             pl.Series("_raw", raws, pl.String),

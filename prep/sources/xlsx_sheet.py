@@ -7,6 +7,7 @@ from typing import Final
 
 from prep.sources.cell_values import EXACT_DIGITS, Numbers, is_rounded, unescaped
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, broken
+from prep.sources.typed import is_number
 from prep.sources.xlsx_xml import Attributes, Handlers, character_data, covers, whole_number
 
 _NUMERIC: Final = frozenset({"", "n"})
@@ -36,6 +37,7 @@ class SheetParser:
         self._attributes: Attributes = {}
         self._cells: dict[int, str] = {}
         self._errors = 0
+        self._typed: list[int] = []
         self._pieces: list[str] = []
         self._takes = False
         self._phonetic = 0
@@ -73,6 +75,7 @@ class SheetParser:
     def _plain_row(self, line: int, cells: Sequence[Sequence[str]], facts: Counter[str]) -> Row:
         taken: dict[int, str] = {}
         errors = 0
+        numbers: list[int] = []
         columns = self._columns
         for _, letters, style, kind, value, text in cells:
             content = value or text
@@ -90,9 +93,16 @@ class SheetParser:
             shown = self._value(kind or "n", content, style, line)
             if shown:
                 taken[column] = shown
-            if kind in _NUMERIC and len(shown) > EXACT_DIGITS:
-                facts["rounded_number"] += is_rounded(shown)
-        return Row(line, taken, errors)
+            if kind in _NUMERIC:
+                self._note_number(shown, column, numbers, facts)
+        return Row(line, taken, errors, tuple(numbers))
+
+    @staticmethod
+    def _note_number(shown: str, column: int, numbers: list[int], facts: Counter[str]) -> None:
+        if len(shown) > EXACT_DIGITS:
+            facts["rounded_number"] += is_rounded(shown)
+        if shown[-4:-3] == "." and is_number(shown):
+            numbers.append(column)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2] if ":" in tag else tag
@@ -126,7 +136,7 @@ class SheetParser:
             if self._cells or self._errors:
                 self._facts["hidden_row"] += self._is_hidden
                 self._facts["error"] += self._errors
-                self._take(Row(self._line, self._cells, self._errors))
+                self._take(Row(self._line, self._cells, self._errors, tuple(self._typed)))
         elif name == "sheetData":
             self._is_inside = False
         elif name == "rPh":
@@ -145,6 +155,7 @@ class SheetParser:
         self._column = -1
         self._cells = {}
         self._errors = 0
+        self._typed = []
 
     def _end_cell(self) -> None:
         kind = self._attributes.get("t", "n")
@@ -152,8 +163,8 @@ class SheetParser:
             self._errors += 1
             return
         value = self._value(kind, "".join(self._pieces), self._attributes.get("s", ""), self._line)
-        if kind in _NUMERIC and len(value) > EXACT_DIGITS:
-            self._facts["rounded_number"] += is_rounded(value)
+        if kind in _NUMERIC:
+            self._note_number(value, self._column, self._typed, self._facts)
         if value:
             self._cells[self._column] = value
 

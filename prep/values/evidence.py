@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.model import DateOrder
+from prep.model import DateOrder, DecimalMark
 from prep.schema import Field
 from prep.values.dates import date_evidence, is_year_first
 from prep.values.notes import ROWS_NAMED, Noted
@@ -21,6 +21,9 @@ from prep.values.spelling import Spelling
 
 DATES, DECIMAL = "dates", "decimal"
 """The settings that a column can stand in for."""
+
+NUMBER: Final = "number"
+"""The verdict on a cell that is a number by its type, with a decimal point whatever text has."""
 
 DATE_TYPES: Final = frozenset({"date", "datetime"})
 DECIMAL_TYPES: Final = frozenset({"currency", "float"})
@@ -56,7 +59,7 @@ def has_doubt(cells: pl.Series, setting: str) -> bool:
 
 
 def find_evidence(
-    frame: pl.DataFrame, name: str, setting: str
+    frame: pl.DataFrame, name: str, setting: str, numbers: pl.Series | None = None
 ) -> Iterator[tuple[str, tuple[str, str], Noted]]:
     """What the normalised cells of a batch tell about their column.
 
@@ -64,11 +67,14 @@ def find_evidence(
         frame: The column called `name`, `_source` and `_row`.
         name: REST name of a field.
         setting: `dates` or `decimal`.
+        numbers: Which of the cells are numbers by their type, though text alike would leave it open.
 
     Yields:
         The rows' source, spelling and verdict, and the cells.
     """
     cells = frame.select("_source", "_row").hstack(_EVIDENCE[setting](frame[name]))
+    if numbers is not None:
+        cells = cells.with_columns(verdict=pl.when(numbers).then(pl.lit(NUMBER)).otherwise("verdict"))
     for (source, spelling, verdict), rows in cells.drop_nulls("verdict").group_by(
         "_source", "spelling", "verdict", maintain_order=True
     ):
@@ -93,12 +99,21 @@ class Proof:
     is_ambiguous: bool
 
 
+def is_typed(evidence: Evidence) -> bool:
+    """Whether cells of a column are numbers by their type."""
+    return any(verdict == NUMBER for _, verdict in evidence)
+
+
 def prove(evidence: Evidence) -> Proof:
-    """Hold all cells of a column against each other."""
+    """Hold all cells of a column against each other; beside numbers by type text must be unmistakable."""
     readings: defaultdict[str, Noted] = defaultdict(Noted)
     for (_, verdict), noted in evidence.items():
         readings[verdict] += noted
     plain = readings.pop(PLAIN, Noted()).cells
+    if NUMBER in readings:
+        is_mixed = not readings.keys() <= {NUMBER, DecimalMark.POINT}
+        cells = sum(noted.cells for noted in readings.values())
+        return Proof("" if is_mixed else DecimalMark.POINT.value, cells, readings, is_ambiguous=is_mixed)
     proven = {verdict for verdict in readings if verdict != OPEN}
     telling = {spelling for spelling, verdict in evidence if verdict in proven}
     open_ones = {spelling for spelling, verdict in evidence if verdict == OPEN}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.model import Countries, Phones, States
+from prep.model import POINT_OR_THOUSANDS, Countries, Phones, States
 from prep.schema import Field
 from prep.values.countries import (
     country_codes,
@@ -22,7 +22,6 @@ from prep.values.countries import (
     is_state,
 )
 from prep.values.mojibake import spoiled_rows, suspicious_columns
-from prep.values.numbers import POINT_OR_THOUSANDS
 from prep.values.phones import E164, EXTENDED
 from prep.values.rules import true_somewhere
 from prep.values.spelling import Spelling

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.model import DecimalMark
+from prep.model import POINT_OR_THOUSANDS, DecimalMark
 from prep.values.rules import OPEN, PLAIN, Rule, Test, contains, lacks
 
 _INTEGER: Final = r"^(?:0|-?[1-9][0-9]*)$"
@@ -44,9 +44,6 @@ _SEPARATORS: Final[Mapping[DecimalMark, str]] = MappingProxyType(
     {DecimalMark.COMMA: f".{_GROUPING}", DecimalMark.POINT: f",{_GROUPING}"}
 )
 """What may stand between thousands, by the decimal mark."""
-
-POINT_OR_THOUSANDS: Final = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
-"""What is one number in Madrid and a thousand times as much in London."""
 
 
 def separator_rules(mark: DecimalMark | None, *, whole: bool) -> tuple[Rule, ...]:

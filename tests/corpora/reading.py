@@ -34,7 +34,7 @@ def spectrum(folder: Path) -> Reached:
         rows = [
             {name: cell or "" for name, cell in zip(source.columns, row, strict=True)}
             for batch in batches
-            for row in batch.cells.drop("_row", "_line").rows()
+            for row in batch.cells.select(pl.exclude("^_.*$")).rows()
         ]
         is_same = rows == [
             {name: cell.replace("\r\n", "\n") for name, cell in row.items()} for row in expected
@@ -150,7 +150,7 @@ def _is_as_told(path: Path, truth: dict[str, Any]) -> bool:
         return truth["outcome"] in {"refuse", "nothing"}
     cells = pl.concat([batch.cells for batch in batches])
     rejected = _rejected(batches)
-    values = {cell for row in cells.drop("_row", "_line").rows() for cell in row}
+    values = {cell for row in cells.select(pl.exclude("^_.*$")).rows() for cell in row}
     raw = "\n".join(rejected["raw"])
     bad_rows = truth.get("bad_rows", [])
     expected_rejects = truth.get("long_rows", []) + truth.get("short_rows", [])

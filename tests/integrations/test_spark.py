@@ -219,3 +219,23 @@ def test_a_folder_with_a_run_is_left_alone(spark: SparkSession) -> None:
 def test_a_frame_without_rows(spark: SparkSession) -> None:
     with pytest.raises(prep.SourceError, match="there are no data rows"):
         clean_spark(as_spark(spark, PEOPLE).filter("id > 9"), "spark.prep", row="id")
+
+
+def test_numbers_are_numbers_whatever_the_settings_say(spark: SparkSession) -> None:
+    cells = pl.DataFrame(
+        {
+            "email": [f"{row}@example.com" for row in range(1, 9)],
+            "annualRevenue": [1.234, 12.5, 100.125, 2000.0, None, 0.25, 7.0, -9.875],
+            "_source": ["a.csv", "b.csv"] * 4,
+            "_row": [*range(1, 9)],
+        }
+    )
+    run = clean_spark(as_spark(spark, cells), "out.prep", decimal="comma")
+    assert sorted(sent(run)) == sorted(
+        f"email,annualRevenue\n{row}@example.com,{text}"
+        for row, text in enumerate(["1.234", "12.5", "100.125", "2000", "", "0.25", "7", "-9.875"], 1)
+    )
+    assert [(known["source"], known["value"]) for known in run.report["conventions"]] == [
+        ("a.csv", "point"),
+        ("b.csv", "point"),
+    ]

@@ -14,10 +14,11 @@ import pytest
 
 from prep.errors import SourceError
 from prep.sources import Source, open_source
-from prep.sources.columnar import open_frame, plain_number, spool
+from prep.sources.columnar import as_text, open_frame, plain_number, spool
 from prep.sources.files import digest
 from prep.sources.footer import read_footer
 from prep.sources.open import open_stored
+from prep.sources.typed import NUMBERS
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
     "parquet": lambda frame, path: frame.write_parquet(path, row_group_size=100),
@@ -51,7 +52,8 @@ TYPED: dict[str, tuple[pl.Series, list[str | None]]] = {
 
 
 def cells(source: Source) -> pl.DataFrame:
-    return pl.concat(batch.cells for batch in source.read())
+    """What the cells are; which of them are numbers by type, tests/stages/test_conventions.py tells."""
+    return pl.concat(batch.cells.drop(NUMBERS) for batch in source.read())
 
 
 def typed(*, categories: bool) -> pl.DataFrame:
@@ -88,7 +90,7 @@ def test_rows_lines_and_digest(tmp_path: Path, kind: str) -> None:
     assert frame["0"].to_list() == [f"u{row}@example.com" for row in range(1234)]
     assert frame["_row"].to_list() == [*range(1, 1235)]
     assert frame["_line"].null_count() == reader.rows == 1234
-    assert frame.schema == {"0": pl.String, "_row": pl.UInt32, "_line": pl.UInt32}
+    assert frame.schema == {"0": pl.String, NUMBERS: pl.String, "_row": pl.UInt32, "_line": pl.UInt32}
     assert (source.path, reader.sha256) == (str(path), digest(str(path)))
 
 
@@ -218,13 +220,15 @@ def test_exponents_are_written_out(number: str, plain: str) -> None:
 
 def test_a_spooled_source_is_read_back_alike(tmp_path: Path) -> None:
     frame = pl.DataFrame(
-        {"Email": ["a@example.com", None, "ü\r\n\0", "  "], "n": [1.0, 2.5, None, 1e20], "": ["x"] * 4}
+        {"Email": ["a@example.com", None, "ü\r\n\0", "  "], "n": [1.0, 2.125, None, 1e20], "": ["x"] * 4}
     )
     source = replace(open_frame(frame, "frame 1"), columns=("Email", "Email", ""))
     spool(source, tmp_path / "0001")
     again = open_stored(tmp_path / "0001", "frame 1")
     assert (again.path, again.columns, again.reading) == ("frame 1", ("Email", "Email", ""), source.reading)
-    assert cells(again).equals(cells(source))
+    read, written = (pl.concat(batch.cells for batch in one.read()) for one in (again, source))
+    assert read.equals(written)
+    assert read[NUMBERS].to_list() == [None, "1", None, None]
     assert (tmp_path / "0001").stat().st_mode & 0o777 == 0o600
     first = (tmp_path / "0001").read_bytes()
     spool(source, tmp_path / "0001")
@@ -233,7 +237,7 @@ def test_a_spooled_source_is_read_back_alike(tmp_path: Path) -> None:
 
 def test_nothing_is_spooled_of_a_source_that_fails(tmp_path: Path) -> None:
     def pieces() -> Any:
-        yield pl.DataFrame({"Email": ["a@example.com"]})
+        yield as_text(pl.DataFrame({"Email": ["a@example.com"]}))
         raise SourceError("db: broke off", code="database_broke_off")
 
     source = replace(open_frame(pl.DataFrame({"Email": ["x"]}), "db"), pieces=pieces)
@@ -255,7 +259,7 @@ def test_json_lines(tmp_path: Path) -> None:
     )
     assert source.columns == ("Email", "n", "id", "big", "ok", "new")
     (batch,) = source.read()
-    assert batch.cells.rows() == [
+    assert batch.cells.drop(NUMBERS).rows() == [
         ("a@example.com", "1.50", "12345678901234567890123", "100000", "true", None, 1, 1),
         (None, None, None, None, "false", "ü", 2, 3),
         (None, "-0", None, None, None, None, 3, 4),
@@ -277,7 +281,7 @@ def test_a_broken_line_costs_no_other(tmp_path: Path) -> None:
     source = json_source(tmp_path / "x", b'{"a":"x"}\n' + b"\n".join(bad) + b'\n{"a":"\xff"}\n{"a":"y"}\n')
     reader = source.read()
     (batch,) = reader
-    assert batch.cells.rows() == [("x", 1, 1), ("y", 11, 11)]
+    assert batch.cells.drop(NUMBERS).rows() == [("x", 1, 1), ("y", 11, 11)]
     assert batch.rejected["reason"].to_list() == ["unreadable_row"] * 8 + ["encoding"]
     assert batch.rejected["_line"].to_list() == batch.rejected["_row"].to_list() == [*range(2, 11)]
     assert batch.rejected["raw"].to_list() == [*(line.decode() for line in bad), '{"a":"\\xff"}']

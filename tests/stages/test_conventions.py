@@ -2,17 +2,23 @@
 
 import csv
 import json
+import sqlite3
+import zipfile
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+import xlsxwriter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import prep.cleaning
 from prep.errors import SourceError
+from prep.intake import Query
 from prep.model import Convention
 from prep.pipeline import clean, prepare, resume_cleaning, retry
 from prep.sources.delimited import DelimitedSource
@@ -221,3 +227,226 @@ def test_no_date_is_ever_guessed(
             assert (proven, mark) in sure
             assert WRITTEN[proven].format(date.fromisoformat(spelled), mark) == cells[row - 1]
     assert outcomes[0] == outcomes[1]
+
+
+TYPED = pl.DataFrame(
+    {
+        "email": ["1@example.com", "2@example.com", "3@example.com"],
+        "annualRevenue": [1.234, -999.125, 12.5],
+        "numberOfEmployees": pl.Series([5, 12, 2000]).cast(pl.Decimal(10, 3)),
+        "company": [1.125, 2.5, None],
+    }
+)
+FLOATS = TYPED.cast({"numberOfEmployees": pl.Float64})
+
+
+def _database(path: Path) -> Query:
+    connection = sqlite3.connect(path)
+    connection.execute(f"CREATE TABLE people ({', '.join(FLOATS.columns)})")
+    connection.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", FLOATS.rows())
+    connection.commit()
+    connection.close()
+    return Query("SELECT * FROM people", f"sqlite:///{path}")
+
+
+def _spreadsheetml(path: Path) -> Path:
+    cells = [[f'<Data ss:Type="String">{name}</Data>' for name in FLOATS.columns]] + [
+        [f'<Data ss:Type="String">{row[0]}</Data>']
+        + [f'<Data ss:Type="Number">{cell}</Data>' if cell else "" for cell in row[1:]]
+        for row in FLOATS.rows()
+    ]
+    rows = "".join(f"<Row>{''.join(f'<Cell>{cell}</Cell>' for cell in row)}</Row>" for row in cells)
+    path.write_text(
+        '<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"'
+        ' xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet ss:Name="S"><Table>'
+        f"{rows}</Table></Worksheet></Workbook>"
+    )
+    return path
+
+
+def _ods(path: Path, rows: Sequence[Sequence[Any]]) -> Path:
+    def cell(value: Any) -> str:
+        if isinstance(value, float):
+            return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+        return (
+            f'<table:table-cell office:value-type="string"><text:p>{value or ""}</text:p></table:table-cell>'
+        )
+
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    table = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows)
+    with zipfile.ZipFile(path, "w") as package:
+        package.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        package.writestr(
+            "content.xml",
+            f'<office:document-content {names}><office:body><office:spreadsheet><table:table table:name="S">'
+            f"{table}</table:table></office:spreadsheet></office:body></office:document-content>",
+        )
+        package.writestr(
+            "META-INF/manifest.xml",
+            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        )
+    return path
+
+
+def _saved(path: Path, save: Callable[[Path], object]) -> Path:
+    save(path)
+    return path
+
+
+def _xlsx(path: Path, rows: Sequence[Sequence[Any]]) -> Path:
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    for line, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            sheet.write(line, column, cell)
+    book.close()
+    return path
+
+
+def _lines(frame: pl.DataFrame, ending: str) -> str:
+    """JSON objects with exponents and escapes too, which the reader by shape leaves to the decoder."""
+    lines = frame.write_ndjson().replace("1.234", "1234e-3").splitlines()
+    return f"{ending.join(lines)}\n"
+
+
+TYPED_SOURCES: dict[str, Callable[[Path], Any]] = {
+    "frame": lambda _: TYPED,
+    "lazy": lambda _: TYPED.lazy(),
+    "parquet": lambda path: _saved(path / "x", TYPED.write_parquet),
+    "arrow": lambda path: _saved(path / "x", TYPED.write_ipc),
+    "stream": lambda path: _saved(path / "x", TYPED.write_ipc_stream),
+    "json": lambda path: _saved(path / "x", FLOATS.write_json),
+    "ndjson": lambda path: _saved(path / "x", FLOATS.write_ndjson),
+    "exponents": lambda path: _saved(path / "x", lambda file: file.write_text(_lines(FLOATS, "\n"))),
+    "xlsx": lambda path: _xlsx(path / "x.xlsx", [FLOATS.columns, *FLOATS.rows()]),
+    "ods": lambda path: _ods(path / "x.ods", [FLOATS.columns, *FLOATS.rows()]),
+    "spreadsheetml": lambda path: _spreadsheetml(path / "x.xml"),
+    "sqlite": lambda path: _database(path / "x.db"),
+}
+
+
+@pytest.mark.parametrize("kind", TYPED_SOURCES)
+@pytest.mark.parametrize("decimal", ["comma", "point", None])
+def test_a_number_by_type_is_that_number_whatever_the_settings_say(
+    tmp_path: Path, kind: str, decimal: str | None
+) -> None:
+    said: dict[str, Any] = {"decimal": decimal} if decimal else {}
+    source = TYPED_SOURCES[kind](tmp_path)
+    prepared = prepare(source, **said)
+    assert prepared.ready.select(TYPED.columns).rows() == [
+        ("1@example.com", "1.234", "5", "1.125"),
+        ("2@example.com", "-999.125", "12", "2.5"),
+        ("3@example.com", "12.5", "2000", None),
+    ]
+    assert prepared.rejected.is_empty()
+    found = [(known.field, known.value, known.cells) for known in prepared.conventions]
+    whole = (
+        [("numberOfEmployees", "point", 2)] if kind in {"frame", "lazy", "parquet", "arrow", "stream"} else []
+    )
+    assert found == ([] if decimal == "point" else [("annualRevenue", "point", 3), *whole])
+    run = clean(source, tmp_path / "leads.prep", **said)
+    assert (run.path / "chunks/leads-0001.csv").read_text() == (
+        "email,annualRevenue,numberOfEmployees,company\n1@example.com,1.234,5,1.125\n"
+        "2@example.com,-999.125,12,2.5\n3@example.com,12.5,2000,\n"
+    )
+    assert [note for note in run.report["notes"] if note["code"] == "point_or_thousands"] == []
+
+
+def test_a_number_by_type_is_the_same_in_a_retry(tmp_path: Path) -> None:
+    frame = TYPED.with_columns(email=pl.lit("none"))
+    run = clean(frame, tmp_path / "leads.prep", decimal="comma")
+    text = run.folder.rejected.read_text(encoding="utf-8-sig")
+    assert "none,1.234,5.000,1.125,frame 1,1" in text
+    run.folder.rejected.write_text(text.replace("none,1.234", "1@example.com,1.234"))
+    again = retry(run)
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,annualRevenue,numberOfEmployees,company\n1@example.com,1.234,5,1.125\n"
+    )
+
+
+def test_a_number_by_type_is_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _database(tmp_path / "x.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(prep.cleaning, "_fill_settled", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            clean(source, tmp_path / "leads.prep", decimal="comma")
+    assert not (tmp_path / "leads.prep/manifest.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(prep.cleaning, "decide", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            clean(source, tmp_path / "leads.prep", decimal="comma")
+    run = resume_cleaning(tmp_path / "leads.prep")
+    assert (run.path / "chunks/leads-0001.csv").read_text().splitlines()[1:3] == [
+        "1@example.com,1.234,5,1.125",
+        "2@example.com,-999.125,12,2.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal", "found"),
+    [
+        ([1.234, "n/a", "-"], "comma", ["1.234", None, None]),
+        ([1.234, "2000", 7], "comma", ["1.234", "2000", "7"]),
+        ([1.234, "2,000.5"], None, ["1.234", "2000.5"]),
+        ([1.5, "1.500", "0,5"], "comma", ["1.5", "1500", "0.5"]),
+        ([1.234, "1.500"], "point", ["1.234", "1.500"]),
+        ([1.234, "0,5"], "comma", "1 number (row 2) can only have a decimal comma, {typed}"),
+        ([1.234, "0,5"], None, "1 number (row 2) can only have a decimal comma, {typed}"),
+        (
+            [1.234, "1.500"],
+            "comma",
+            "{typed}, 1 number (row 2) may have thousands or decimals behind the separator",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["xlsx", "ods", "json", "ndjson", "sqlite"])
+def test_numbers_and_text_in_one_column(
+    tmp_path: Path, kind: str, cells: list[Any], decimal: str | None, found: Any
+) -> None:
+    """Text is read as the settings say, unless its neighbours are numbers that it would be mistaken for."""
+    rows = [(f"{number}@example.com", cell) for number, cell in enumerate(cells, 1)]
+    records = [{"email": address, "annualRevenue": cell} for address, cell in rows]
+    source: Any = tmp_path / f"x.{kind}"
+    if kind in {"xlsx", "ods"}:
+        save = _xlsx if kind == "xlsx" else _ods
+        save(
+            source,
+            [("email", "annualRevenue"), *((one, float(two) if two == 7 else two) for one, two in rows)],
+        )
+    elif kind == "sqlite":
+        connection = sqlite3.connect(source)
+        connection.execute("CREATE TABLE people (email, annualRevenue)")
+        connection.executemany("INSERT INTO people VALUES (?, ?)", rows)
+        connection.commit()
+        connection.close()
+        source = Query("SELECT * FROM people", f"sqlite:///{source}")
+    else:
+        lines = "\n".join(map(json.dumps, records))
+        source.write_text(json.dumps(records) if kind == "json" else lines)
+    said: dict[str, Any] = {"decimal": decimal} if decimal else {}
+    if isinstance(found, list):
+        assert prepare(source, **said).ready["annualRevenue"].to_list() == found
+        return
+    with pytest.raises(SourceError) as caught:
+        prepare(source, **said)
+    typed = "1 number (row 1) can only have a decimal point, by the type of the cell"
+    assert caught.value.code == "mixed_numbers"
+    assert caught.value.message.endswith(
+        f": column 'annualRevenue' (annualRevenue): {found.format(typed=typed)}"
+    )
+    assert caught.value.hint == (
+        "Make all cells of the column numbers, or say --decimal point if its text has decimal points."
+    )
+    assert (caught.value.row, caught.value.column) == (1, "annualRevenue")
+
+
+def test_text_of_one_source_and_numbers_of_another(tmp_path: Path) -> None:
+    europe = write(tmp_path / "eu.csv", "annualRevenue", "1.234,50", "1.234")
+    prepared = prepare([europe, TYPED.head(1).with_columns(email=pl.lit("9@example.com"))])
+    assert prepared.ready["annualRevenue"].to_list() == ["1234.50", "1234", "1.234"]
+    assert [known.value for known in prepared.conventions] == ["comma", "point", "point"]

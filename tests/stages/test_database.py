@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from prep.errors import SourceError
+from prep.intake import Query
+from prep.pipeline import prepare
 from prep.sources.columnar import spool
 from prep.sources.database import VARIABLE, open_query
 from prep.sources.open import open_stored
@@ -25,7 +27,7 @@ def rows(url: str | None, query: str) -> list[tuple[str | None, ...]]:
     reader = source.read()
     batches = [*reader]
     assert all(batch.rejected.is_empty() and not batch.skipped for batch in batches)
-    read = [row for batch in batches for row in batch.cells.rows()]
+    read = [row for batch in batches for row in batch.cells.drop("_numbers").rows()]
     assert [row[-2:] for row in read] == [(number, None) for number in range(1, reader.rows + 1)]
     assert len(reader.sha256) == 64
     return [row[:-2] for row in read]
@@ -205,6 +207,16 @@ def test_postgresql(postgresql: str) -> None:
             *("0d1c6e2a-0000-4000-8000-000000000001", '{"x": 1}', "1"),
         )
     ]
+
+
+def test_numbers_of_postgresql_are_numbers(postgresql: str) -> None:
+    query = (
+        "SELECT 'a@example.com' AS email, 1.234::numeric AS \"annualRevenue\", '1.234'::text AS company,"
+        ' 5.000::numeric(9, 3) AS "numberOfEmployees"'
+    )
+    prepared = prepare(Query(query), decimal="comma")
+    assert prepared.ready.row(0)[:4] == ("a@example.com", "1.234", "1.234", "5")
+    assert {known.source for known in prepared.conventions} == {postgresql}
 
 
 def test_postgresql_in_batches(postgresql: str) -> None:

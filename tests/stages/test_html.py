@@ -86,7 +86,7 @@ def test_the_table_with_the_leads_is_read(tmp_path: Path) -> None:
     assert source.columns == ("E-Mail", "Name")
     assert source.notes == ("Left out, as no lists of leads: 'table 1'.",)
     (batch,) = source.read()
-    assert batch.cells.rows() == [("a@example.com", "Zé", 1, 2)]
+    assert batch.cells.drop("_numbers").rows() == [("a@example.com", "Zé", 1, 2)]
     again = open_workbook(path, source.reading)
     assert (again.columns, again.reading) == (source.columns, source.reading)
 

@@ -54,7 +54,7 @@ def read(source: WorkbookSource, lookup_position: int | None = 0) -> list[Batch]
 
 
 def rows(batches: Iterable[Batch]) -> list[tuple[Any, ...]]:
-    return [row for batch in batches for row in batch.cells.drop("_row", "_line").rows()]
+    return [row for batch in batches for row in batch.cells.drop("_numbers", "_row", "_line").rows()]
 
 
 def fates(batches: Iterable[Batch]) -> dict[int, str]:
@@ -409,7 +409,7 @@ def test_an_empty_workbook(tmp_path: Path, table: list[list[object]]) -> None:
 
 def test_a_header_alone(tmp_path: Path) -> None:
     (batch,) = read(open_workbook(save(tmp_path / "a.xlsx", {"Sheet": [HEADER]})))
-    assert (batch.cells.columns, batch.cells.height) == (["0", "1", "2", "3", "_row", "_line"], 0)
+    assert (batch.cells.columns, batch.cells.height) == (["0", "1", "2", "3", "_numbers", "_row", "_line"], 0)
 
 
 def test_rows_are_numbered_over_all_batches(tmp_path: Path) -> None:
