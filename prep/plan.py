@@ -21,7 +21,7 @@ from prep.returned import own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
 from prep.sources.head import SINGLE_COLUMN
-from prep.sources.typed import numbers_at
+from prep.sources.typed import infinite_at, numbers_at
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
 from prep.validation import REASONS, Judge, compile_judge, validate
 from prep.values import Spelling, needs_country, normalise
@@ -187,10 +187,16 @@ class Plan:
         """Surveyed fields → which of the source's cells are numbers by their type that text leaves open."""
         fields = self.mappings[position].fields.items()
         masks = {
-            field: numbers_at(cells, str(place))
+            field: numbers_at(cells, str(place)) & ~infinite_at(cells, str(place))
             for place, field in fields
             if self.surveyed_fields.get(field) == DECIMAL
         }
+        return {field: mask for field, mask in masks.items() if mask.any()}
+
+    def infinite_numbers(self, position: int, cells: pl.DataFrame) -> dict[str, pl.Series]:
+        """Fields → which of the source's cells are infinite numbers, which no field holds."""
+        fields = self.mappings[position].fields.items()
+        masks = {field: infinite_at(cells, str(place)) for place, field in fields}
         return {field: mask for field, mask in masks.items() if mask.any()}
 
     def by_source(self, position: int, frame: pl.DataFrame) -> list[tuple[Spelling, pl.DataFrame]]:

@@ -297,8 +297,9 @@ def judge_batch(plan: Plan, position: int, batch: Batch) -> Judged:
     normalised = _normalise(plan, position, cells)
     validated = validate(normalised.frame, plan.judge)
     _refuse_doubts(plan, validated.rejected)
-    fitting, oversized = _split_oversized(plan, blanks.give_orders(validated.valid, plan.settings.clear))
-    broken = pl.concat([validated.rejected.select(RECORD, REASONS), oversized.select(RECORD, REASONS)])
+    finite, infinite = _split_infinite(plan, position, batch.cells, validated.valid)
+    fitting, oversized = _split_oversized(plan, blanks.give_orders(finite, plan.settings.clear))
+    broken = pl.concat(rows.select(RECORD, REASONS) for rows in (validated.rejected, infinite, oversized))
     keyed = fitting.with_columns(plan.keys(fitting))
     valid, held = hold_back(keyed, plan.suppression, plan.consent, plan.settings.consent_countries)
     return Judged(
@@ -339,6 +340,26 @@ def _find_notes(plan: Plan, position: int, rows: pl.DataFrame) -> Mapping[tuple[
         for place, noted in find_notes(part, plan.schema.fields, spelling).items():
             notes[place] += noted
     return notes
+
+
+def _split_infinite(
+    plan: Plan, position: int, cells: pl.DataFrame, valid: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows without infinite numbers, which a field of text would take for words; `_reasons` of the others."""
+    no_rows = valid.clear().select(RECORD, pl.lit(None, pl.List(pl.String)).alias(REASONS))
+    masks = plan.infinite_numbers(position, cells)
+    if not masks:
+        return valid, no_rows
+    named = [
+        pl.when(mask).then(pl.lit(f"{field}:{Reason.NOT_NUMBER}")).otherwise(None)
+        for field, mask in masks.items()
+    ]
+    reasons = cells.select(RECORD, pl.concat_list(named).list.drop_nulls().alias(REASONS))
+    infinite = reasons.filter(pl.col(REASONS).list.len() > 0)
+    return (
+        valid.join(infinite, on=RECORD, how="anti", maintain_order="left"),
+        infinite.join(valid, on=RECORD, how="semi", maintain_order="left"),
+    )
 
 
 class UndecidedError(Exception):

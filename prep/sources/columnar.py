@@ -26,7 +26,7 @@ from prep.errors import SourceError
 from prep.model import POINT_OR_THOUSANDS, Reading
 from prep.sources.batch import REJECTED_SCHEMA, Batch, Source
 from prep.sources.files import digest
-from prep.sources.typed import NUMBERS, mark
+from prep.sources.typed import INFINITE, NUMBERS, mark
 
 _BATCH_CELLS: Final = 4_000_000
 _BATCH_ROWS: Final = 200_000
@@ -38,6 +38,9 @@ SIZE_BYTES: Final = 8
 
 COLUMNS_KEY: Final = "prep_columns"
 """Where a file that `spool` wrote holds the columns' names, as JSON."""
+
+_NO_NUMBER: Final = ["NaN", "nan"]
+"""How what is no number is written: by polars, and in a `numeric` of PostgreSQL."""
 
 _DATETIME: Final = "%Y-%m-%dT%H:%M:%S%.f"
 _TIME: Final = "%H:%M:%S%.f"
@@ -105,15 +108,18 @@ def as_text(frame: pl.DataFrame, written: Collection[int] = ()) -> pl.DataFrame:
         written: Places of columns whose numbers are written as text already.
 
     Returns:
-        A String column per column, named by position, and `_numbers`; blank cells are null.
+        A String column per column, named by position, and `_numbers`; cells that are blank or no number
+        (NaN) are null.
     """
     columns = [_column_as_text(frame.to_series(place)).alias(str(place)) for place in range(frame.width)]
-    cells = pl.DataFrame(columns).with_columns(pl.when(pl.all() != "").then(pl.all()))
-    masks = {
-        str(place): cells[str(place)].str.contains(POINT_OR_THOUSANDS)
+    numbers = [
+        str(place)
         for place, kind in enumerate(frame.dtypes)
         if kind.is_float() or kind.is_decimal() or place in written
-    }
+    ]
+    cells = pl.DataFrame(columns).with_columns(pl.when(pl.all() != "").then(pl.all()))
+    cells = cells.with_columns(pl.when(~pl.col(numbers).is_in(_NO_NUMBER)).then(pl.col(numbers)))
+    masks = {place: cells[place].str.contains(f"{POINT_OR_THOUSANDS}|{INFINITE}") for place in numbers}
     return cells.with_columns(mark(masks, frame.height))
 
 

@@ -1,6 +1,7 @@
-"""Cells that are numbers by their type, where text alike would leave open which number it is.
+"""Cells that are numbers by their type, where text alike would leave open what they are.
 
-`1.234` in a text may have thousands behind the point; a number that is written so has none.
+`1.234` in a text may have thousands behind the point; a number that is written so has none. `inf` in a text
+may be a name; a number that is written so is infinite.
 """
 
 import re
@@ -14,6 +15,9 @@ from prep.model import POINT_OR_THOUSANDS
 NUMBERS: Final = "_numbers"
 """A column of `Batch.cells`: the places of the cells of a row that are such numbers, divided by spaces.
 It is null where there are none; sources whose cells have no types lack it."""
+
+INFINITE: Final = r"^-?inf$"
+"""How infinite numbers are written."""
 
 _NUMBER: Final = re.compile(POINT_OR_THOUSANDS)
 
@@ -49,3 +53,8 @@ def numbers_at(cells: pl.DataFrame, place: str) -> pl.Series:
     if NUMBERS not in cells.columns or cells[NUMBERS].null_count() == cells.height:
         return pl.repeat(False, cells.height, dtype=pl.Boolean, eager=True)
     return cells[NUMBERS].str.contains(rf"\b{place}\b").fill_null(value=False)
+
+
+def infinite_at(cells: pl.DataFrame, place: str) -> pl.Series:
+    """Which cells at a place are infinite numbers."""
+    return numbers_at(cells, place) & cells[place].str.contains(INFINITE).fill_null(value=False)

@@ -217,6 +217,11 @@ def test_numbers_of_postgresql_are_numbers(postgresql: str) -> None:
     prepared = prepare(Query(query), decimal="comma")
     assert prepared.ready.row(0)[:4] == ("a@example.com", "1.234", "1.234", "5")
     assert {known.source for known in prepared.conventions} == {postgresql}
+    query = (
+        "SELECT 'NaN'::numeric AS email, 'NaN'::float8 AS company, 'NaN'::text AS city UNION ALL"
+        " SELECT 'Infinity'::numeric, '-Infinity'::float8, '-inf'"
+    )
+    assert rows(None, query) == [(None, None, "NaN"), ("inf", "-inf", "-inf")]
 
 
 def test_postgresql_in_batches(postgresql: str) -> None:

@@ -1,6 +1,7 @@
 """The frame stages over several sources, in memory and on the disk."""
 
 import csv
+import math
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -384,3 +385,46 @@ def test_chunks_must_hold_the_rows_that_are_ready() -> None:
 )
 def test_the_folder_is_named_for_the_first_source(source: str, folder: str) -> None:
     assert str(default_folder(source)) == folder
+
+
+@pytest.mark.parametrize("kind", ["frame", "lazy", "parquet", "sqlite", "clean"])
+def test_a_number_that_is_none_is_blank_and_an_infinite_one_is_rejected(tmp_path: Path, kind: str) -> None:
+    frame = pl.DataFrame(
+        {
+            "sfdcLeadId": [1.0, math.nan, math.nan, math.inf, 5.0, 6.0],
+            "company": [math.nan, 2.0, 3.0, 4.0, -math.inf, 6.0],
+            "annualRevenue": [math.nan, 2.0, 3.0, math.inf, 5.0, math.inf],
+            "city": ["NaN", "inf", "a", "b", "c", "d"],
+            "unknown": [math.inf] * 6,
+        }
+    )
+    given: Any = frame.lazy() if kind == "lazy" else frame
+    if kind == "parquet":
+        frame.write_parquet(given := tmp_path / "leads.parquet")
+    if kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "leads.db")) as connection:
+            connection.execute(f"CREATE TABLE people ({', '.join(frame.columns)})")
+            connection.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", frame.rows())
+            connection.commit()
+        given = Query("SELECT * FROM people", f"sqlite:///{tmp_path / 'leads.db'}")
+    options: CleanOptions = {"lookup_field": "sfdcLeadId", "unknown": "drop"}
+    if kind == "clean":
+        run = clean(given, tmp_path / "leads.prep", **options)
+        with run.folder.rejected.open(encoding="utf-8-sig", newline="") as file:
+            rejected = [(int(row["_row"]), row["_reasons"].split("|")) for row in csv.DictReader(file)]
+        sent = (run.path / "chunks/leads-0001.csv").read_text().splitlines()
+        assert sent == ["sfdcLeadId,company,annualRevenue,city", "1,,,NaN"]
+        counts = run.counts
+    else:
+        prepared = prepare(given, **options)
+        assert prepared.ready.rows() == [("1", None, None, "NaN", prepared.ready["_source"][0], 1, None)]
+        rejected = [(row["_row"], row["_reasons"]) for row in prepared.rejected.rows(named=True)]
+        counts = {**prepared.counts}
+    assert [(row, reasons) for row, reasons in rejected if row != 4] == [
+        (2, ["sfdcLeadId:missing_lookup"]),
+        (3, ["sfdcLeadId:missing_lookup"]),
+        (5, ["company:not_number"]),
+        (6, ["annualRevenue:not_number"]),
+    ]
+    assert [row for row, _ in rejected] == [2, 3, 4, 5, 6]
+    assert (counts["ready"], counts["rejected"], counts["duplicate"]) == (1, 5, 0)
