@@ -281,7 +281,7 @@ def open_frame(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TableSource:
         name: What the source is called.
 
     Raises:
-        SourceError: Its columns hold no text.
+        SourceError: Its columns hold no text, or it cannot be computed.
     """
     if isinstance(frame, pl.DataFrame):
         refuse_columns(frame.schema, name)
@@ -289,7 +289,7 @@ def open_frame(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TableSource:
         return TableSource(
             name, Reading(), tuple(frame.columns), pieces=lambda: map(as_text, frame.iter_slices(step))
         )
-    with refusing_damage(name):
+    with _refusing_query(name):
         schema = frame.collect_schema()
     refuse_columns(schema, name)
     step = batch_rows(len(schema))
@@ -297,8 +297,34 @@ def open_frame(frame: pl.DataFrame | pl.LazyFrame, name: str) -> TableSource:
         name,
         Reading(),
         tuple(schema),
-        pieces=lambda: map(as_text, frame.collect_batches(chunk_size=step, maintain_order=True)),
+        pieces=lambda: map(as_text, _collected(frame, name, step)),
     )
+
+
+def _collected(frame: pl.LazyFrame, name: str, step: int) -> Iterator[pl.DataFrame]:
+    with _refusing_query(name):
+        yield from frame.collect_batches(chunk_size=step, maintain_order=True)
+
+
+@contextmanager
+def _refusing_query(name: str) -> Iterator[None]:
+    """Say that a query of the user's own fails, and by which kind of error; its words may hold cells.
+
+    Raises:
+        SourceError: With code `frame_failed`.
+    """
+    try:
+        yield
+    except (Exception, pl.exceptions.PanicException) as error:
+        kind = type(error).__name__
+        is_about_columns = isinstance(error, pl.exceptions.ColumnNotFoundError)
+        said = f"{kind}: {str(error).partition(';')[0]}" if is_about_columns else kind
+        raise SourceError(
+            f"{name}: the frame cannot be computed ({said})",
+            code="frame_failed",
+            hint="Call its collect() to see what polars says of it, which may hold cells.",
+            source=name,
+        ) from error
 
 
 def spool(source: Source, path: Path) -> None:

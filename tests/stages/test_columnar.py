@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from prep.errors import SourceError
+from prep.pipeline import clean, prepare
 from prep.sources import Source, open_source
 from prep.sources.columnar import as_text, open_frame, plain_number, spool
 from prep.sources.files import digest
@@ -340,3 +341,36 @@ def test_messages_hold_no_values(tmp_path: Path) -> None:
         with pytest.raises(SourceError) as caught:
             json_source(tmp_path / "x", text)
         assert "secret" not in f"{caught.value.facts}"
+
+
+LEADS = pl.LazyFrame({"email": ["a@example.com"], "company": ["s3cret"]})
+FAILING: dict[str, tuple[Callable[[], pl.LazyFrame], str]] = {
+    "no such column": (
+        lambda: LEADS.select("email", "nope"),
+        'ColumnNotFoundError: unable to find column "nope"',
+    ),
+    "no number": (lambda: LEADS.with_columns(pl.col("company").cast(pl.Int64)), "InvalidOperationError"),
+    "no date": (lambda: LEADS.with_columns(pl.col("company").str.to_date()), "ComputeError"),
+    "no file": (lambda: pl.scan_parquet("none.parquet"), "FileNotFoundError"),
+    "no zero": (
+        lambda: LEADS.with_columns(pl.col("company").map_elements(lambda _: 1 // 0, pl.Int64)),
+        "ZeroDivisionError",
+    ),
+}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_frame_that_cannot_be_computed_is_not_called_damaged(tmp_path: Path, failing: str) -> None:
+    make, kind = FAILING[failing]
+    for attempt in (lambda: prepare(make()), lambda: clean(make(), tmp_path / "leads.prep")):
+        with pytest.raises(SourceError) as caught:
+            attempt()
+        assert caught.value.facts == {
+            "code": "frame_failed",
+            "message": f"frame 1: the frame cannot be computed ({kind})",
+            "hint": "Call its collect() to see what polars says of it, which may hold cells.",
+            "source": "frame 1",
+            "row": None,
+            "column": None,
+        }
+        assert not [*tmp_path.iterdir()]
