@@ -21,7 +21,7 @@ from prep.returned import own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
 from prep.sources.head import SINGLE_COLUMN
-from prep.sources.typed import infinite_at, numbers_at
+from prep.sources.typed import has_numbers, infinite_at, numbers_at
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
 from prep.validation import REASONS, Judge, compile_judge, validate
 from prep.values import Spelling, needs_country, normalise
@@ -185,6 +185,8 @@ class Plan:
 
     def typed_numbers(self, position: int, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Surveyed fields → which of the source's cells are numbers by their type that text leaves open."""
+        if not has_numbers(cells):
+            return {}
         fields = self.mappings[position].fields.items()
         masks = {
             field: numbers_at(cells, str(place)) & ~infinite_at(cells, str(place))
@@ -195,6 +197,8 @@ class Plan:
 
     def infinite_numbers(self, position: int, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Fields → which of the source's cells are infinite numbers, which no field holds."""
+        if not has_numbers(cells):
+            return {}
         fields = self.mappings[position].fields.items()
         masks = {field: infinite_at(cells, str(place)) for place, field in fields}
         return {field: mask for field, mask in masks.items() if mask.any()}

@@ -165,10 +165,10 @@ def refuse_columns(schema: pl.Schema, path: str) -> None:
     for name, kind in schema.items():
         if kind.is_nested():
             found, code = "holds lists or records", "nested_column"
-            hint = "Spread it over columns of its own, or leave it out."
+            hint = "Spread it over columns of its own, or take it out of the table."
         elif not _is_writable(kind):
             found, code = f"holds values of type {kind}", "unsupported_column"
-            hint = "Turn it into text first, or leave it out."
+            hint = "Turn it into text first, or take it out of the table."
         else:
             continue
         raise SourceError(

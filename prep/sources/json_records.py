@@ -214,7 +214,7 @@ def _keys(found: Iterable[tuple[int, Record]], path: str) -> tuple[str, ...]:
                 raise SourceError(
                     f"{path}: column {key!r} holds lists or records, the first in row {rows}",
                     code="nested_column",
-                    hint="Spread it over columns of its own, or leave it out.",
+                    hint="Spread it over columns of its own, or take it out of the table.",
                     source=path,
                     row=rows,
                     column=key,

@@ -48,10 +48,13 @@ def mark(masks: Mapping[str, pl.Series], height: int) -> pl.Series:
     return joined.select(pl.when(pl.col("at") != "").then("at").alias(NUMBERS)).to_series()
 
 
+def has_numbers(cells: pl.DataFrame) -> bool:
+    """Whether any cells of a batch are such numbers."""
+    return NUMBERS in cells.columns and cells[NUMBERS].null_count() < cells.height
+
+
 def numbers_at(cells: pl.DataFrame, place: str) -> pl.Series:
-    """Which cells at a place are such numbers."""
-    if NUMBERS not in cells.columns or cells[NUMBERS].null_count() == cells.height:
-        return pl.repeat(False, cells.height, dtype=pl.Boolean, eager=True)
+    """Which cells at a place are such numbers, in a batch that has some."""
     return cells[NUMBERS].str.contains(rf"\b{place}\b").fill_null(value=False)
 
 

@@ -235,7 +235,5 @@ def test_numbers_are_numbers_whatever_the_settings_say(spark: SparkSession) -> N
         f"email,annualRevenue\n{row}@example.com,{text}"
         for row, text in enumerate(["1.234", "12.5", "100.125", "2000", "", "0.25", "7", "-9.875"], 1)
     )
-    assert [(known["source"], known["value"]) for known in run.report["conventions"]] == [
-        ("a.csv", "point"),
-        ("b.csv", "point"),
-    ]
+    found = {(known["source"], known["value"]) for known in run.report["conventions"]}
+    assert found == {("a.csv", "point"), ("b.csv", "point")}
