@@ -117,6 +117,7 @@ class Manifest:
         is_restore: The rows are what people had before the parent run: they belong to its instance alone.
         remarks: What does not add up of what Marketo said, but decides no row's fate: `chunk`, `message`.
         retries: Folders of the runs that try rows of this one again, as seen from the folder that holds it.
+        tells_sent: Whether `failed.csv` holds values as sent, under the names of their fields.
     """
 
     run_id: str
@@ -137,6 +138,7 @@ class Manifest:
     is_restore: bool = False
     remarks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[str, ...] = ()
+    tells_sent: bool = False
 
     @property
     def results(self) -> Cleaned:
@@ -192,6 +194,7 @@ class Manifest:
             is_restore=raw.get("is_restore", False),
             remarks=tuple(raw.get("remarks", ())),
             retries=tuple(raw.get("retries", ())),
+            tells_sent=raw.get("tells_sent", False),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

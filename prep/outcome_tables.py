@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -37,6 +38,8 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> None:
     counts = folder.count_rows()
     explained = _explained(folder, manifest)
     at_hand = all(folder.holds(source) for source in manifest.sources)
+    if (known := folder.manifest()).tells_sent == at_hand:
+        folder.write_manifest(replace(known, tells_sent=not at_hand))
     columns, frames = (_source_cells if at_hand else _sent_cells)(folder, manifest)
     delimiter = people_delimiter(manifest.sources[0].reading)
     paths = {Fate.FAILED: folder.failed, Fate.WARNED: folder.warnings}

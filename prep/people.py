@@ -8,6 +8,10 @@ import polars.selectors as cs
 
 from prep import durable
 from prep.formulas import defuse_frame
+from prep.model import Reading
+
+AS_WRITTEN = Reading(quote='"', escape="double")
+"""How cells of such a table are quoted, by prep and by whatever saves it again."""
 
 
 class Table:

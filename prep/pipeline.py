@@ -20,7 +20,7 @@ from prep.judge import import_judge_ahead
 from prep.limits import JOBS_QUEUED, PREVIEW_CALLS
 from prep.listening import Progress, importing, shielded, silent
 from prep.memory import USUAL, Memory
-from prep.model import Advance, Assumption, Exchange, Goal, JobState, Reading
+from prep.model import Advance, Assumption, Exchange, Goal, JobState
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
@@ -398,6 +398,7 @@ def retry(
     """
     from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
+    from prep.people import AS_WRITTEN
     from prep.retrying import (
         find_tables,
         leave_out_retried,
@@ -436,7 +437,7 @@ def retry(
                 parent.add_retry(folder)
                 delimiter = people_delimiter(manifest.sources[0].reading)
                 paths = [spool(folder, name, table, delimiter) for name, table in tables.items()]
-                first, *others = open_all(paths, Reading(delimiter=delimiter))
+                first, *others = open_all(paths, replace(AS_WRITTEN, delimiter=delimiter))
                 plan = plan_again(manifest, [replace(first, notes=(*first.notes, *told, *notes)), *others])
             return _clean(
                 folder,

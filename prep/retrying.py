@@ -1,6 +1,6 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
@@ -12,14 +12,14 @@ from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import HeaderError, SourceError
 from prep.folder import RunFolder
-from prep.folding import name_some
+from prep.folding import as_typed, name_some
 from prep.formulas import unguard
-from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_problems, split_maps
+from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
 from prep.intake import reopen
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate, Unknown
-from prep.people import Table
-from prep.plan import Plan, make_plan, map_sources, occurrences
+from prep.people import AS_WRITTEN, Table
+from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
 from prep.returned import RAW, REASONS, identify, own_places, own_rows, without_guards
 from prep.schema_file import load_schema
 from prep.sources import Batch, Source, open_source
@@ -35,11 +35,13 @@ class Returned:
         columns: The sources' columns, as headers.
         rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has them, `_reasons`
             and `_raw`.
+        is_sent: Whether the cells are values as sent.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: pl.DataFrame
+    is_sent: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -72,7 +74,7 @@ def _without_blank_lines(batch: Batch) -> Batch:
 
 def _open_table(path: Path) -> Source:
     try:
-        return open_source(path)
+        return open_source(path, AS_WRITTEN)
     except SourceError as error:
         if "--" not in error.hint:
             raise
@@ -184,6 +186,41 @@ def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
     return replace(table, rows=rows)
 
 
+def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:
+    """A table of failed rows with the sources' headers, also if it holds values as sent.
+
+    A constant, which the settings put there again, is named as the mapping names it, unless it was changed.
+
+    Args:
+        table: The table of failed rows.
+        manifest: The run's, its columns mapped as they were when it was made.
+    """
+    if not manifest.tells_sent:
+        return table
+    headers = {field: header for header, field in reversed(_meanings(manifest).items())}
+    constants = CleanSettings.from_json(manifest.settings).constants
+    changed = {
+        name
+        for place, name in zip(table.names, table.columns, strict=True)
+        if name in constants and not (table.rows[place] == constants[name]).all(ignore_nulls=False)
+    }
+    columns = tuple(name if name in changed else headers.get(name, name) for name in table.columns)
+    return replace(table, columns=columns, is_sent=True)
+
+
+def _used_columns(manifest: Manifest) -> list[Column]:
+    columns = [Column(0, known["source"], known["field"], How(known["how"])) for known in manifest.mapping]
+    return [column for column in columns if column.is_used]
+
+
+def _meanings(manifest: Manifest) -> dict[str, str]:
+    """Header → field, of the columns that fill fields, but for headers that differ in that by source."""
+    fields: dict[str, set[str]] = {}
+    for column in _used_columns(manifest):
+        fields.setdefault(column.header, set()).add(column.field or "")
+    return {header: field for header, (field, *others) in fields.items() if not others}
+
+
 def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
     """The plan by which rows of a run are tried again: its schema and settings, for tables of its rows.
 
@@ -196,11 +233,12 @@ def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
 
 
 def _settings_again(manifest: Manifest, tables: Sequence[Sequence[str]]) -> CleanSettings:
-    """A run's settings for tables of its rows; values as sent stand in columns named after their fields."""
+    """A run's settings for tables of its rows."""
     settings = CleanSettings.from_json(manifest.settings)
     maps, _ = split_maps(settings.maps, tables)
-    as_sent = set().union(*tables) - {column["source"] for column in manifest.mapping}
-    maps |= {field: field for field in manifest.results.fields if field in as_sent}
+    if manifest.tells_sent:  # without the other columns of a source, which its aliases may need
+        headers = set().union(*tables)
+        maps |= {header: field for header, field in _meanings(manifest).items() if header in headers}
     return replace(settings, maps=maps, reading=FIND_OUT)
 
 
@@ -230,16 +268,18 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
 
     Args:
         manifest: The run's.
-        maps: Header → field, an empty field for a column to be left out.
+        maps: Header → field, an empty field for a column to be left out. Columns that no source has may be
+            of a table, to which a person added them: `refuse_idle` tells.
 
     Raises:
-        SettingsError: A column or a field of `maps` is not there.
+        SettingsError: A field of `maps` is not there.
         HeaderError: The columns of a source do not fit the schema any more, such as two for one field.
     """
     if not maps:
         return manifest
     settings = CleanSettings.from_json(manifest.settings)
-    settings = replace(settings, maps={**settings.maps, **maps})
+    of_sources, added = split_maps(maps, [record.columns for record in manifest.sources])
+    settings = replace(settings, maps={**settings.maps, **of_sources})
     headings = {
         record.columns: TableSource(record.path, record.reading, record.columns, pieces=lambda: iter(()))
         for record in reversed(manifest.sources)
@@ -249,10 +289,21 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
     mapped = {(column.header, column.field) for column in plan.columns if column.is_used}
     return replace(
         manifest,
-        settings=plan.settings.to_json(),
+        settings=replace(plan.settings, maps={**plan.settings.maps, **added}).to_json(),
         mapping=tuple(column.facts for column in plan.columns),
         conventions=tuple(known for known in manifest.conventions if (known.column, known.field) in mapped),
     )
+
+
+def refuse_idle(manifest: Manifest, tables: Iterable[Returned]) -> None:
+    """Refuse a mapping of a column that neither the sources of a run nor its tables have.
+
+    Raises:
+        SettingsError: There is one, or its field is not there.
+    """
+    maps = CleanSettings.from_json(manifest.settings).maps
+    columns = [*(record.columns for record in manifest.sources), *(table.columns for table in tables)]
+    refuse_idle_maps(maps, columns)
 
 
 def find_tables(
@@ -276,7 +327,7 @@ def find_tables(
         and (failed := correct(read_returned(folder.failed), changes, folder.failed)).rows.height
     ):
         _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
-        tables["failed.csv"] = failed
+        tables["failed.csv"] = name_as_in_sources(failed, folder.manifest())
     changed, notes = find_changed(folder, manifest, changes, everything=everything)
     if changed is not None:
         tables["rejected.csv"] = changed
@@ -288,10 +339,13 @@ def find_tables(
             f"{folder.rejected_workbook.name} and save it.",
             source=str(folder.path),
         )
+    refuse_idle(manifest, tables.values())
     notes += [note for table in tables.values() for note in _tell_strangers(table, manifest)]
-    united = {name: unite(table, united_columns(table, manifest)) for name, table in tables.items()}
-    for table in united.values():
-        refuse_header(table, manifest)
+    united = {}
+    for name, table in tables.items():
+        columns = united_columns(table, manifest)
+        refuse_header(table, columns, manifest)
+        united[name] = unite(table, columns)
     return united, notes
 
 
@@ -311,7 +365,7 @@ def leave_out_retried(
     left = dict(tables)
     for retry in _retries(folder):
         if _means_the_same(retry.manifest(), manifest):
-            left = {name: _without(retry, name, table) for name, table in left.items()}
+            left = {name: _without(retry, name, table, manifest) for name, table in left.items()}
     found = {name: table for name, table in left.items() if table.rows.height}
     if not found:
         (*_, last) = _retries(folder)
@@ -326,31 +380,48 @@ def leave_out_retried(
 
 
 def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:
-    """Whether cells mean in a retry what they would mean now; how the source was read is no matter."""
+    """Whether values mean in a retry what they would mean now, whatever columns they stand in."""
     then, now = (
         replace(CleanSettings.from_json(known.settings), maps={}, reading=FIND_OUT)
         for known in (retry, manifest)
     )
-    fields, fields_now = (
-        {column["source"]: column["field"] for column in known.mapping} for known in (retry, manifest)
-    )
-    return then == now and all(
-        fields[header] == fields_now[header] for header in fields.keys() & fields_now.keys()
-    )
+    return then == now
 
 
-def _without(retry: RunFolder, name: str, table: Returned) -> Returned:
-    """A table without the rows that a retry has as they are in it, or that it had before it was purged."""
+def _without(retry: RunFolder, name: str, table: Returned, manifest: Manifest) -> Returned:
+    """A table without the rows that a retry has as they are in it, or that it had before it was purged.
+
+    Rows are as they are by the values of their fields, whatever the columns are called; a field that one of
+    the tables lacks is blank.
+    """
     identity = [SOURCE, ROW]
-    taken, path = _taken(retry), retry.spool / name
-    if retry.manifest().is_purged:
-        same, alike = taken, identity
-    elif path.exists() and (earlier := read_returned(path)).columns == table.columns:
-        same, alike = earlier.rows.join(taken, on=identity, how="semi"), [*table.names, *identity]
-    else:
-        return table
-    rows = table.rows.join(same, on=alike, how="anti", nulls_equal=True, maintain_order="left")
-    return replace(table, rows=rows)
+    now, same, path = _values(table, manifest), _taken(retry), retry.spool / name
+    alike = identity
+    if not retry.manifest().is_purged:
+        if not path.exists():
+            return table
+        then = _values(read_returned(path), retry.manifest())
+        alike = sorted({*now.columns, *then.columns})
+        now, then = (_widened(values, alike) for values in (now, then))
+        same = then.join(same, on=identity, how="semi")
+    places = now.with_row_index(_PLACE).join(same, on=alike, how="anti", nulls_equal=True)[_PLACE]
+    return replace(table, rows=table.rows[places.sort()])
+
+
+_PLACE: Final = "_place"
+
+
+def _values(table: Returned, manifest: Manifest) -> pl.DataFrame:
+    """`_source`, `_row` and the cells of a united table that fill fields, named by these."""
+    (mapping,) = _map_again(manifest, table.path, table.columns).mappings
+    cells = [_plain(str(place)).alias(field) for place, field in mapping.fields.items()]
+    return table.rows.select(SOURCE, ROW, *cells)
+
+
+def _widened(values: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    return values.select(
+        name if name in values.columns else pl.lit(None, pl.String).alias(name) for name in columns
+    )
 
 
 _NOT_TAKEN: Final = [Fate.REJECTED.value, Fate.SUPPRESSED.value, Fate.FAILED.value]
@@ -382,12 +453,17 @@ def _rows_with(folder: RunFolder, fates: pl.Expr) -> pl.DataFrame:
 
 def find_strangers(table: Returned, manifest: Manifest) -> list[str]:
     """What the columns of `rows` are called that a person added and that are no field of the schema."""
-    known = {column["source"] for column in manifest.mapping}
+    known = {*columns_of_all(record.columns for record in manifest.sources), *_constants(manifest)}
     return [
         str(column.position)
         for column in _map_again(manifest, table.path, table.columns).columns
-        if column.how is How.DROPPED and column.header not in known
+        if column.how is How.DROPPED and occurrences(table.columns)[column.position] not in known
     ]
+
+
+def _constants(manifest: Manifest) -> list[tuple[str, int]]:
+    """What the columns of constants are called, each the first of its name."""
+    return [(column.header, 0) for column in _used_columns(manifest) if column.how is How.SET]
 
 
 def _tell_strangers(table: Returned, manifest: Manifest) -> Iterator[str]:
@@ -396,34 +472,36 @@ def _tell_strangers(table: Returned, manifest: Manifest) -> Iterator[str]:
         yield f"columns of {table.path.name} that are no fields, which are left out: {name_some(headers)}"
 
 
-def refuse_header(table: Returned, manifest: Manifest) -> None:
+def refuse_header(table: Returned, united: "United", manifest: Manifest) -> None:
     """Refuse a table that a person took columns from, or one whose columns do not fit the schema any more.
 
+    Every column of the sources that fills a field must be there, even where another one fills the same; of
+    values as sent every field.
+
     Args:
-        table: The table, united.
+        table: The table.
+        united: The columns that it is tried again with.
         manifest: The run's.
 
     Raises:
         HeaderError: It is so.
     """
-    plan = _map_again(manifest, table.path, table.columns)
-    columns = [
-        column
-        for known in manifest.mapping
-        if (column := Column(0, known["source"], known["field"], How(known["how"]))).is_used
-    ]
-    lost = [
-        column.header
-        for column in columns
+    plan = _map_again(manifest, table.path, [header for header, _ in united])
+    lost = {
+        column.header: column.field if table.is_sent else column.header
+        for column in _used_columns(manifest)
         if not set(_parts(column.field)).intersection(manifest.results.fields) <= set(plan.judged)
-    ]
+        or not (table.is_sent or column.how is How.SET or column.header in table.columns)
+    }
     if lost:
+        header = next(iter(lost))
         raise HeaderError(
-            f"{table.path}: lacks columns that it had: {name_some(lost)}",
+            f"{table.path}: lacks columns that it had: {name_some([str(name) for name in lost.values()])}",
             code="lost_columns",
-            hint='Put them back under their names, or leave each out for good with --map "COLUMN=".',
+            hint="Put them back under their names, or leave each out for good: "
+            f'prep retry {table.path.parent} --map "{as_typed(header)}=".',
             source=str(table.path),
-            column=lost[0],
+            column=lost[header],
         )
     problems = plan.problems[str(table.path)]
     if problems:
@@ -449,17 +527,15 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
     """The columns that a table is tried again with.
 
     Columns that are one field become one: two sources may call it by two names, and a row fills only one.
-    Columns of values as sent that hold nothing but what the settings put there again are left out, and so
-    are those that `find_strangers` finds.
+    Constants among values as sent, which the settings put there again, are left out, and so are the columns
+    that `find_strangers` finds.
     """
-    fields = {column["source"]: column["field"] for column in manifest.mapping if column["field"]}
-    constants = CleanSettings.from_json(manifest.settings).constants
+    fields = _meanings(manifest)
+    constants = [header for header, _ in _constants(manifest)]
     strangers = find_strangers(table, manifest)
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for place, header in zip(table.names, table.columns, strict=True):
-        if place in strangers:
-            continue
-        if header in constants and (table.rows[place] == constants[header]).all(ignore_nulls=False):
+        if place in strangers or header in constants:
             continue
         field = fields.get(header, place)
         kept, places = found.get(field, (header, ()))

@@ -94,6 +94,7 @@ def own_rows(source: Source, batch: Batch) -> pl.DataFrame:
     Raises:
         SourceError: As `identify`.
     """
+    _refuse_unreadable(source, batch)
     own = own_places(source.columns)
     record = pl.col(ROW).alias(RECORD)
     written = pl.exclude(ROW, LINE)
@@ -103,12 +104,25 @@ def own_rows(source: Source, batch: Batch) -> pl.DataFrame:
         pl.col(own[LINE]).cast(pl.UInt32, strict=False).alias("_own_line"),
     )
     nameless = cells.filter(pl.col(SOURCE).is_null() | pl.col(ROW).fill_null(0).eq(0))[RECORD].to_list()
-    if lost := [*batch.rejected[ROW].to_list(), *nameless]:
+    if nameless:
         raise SourceError(
-            f"{source.path}: record {min(lost)} does not say which row it is",
+            f"{source.path}: record {nameless[0]} does not say which row it is",
             code="no_identity",
             hint=f"Leave the columns {SOURCE}, {ROW} and {LINE} as prep wrote them, or delete the line.",
             source=source.path,
-            row=min(lost),
+            row=nameless[0],
         )
     return cells.drop(LINE).rename({"_own_line": LINE})
+
+
+def _refuse_unreadable(source: Source, batch: Batch) -> None:
+    """Refuse a record that has cells behind the last name of the header, or cannot be read otherwise."""
+    for row, line, reason in batch.rejected.select(ROW, LINE, "reason").head(1).rows():
+        raise SourceError(
+            f"{source.path}: record {row} in line {line}: {Reason(reason).meaning}",
+            code="unreadable_record",
+            hint="Delete what stands in a column without a name, or give it a name in the header; else look "
+            "for a missing or stray quote, save the table as UTF-8, or delete the line.",
+            source=source.path,
+            row=row,
+        )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.folding import fold, name_some
+from prep.folding import as_typed, fold, name_some
 from prep.model import SANDBOX, Blanks, Fate, Reason
 from prep.report import words
 from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
@@ -254,7 +254,10 @@ def _protected(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield "Columns left out, because their fields decide who may be written to"
     for column in columns:
-        yield f"  {column['source']!r}: --allow-protected {column['field']} sends it"
+        way = f"--allow-protected {column['field']}"
+        if report["parent_run_id"]:  # a retry has the settings of its run
+            way = f'prep retry with --map "{as_typed(column["source"])}={column["field"]}"'
+        yield f"  {column['source']!r}: {way} sends it"
 
 
 def _cells(fields: Sequence[Mapping[str, Any]]) -> str:

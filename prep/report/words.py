@@ -77,7 +77,7 @@ HOWS: Final = {
     "suggested": "not used; the field is a guess",
     "unknown": "not used; no field has this name",
     "dropped": "left out on purpose",
-    "protected": "left out; --allow-protected sends it",
+    "protected": "left out; --allow-protected or --map sends it",
 }
 UNUSED: Final = frozenset({"suggested", "unknown", "dropped", "protected"})
 

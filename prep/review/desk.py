@@ -14,7 +14,7 @@ from prep.errors import FolderError, PrepError, SourceError
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Fate
-from prep.retrying import remap
+from prep.retrying import refuse_idle, remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest
@@ -319,6 +319,7 @@ class Desk:
     def _map(self, maps: Mapping[str, str]) -> None:
         """Judge by this mapping from now on, if it is possible."""
         manifest = remap(self._as_run, maps)
+        refuse_idle(manifest, ())
         self.judge = Judge(manifest, self.sheet.tables)
         self.manifest, self.maps = manifest, dict(maps)
         self._known_places: dict[tuple[str, str], Mapping[str, int]] = {}

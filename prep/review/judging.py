@@ -38,7 +38,7 @@ class Judge:
         self._sources = {record.path: frozenset(record.columns) for record in manifest.sources}
         self._united = {name: united_columns(table, manifest) for name, table in tables.items()}
         for name, table in tables.items():
-            refuse_header(unite(table, self._united[name]), manifest)
+            refuse_header(table, self._united[name], manifest)
         self._positions = {name: position for position, name in enumerate(tables)}
         sources = [self._as_source(name) for name in tables]
         plan = plan_again(manifest, sources)

@@ -14,7 +14,7 @@ from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import IDENTITY, Fate
 from prep.plan import columns_of_all, occurrences
-from prep.retrying import Returned, correct, read_returned
+from prep.retrying import Returned, correct, name_as_in_sources, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
 
@@ -84,6 +84,8 @@ def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:
     changes = read_corrections(folder.review)
     for name, table in tables.items():
         correct(table, changes, folder.path / name)  # a cell that was corrected twice is told before all else
+    if folder.failed.name in tables:
+        tables[folder.failed.name] = name_as_in_sources(tables[folder.failed.name], manifest)
     columns = columns_of_all(table.columns for table in tables.values())
     advice = _advice(fates, manifest)
     frames = [

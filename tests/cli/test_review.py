@@ -68,6 +68,27 @@ def test_folders_that_cannot_be_reviewed(leads: Path, prep: Prep, here: Path) ->
     assert (ended.code, "changed since it was cleaned" in ended.err) == (1, True)
 
 
+def test_a_table_that_lacks_a_column_names_a_call_that_leaves_it_out(here: Path, prep: Prep) -> None:
+    prep("clean", written(here / "l.csv", "email,title,company\nbad,Cook,Acme\n"), "--quiet")
+    table = here / "l.prep/rejected.csv"
+    table.write_text(table.read_text("utf-8").replace("title,", "").replace("Cook,", ""), "utf-8")
+    told = (
+        1,
+        "Error: l.prep/rejected.csv: lacks columns that it had: 'title'\n"
+        "Hint: Put them back under their names, or leave each out for good: "
+        'prep retry l.prep --map "title=".\n',
+    )
+    ended = prep("review", "l.prep", "--no-browser")
+    assert (ended.code, ended.err.partition("Example:")[0]) == told
+    table.write_text(table.read_text("utf-8").replace("bad,", "bo@example.com,"), "utf-8")
+    ended = prep("retry", "l.prep")
+    assert (ended.code, ended.err.partition("Example:")[0]) == told
+    assert prep("retry", "l.prep", "--map", "title=").code == 0
+    assert (here / "l-retry1.prep/chunks/leads-0001.csv").read_text() == (
+        "email,company\nbo@example.com,Acme\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", [("--port", "x"), ("--port", "70000"), ("--bogus",)])
 def test_a_wrong_command_line(prep: Prep, arguments: tuple[str, ...]) -> None:
     assert prep("review", "leads.prep", *arguments).code == 2

@@ -42,3 +42,29 @@ def test_failed_rows_are_repaired_beside_rejected_ones(
     with pytest.raises(prep.PrepError, match="no row failed"):
         retry(run)
     desk.close()
+
+
+def test_values_as_sent_are_judged_by_their_fields_where_these_are_mapped_crosswise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "email,title,numberOfEmployees\nshared.mailbox@example.com,5,Cook\nbad,6,Chief\n"
+    Path("leads.csv").write_text(text)
+    maps = {"title": "numberOfEmployees", "numberOfEmployees": "title"}
+    run = prep.clean("leads.csv", maps=maps)
+    Path("leads.csv").unlink()
+    with prep.Sandbox(job_seconds=0) as sandbox, prep.Marketo(sandbox.url, "id", "secret") as client:
+        run = submit(run, client, poll_seconds=(0.05, 1))
+    Path("leads.csv").write_text(text)
+    desk = Desk.open(run.path)
+    rejected, failed = page(desk, View(), 1, 50)["data"]
+    assert [rejected[f"c{place}"] for place in range(3)] == ["bad", "6", "Chief"]
+    assert [failed[f"c{place}"] for place in range(3)] == ["shared.mailbox@example.com", "5", "Cook"]
+    desk.edit(rejected["id"], 0, "bo@example.com")
+    desk.edit(failed["id"], 0, "dora@example.com")
+    desk.edit(failed["id"], 2, "Chef")
+    assert desk.counts() == {"open": 0, "repaired": 2, "left out": 0, "rows": 2}
+    desk.close()
+    assert (retry(run).path / "chunks/leads-0001.csv").read_text() == (
+        "email,numberOfEmployees,title\ndora@example.com,5,Chef\nbo@example.com,6,Chief\n"
+    )

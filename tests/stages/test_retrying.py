@@ -4,16 +4,18 @@ import csv
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Unpack
 
 import openpyxl
 import polars as pl
 import pytest
 
 from prep.config import CleanOptions
-from prep.errors import FolderError, HeaderError, SourceError
+from prep.errors import FolderError, HeaderError, SettingsError, SourceError
 from prep.marketo import Marketo
 from prep.model import Advance
-from prep.pipeline import Run, clean, purge, retry, submit
+from prep.pipeline import Run, clean, purge, reconcile, retry, submit
+from prep.report.text import summarise
 from prep.sandbox import Sandbox
 
 LEADS = (
@@ -74,6 +76,12 @@ def say_employees(text: str) -> Callable[[Rows], None]:
         row[3] = text
 
     return change
+
+
+def delete_column(rows: Rows, name: str) -> None:
+    place = rows[0].index(name)
+    for row in rows:
+        del row[place]
 
 
 def identities(run: Run) -> list[tuple[str, int, int, str]]:
@@ -434,7 +442,10 @@ def test_a_folder_that_is_there_is_left_as_it_is(run: Run) -> None:
     assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
 
 
-LOST = 'Put them back under their names, or leave each out for good with --map "COLUMN=".'
+def leave_out(run: Run, header: str) -> str:
+    """What a table is answered that lacks columns of which this is the first one."""
+    told = "Put them back under their names, or leave each out for good"
+    return f'{told}: prep retry {run.path} --map "{header}=".'
 
 
 def test_a_header_that_was_spoiled_leaves_no_folder(run: Run) -> None:
@@ -448,7 +459,7 @@ def test_a_header_that_was_spoiled_leaves_no_folder(run: Run) -> None:
     assert caught.value.facts == {
         "code": "lost_columns",
         "message": f"{run.folder.rejected}: lacks columns that it had: 'firstName'",
-        "hint": LOST,
+        "hint": leave_out(run, "firstName"),
         "source": str(run.folder.rejected),
         "row": None,
         "column": "firstName",
@@ -466,12 +477,53 @@ def test_a_column_that_was_deleted_is_asked_for_and_can_be_left_out(run: Run, na
     correct(run.path / name, delete)
     with pytest.raises(HeaderError) as caught:
         retry(run)
-    assert (caught.value.code, caught.value.hint) == ("lost_columns", LOST)
+    assert (caught.value.code, caught.value.hint) == ("lost_columns", leave_out(run, "firstName"))
     assert caught.value.message == f"{run.path / name}: lacks columns that it had: 'firstName', 'title'"
     again = retry(run, maps={"firstName": "", "title": ""})
     assert (again.path / "chunks/leads-0001.csv").read_text() == (
         "email,numberOfEmployees\nshared.mailbox@example.com,7\nbo@example.com,6\n"
     )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+@pytest.mark.parametrize("name", ["Phone", "Telefon"])
+def test_a_column_is_asked_for_where_another_one_fills_its_field_too(
+    tmp_path: Path, name: str, suffix: str
+) -> None:
+    """Else its values would be sent as blanks."""
+    (tmp_path / "a.csv").write_text("Email,First Name,Phone\nbad1,B,+49 2\n")
+    (tmp_path / "b.csv").write_text("E-Mail;Vorname;Telefon\nbad2;D;+49 4\n")
+    run = clean([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "x.prep")
+
+    def spoil(rows: Rows) -> None:
+        rows[0][rows[0].index(name)] = "Deleted"
+        for row in rows:
+            row[:] = [cell.replace("bad", "b@example.com") for cell in row]
+
+    (correct if suffix == ".csv" else correct_workbook)(run.folder.rejected.with_suffix(suffix), spoil)
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert caught.value.facts == {
+        "code": "lost_columns",
+        "message": f"{run.folder.rejected.with_suffix(suffix)}: lacks columns that it had: {name!r}",
+        "hint": leave_out(run, name),
+        "source": str(run.folder.rejected.with_suffix(suffix)),
+        "row": None,
+        "column": name,
+    }
+    assert not run.path.with_name("x-retry1.prep").exists()
+
+
+def test_a_column_of_failed_rows_is_asked_for_where_another_one_fills_its_field_too(
+    tmp_path: Path, client: Marketo
+) -> None:
+    (tmp_path / "a.csv").write_text("Email,Phone\nana@example.com,1\n")
+    (tmp_path / "b.csv").write_text("E-Mail,Telefon\nshared.mailbox@example.com,4\n")
+    run = clean([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "x.prep")
+    run = submit(run, client, poll_seconds=(0.05, 1))
+    correct(run.folder.failed, lambda rows: delete_column(rows, "Telefon"))
+    with pytest.raises(HeaderError, match="lacks columns that it had: 'Telefon'"):
+        retry(run)
 
 
 def add_columns(rows: Rows) -> None:
@@ -508,6 +560,161 @@ def test_a_column_that_a_person_adds_later_sends_no_row_a_second_time(run: Run) 
     with pytest.raises(SourceError) as caught:
         retry(run)
     assert caught.value.code == "already_retried"
+
+
+def test_columns_of_fields_that_are_added_later_send_no_row_a_second_time(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("Email,First Name\nbad1,B\nbad2,C\n")
+    run = clean(tmp_path / "l.csv", tmp_path / "l.prep")
+
+    def replace(old: str, new: str) -> None:
+        text = run.folder.rejected.read_text("utf-8")
+        assert old in text
+        run.folder.rejected.write_text(text.replace(old, new), "utf-8")
+
+    replace("bad1", "b@example.com")
+    assert identities(retry(run)) == [("l.csv", 1, 2, "ready")]
+    replace("First Name,", "First Name,City,")
+    replace(",B,", ",B,,")
+    replace("bad2,C,", "c@example.com,C,Bonn,")
+    second = retry(run)
+    assert identities(second) == [("l.csv", 2, 3, "ready")], "a field that a table lacks is blank in it"
+    assert (second.path / "chunks/leads-0001.csv").read_text() == (
+        "email,firstName,city\nc@example.com,C,Bonn\n"
+    )
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+    replace(",B,,", ",B,Ulm,")
+    assert identities(retry(run)) == [("l.csv", 1, 2, "ready")], "it has a value more"
+    replace(",B,Ulm,", ",B,,")
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+
+def test_a_column_that_another_one_replaces_sends_no_row_a_second_time(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("email,First Name,Nick\nana@example.com,A,\nbad1,B,Bo\n")
+    run = clean(tmp_path / "l.csv", tmp_path / "l.prep", unknown="drop")
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(0, "b@example.com"))
+    assert identities(retry(run)) == [("l.csv", 2, 3, "ready")]
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(2, "B"))
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried", "no field holds what was changed"
+    with pytest.raises(SourceError) as caught:
+        retry(run, maps={"First Name": "", "Nick": "firstName"})
+    assert caught.value.code == "already_retried", "the field holds what it held"
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(2, "Bob"))
+    again = retry(run, maps={"First Name": "", "Nick": "firstName"})
+    assert (again.path / "chunks/leads-0001.csv").read_text() == "email,firstName\nb@example.com,Bob\n"
+
+
+def test_a_remark_without_a_name_sends_no_row_a_second_time(tmp_path: Path) -> None:
+    """One nameless column of the source was left out before."""
+    (tmp_path / "l.csv").write_text("email,,firstName\nbad1,x,B\nbad2,y,C\n")
+    run = clean(tmp_path / "l.csv", tmp_path / "l.prep", unknown="drop")
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(0, "b@example.com"))
+    assert identities(retry(run)) == [("l.csv", 1, 2, "ready")]
+
+    def remark(rows: Rows) -> None:
+        for number, row in enumerate(rows):
+            row.append("call again" if number else "")
+
+    correct(run.folder.rejected, remark)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+    correct(run.folder.rejected, lambda rows: rows[2].__setitem__(0, "c@example.com"))
+    again = retry(run)
+    assert identities(again) == [("l.csv", 2, 3, "ready")]
+    assert again.report["sources"][0]["notes"] == [
+        "columns of rejected.csv that are no fields, which are left out: ''",
+        "rows that an earlier retry has, which are left out: 1",
+    ]
+
+
+def test_a_column_that_a_person_adds_can_be_mapped(run: Run) -> None:
+    def add(rows: Rows) -> None:
+        mend_bo(rows)
+        for row in rows:
+            row[1:1] = ["Lives in", "Unsubscribed"] if row is rows[0] else ["Ulm", "true"]
+
+    correct(run.folder.rejected, add)
+    run.folder.failed.unlink()
+    first = retry(run)
+    assert (first.path / "chunks/leads-0001.csv").read_text() == (
+        "email,firstName,title,numberOfEmployees\nbo@example.com,'Bo,+1 202 555 0100,6\n"
+    )
+    assert first.report["sources"][0]["notes"] == [
+        "columns of rejected.csv that are no fields, which are left out: 'Lives in'"
+    ]
+    told = [line for line in summarise(first.report, str(first.path)) if "Unsubscribed" in line]
+    assert told == ["  'Unsubscribed': prep retry with --map \"Unsubscribed=unsubscribed\" sends it"]
+
+    again = retry(run, maps={"Lives in": "city", "unsubscribed": "unsubscribed"})
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,city,unsubscribed,firstName,title,numberOfEmployees\n"
+        "bo@example.com,Ulm,true,'Bo,+1 202 555 0100,6\n"
+    )
+    assert not [line for line in summarise(again.report, str(again.path)) if "Unsubscribed" in line]
+    third = retry(again, everything=True)
+    assert third.folder.manifest().settings["map"] == again.folder.manifest().settings["map"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ({"Live in": "city"}, "--map: no source has a column 'Live in'"),
+        ({"Lives in": "nonsense"}, "--map: 'nonsense' is not a field of schema 'lead'"),
+    ],
+)
+def test_a_mapping_of_an_added_column_that_is_a_slip_is_refused(
+    run: Run, maps: dict[str, str], message: str
+) -> None:
+    def add(rows: Rows) -> None:
+        mend_bo(rows)
+        for row in rows:
+            row.insert(1, "Lives in" if row is rows[0] else "Ulm")
+
+    correct(run.folder.rejected, add)
+    with pytest.raises(SettingsError) as caught:
+        retry(run, maps=maps)
+    assert caught.value.message == message
+    assert not run.path.with_name("leads-retry1.prep").exists()
+
+
+@pytest.mark.parametrize("record", [5, 130])
+def test_a_remark_beside_one_row_needs_a_column_with_a_name_where_it_is_no_column(
+    tmp_path: Path, record: int
+) -> None:
+    """Only the first records show that there is a column without a name."""
+    (tmp_path / "l.csv").write_text("email,firstName\n" + "".join(f"bad{row},N\n" for row in range(1, 201)))
+    run = clean(tmp_path / "l.csv", tmp_path / "l.prep")
+    lines = [f"{line}," for line in run.folder.rejected.read_text("utf-8").splitlines()]
+    lines[1] = lines[1].replace("bad1", "b@example.com")
+    lines[record] += "call again"
+    run.folder.rejected.write_text("\n".join(lines), "utf-8")
+    if record == 130:
+        with pytest.raises(SourceError) as caught:
+            retry(run)
+        assert caught.value.facts == {
+            "code": "unreadable_record",
+            "message": f"{run.folder.rejected}: record 130 in line 131: "
+            "the record cannot be split into the columns of the header",
+            "hint": "Delete what stands in a column without a name, or give it a name in the header; "
+            "else look for a missing or stray quote, save the table as UTF-8, or delete the line.",
+            "source": str(run.folder.rejected),
+            "row": 130,
+            "column": None,
+        }
+        lines[0] += "Remark"
+        run.folder.rejected.write_text("\n".join(lines), "utf-8")
+    again = retry(run)
+    assert identities(again) == [("l.csv", 1, 2, "ready")]
+    name = "Remark" if record == 130 else ""
+    assert again.report["sources"][0]["notes"] == [
+        f"columns of rejected.csv that are no fields, which are left out: {name!r}"
+    ]
 
 
 def test_a_column_that_a_person_adds_is_no_second_one_of_a_field(run: Run) -> None:
@@ -595,6 +802,123 @@ def test_values_as_sent_and_the_constants_among_them(tmp_path: Path, client: Mar
     again = retry(run)
     (chunk,) = (again.path / "chunks").glob("*.csv")
     assert chunk.read_text() == "email,firstName,leadSource\nshared.mailbox@example.com,Dora,Fair\n"
+
+
+def as_sent(source: Path, client: Marketo, text: str, **options: Unpack[CleanOptions]) -> Run:
+    """A run whose source was gone when its outcome was known, and is back now."""
+    source.write_text(text)
+    run = clean(source, source.with_suffix(".prep"), **options)
+    source.unlink()
+    run = submit(run, client, poll_seconds=(0.05, 1))
+    source.write_text(text)
+    return run
+
+
+SWAPPED = (
+    "email,phone,mobilePhone,title\n"
+    "shared.mailbox@example.com,+49 1,+49 2,Cook\nana@example.com,+49 3,+49 4,Chief\nbad,+49 5,+49 6,Cook\n"
+)
+CROSSWISE = {"phone": "mobilePhone", "mobilePhone": "phone"}
+
+
+def test_values_as_sent_stay_in_their_fields_where_fields_are_mapped_crosswise(
+    tmp_path: Path, client: Marketo
+) -> None:
+    run = as_sent(tmp_path / "g.csv", client, SWAPPED, maps=CROSSWISE)
+    header, row = run.folder.failed.read_text("utf-8-sig").splitlines()
+    assert header.startswith("email,mobilePhone,phone,title,_source,")
+    assert row.startswith("shared.mailbox@example.com,+49 1,+49 2,Cook,")
+
+    correct(run.folder.failed, lambda rows: rows[1].__setitem__(3, "Chef"))
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(0, "bo@example.com"))
+    again = retry(run)
+    upload = (again.path / "chunks/leads-0001.csv").read_text()
+    assert upload == (
+        "email,mobilePhone,phone,title\n"
+        "shared.mailbox@example.com,+49 1,+49 2,Chef\nbo@example.com,+49 5,+49 6,Cook\n"
+    )
+    again = submit(again, client, poll_seconds=(0.05, 1))
+    third = (retry(again).path / "chunks/leads-0001.csv").read_text()
+    assert third == "email,mobilePhone,phone,title\nshared.mailbox@example.com,+49 1,+49 2,Chef\n"
+
+
+def test_cells_of_the_source_stay_in_their_fields_too_where_it_came_back(
+    tmp_path: Path, client: Marketo
+) -> None:
+    run = reconcile(as_sent(tmp_path / "g.csv", client, SWAPPED, maps=CROSSWISE), client)
+    assert run.folder.failed.read_text("utf-8-sig").startswith("email,phone,mobilePhone,title,_source,")
+    assert (retry(run).path / "chunks/leads-0001.csv").read_text() == (
+        "email,mobilePhone,phone,title\nshared.mailbox@example.com,+49 1,+49 2,Cook\n"
+    )
+
+
+def test_a_table_of_values_as_sent_lacks_no_column_of_the_source(tmp_path: Path, client: Marketo) -> None:
+    text = "Email,phone,Telephone,Note\nshared.mailbox@example.com,+49 1,+49 2,x\n"
+    run = as_sent(tmp_path / "l.csv", client, text, maps={"phone": "mobilePhone"}, unknown="drop")
+    assert run.folder.failed.read_text("utf-8-sig").startswith("email,mobilePhone,phone,_source,")
+    again = retry(run)
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,mobilePhone,phone\nshared.mailbox@example.com,+49 1,+49 2\n"
+    )
+    left_out = retry(run, maps={"Telephone": ""})
+    assert (left_out.path / "chunks/leads-0001.csv").read_text() == (
+        "email,mobilePhone\nshared.mailbox@example.com,+49 1\n"
+    )
+
+
+def test_values_as_sent_need_no_other_columns_that_their_names_meant_something_by(
+    tmp_path: Path, client: Marketo
+) -> None:
+    """A column called Name is the last name only beside one called Vorname."""
+    text = "Email,Name,Vorname\nshared.mailbox@example.com,Hooft,Ana\n"
+    run = as_sent(tmp_path / "l.csv", client, text)
+    upload = "email,lastName,firstName\nshared.mailbox@example.com,Hooft,Ana\n"
+    assert (retry(run).path / "chunks/leads-0001.csv").read_text() == upload
+    left_out = retry(run, maps={"Vorname": ""})
+    assert (left_out.path / "chunks/leads-0001.csv").read_text() == (
+        "email,lastName\nshared.mailbox@example.com,Hooft\n"
+    )
+
+
+def test_a_field_that_values_as_sent_lack_is_asked_for(tmp_path: Path, client: Marketo) -> None:
+    run = as_sent(tmp_path / "g.csv", client, SWAPPED, maps=CROSSWISE)
+    correct(run.folder.failed, lambda rows: delete_column(rows, "mobilePhone"))
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert caught.value.message == f"{run.folder.failed}: lacks columns that it had: 'mobilePhone'"
+    assert caught.value.hint == leave_out(run, "phone")
+    assert (retry(run, maps={"phone": ""}).path / "chunks/leads-0001.csv").read_text() == (
+        "email,phone,title\nshared.mailbox@example.com,+49 2,Cook\n"
+    )
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_constant_that_was_changed_in_one_row_is_refused(
+    tmp_path: Path, client: Marketo, *, sent: bool
+) -> None:
+    text = "email,firstName\nana@example.com,Ana\nshared.mailbox@example.com,Dora\n"
+    run = as_sent(tmp_path / "l.csv", client, text, constants={"leadSource": "Fair"})
+    run = run if sent else reconcile(run, client)
+
+    def say(rows: Rows) -> None:
+        place = rows[0].index("_source")
+        for row in rows:
+            row[2:place] = ["leadSource" if row is rows[0] else "Web"]
+
+    correct(run.folder.failed, say)
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert caught.value.code == "duplicate_header"
+
+
+def test_apostrophes_around_a_cell_are_no_quotes(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("Email,First Name\nok@example.com,O\nbad,-Jo'\n")
+    run = clean(tmp_path / "l.csv", tmp_path / "l.prep")
+    table = run.folder.rejected.read_text("utf-8-sig")
+    assert "\nbad,'-Jo',l.csv," in table.replace(str(tmp_path / "l.csv"), "l.csv")
+    run.folder.rejected.write_text(table.replace("bad,", "bo@example.com,"), "utf-8")
+    again = retry(run)
+    assert (again.path / "chunks/leads-0001.csv").read_text() == "email,firstName\nbo@example.com,-Jo'\n"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
