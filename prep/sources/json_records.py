@@ -129,9 +129,13 @@ class JsonReader:
             self._column(str(place), [record.get(key) for *_, record in good])
             for place, key in enumerate(self._source.keys)
         ]
-        places = {key: str(place) for place, key in enumerate(self._source.keys)}
         numbers = [
-            " ".join(places[key] for key, cell in record.items() if cell.__class__ is Number) or None
+            " ".join(
+                str(place)
+                for place, key in enumerate(self._source.keys)
+                if record.get(key).__class__ is Number
+            )
+            or None
             for *_, record in good
         ]
         identity = [

@@ -35,6 +35,8 @@ VALUES = [
         "-0",
         "12345678901234567890123",
         "1.50",
+        "1.234",
+        "1234e-3",
         "-0.0",
         "1e3",
         "1E-2",
@@ -43,7 +45,7 @@ VALUES = [
     ),
     *('"\x7f"', '"\x01"', '"\u2028"', '"a\rb"', "NaN", "[1]", '{"x":1}', "", '"open'),
 ]
-GOOD = ['"a"', '""', "null", "true", "1.50", "7", '"é"']
+GOOD = ['"a"', '""', "null", "true", "1.50", "1.234", '"1.234"', "7", '"é"']
 KEYS = ["a", "b c", "é", "x.y", "k\\\\", "a", "(", "[^"]
 SPACES = ["", "", "", " ", "\t"]
 
@@ -107,14 +109,14 @@ def test_shapes_change_nothing(
 def test_a_line_of_every_kind(tmp_path: Path) -> None:
     path = tmp_path / "leads.ndjson"
     ordinary = {"Email": "ann@example.com", "n": 7, "ok": True, "x": None, "e": ""}
-    odd = '{"Email":"bo@example.com","n":1e3,"ok":"nu\\u006cl","x":"null","e":1.50}'
+    odd = '{"Email":"bo@example.com","n":1e3,"ok":"nu\\u006cl","x":"1.250","e":1.250}'
     path.write_text("\n".join([json.dumps(ordinary), "", odd, json.dumps(ordinary), '{"n": 1']))
     columns, _, cells, rejected, skipped, rows, _ = read(path)
     assert columns == ("Email", "n", "ok", "x", "e")
     assert cells == [
-        ("ann@example.com", "7", "true", None, None, 1, 1),
-        ("bo@example.com", "1000", "null", "null", "1.50", 2, 3),
-        ("ann@example.com", "7", "true", None, None, 3, 4),
+        ("ann@example.com", "7", "true", None, None, None, 1, 1),
+        ("bo@example.com", "1000", "null", "1.250", "1.250", "4", 2, 3),
+        ("ann@example.com", "7", "true", None, None, None, 3, 4),
     ]
     assert rejected == [(4, 5, "unreadable_row", '{"n": 1')]
     assert (skipped, rows) == ([("blank", 2)], 4)
