@@ -11,6 +11,7 @@ import polars as pl
 from prep import durable
 from prep.advice import advise, known_schema
 from prep.cleaning import people_delimiter
+from prep.config import CleanSettings
 from prep.errors import BalanceError
 from prep.fate_table import InTurn, beside_chunks
 from prep.folder import RunFolder
@@ -111,8 +112,9 @@ def _source_cells(folder: RunFolder, manifest: Manifest) -> tuple[list[str], Ite
 
 
 def _sent_cells(folder: RunFolder, manifest: Manifest) -> tuple[list[str], Iterator[pl.DataFrame]]:
-    """The fields; the rows with their cells as they were sent, for sources that are gone."""
-    fields = list(manifest.results.fields)
+    """The fields without constants; the rows with their cells as they were sent, if sources are gone."""
+    constants = CleanSettings.from_json(manifest.settings).constants
+    fields = [name for name in manifest.results.fields if name not in constants]
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
     delimiter = Format(manifest.settings["format"]).delimiter
 

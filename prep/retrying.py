@@ -189,8 +189,6 @@ def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
 def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:
     """A table of failed rows with the sources' headers, also if it holds values as sent.
 
-    A constant, which the settings put there again, is named as the mapping names it, unless it was changed.
-
     Args:
         table: The table of failed rows.
         manifest: The run's, its columns mapped as they were when it was made.
@@ -198,13 +196,7 @@ def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:
     if not manifest.tells_sent:
         return table
     headers = {field: header for header, field in reversed(_meanings(manifest).items())}
-    constants = CleanSettings.from_json(manifest.settings).constants
-    changed = {
-        name
-        for place, name in zip(table.names, table.columns, strict=True)
-        if name in constants and not (table.rows[place] == constants[name]).all(ignore_nulls=False)
-    }
-    columns = tuple(name if name in changed else headers.get(name, name) for name in table.columns)
+    columns = tuple(headers.get(name, name) for name in table.columns)
     return replace(table, columns=columns, is_sent=True)
 
 
@@ -217,7 +209,8 @@ def _meanings(manifest: Manifest) -> dict[str, str]:
     """Header → field, of the columns that fill fields, but for headers that differ in that by source."""
     fields: dict[str, set[str]] = {}
     for column in _used_columns(manifest):
-        fields.setdefault(column.header, set()).add(column.field or "")
+        if column.how is not How.SET:
+            fields.setdefault(column.header, set()).add(column.field or "")
     return {header: field for header, (field, *others) in fields.items() if not others}
 
 
@@ -453,17 +446,12 @@ def _rows_with(folder: RunFolder, fates: pl.Expr) -> pl.DataFrame:
 
 def find_strangers(table: Returned, manifest: Manifest) -> list[str]:
     """What the columns of `rows` are called that a person added and that are no field of the schema."""
-    known = {*columns_of_all(record.columns for record in manifest.sources), *_constants(manifest)}
+    known = columns_of_all(record.columns for record in manifest.sources)
     return [
         str(column.position)
         for column in _map_again(manifest, table.path, table.columns).columns
         if column.how is How.DROPPED and occurrences(table.columns)[column.position] not in known
     ]
-
-
-def _constants(manifest: Manifest) -> list[tuple[str, int]]:
-    """What the columns of constants are called, each the first of its name."""
-    return [(column.header, 0) for column in _used_columns(manifest) if column.how is How.SET]
 
 
 def _tell_strangers(table: Returned, manifest: Manifest) -> Iterator[str]:
@@ -527,15 +515,13 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
     """The columns that a table is tried again with.
 
     Columns that are one field become one: two sources may call it by two names, and a row fills only one.
-    Constants among values as sent, which the settings put there again, are left out, and so are the columns
-    that `find_strangers` finds.
+    Those that `find_strangers` finds are left out.
     """
     fields = _meanings(manifest)
-    constants = [header for header, _ in _constants(manifest)]
     strangers = find_strangers(table, manifest)
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for place, header in zip(table.names, table.columns, strict=True):
-        if place in strangers or header in constants:
+        if place in strangers:
             continue
         field = fields.get(header, place)
         kept, places = found.get(field, (header, ()))

@@ -793,15 +793,24 @@ def test_two_sources_may_call_one_field_by_two_names(tmp_path: Path) -> None:
     assert identities(again) == [("one.csv", 1, 2, "ready"), ("two.csv", 1, 2, "ready")]
 
 
-def test_values_as_sent_and_the_constants_among_them(tmp_path: Path, client: Marketo) -> None:
+def test_constants_are_no_values_as_sent_and_are_put_there_again(tmp_path: Path, client: Marketo) -> None:
+    """Their spelling differs from that of the settings."""
     source = tmp_path / "leads.csv"
     source.write_text("email,firstName\nana@example.com,Ana\nshared.mailbox@example.com,Dora\n")
-    run = clean(source, tmp_path / "leads.prep", constants={"leadSource": "Fair"})
+    run = clean(
+        source,
+        tmp_path / "leads.prep",
+        constants={"leadSource": "Fair", "country": "Spain"},
+        countries="iso2",
+    )
     source.unlink()
     run = submit(run, client, poll_seconds=(0.05, 1))
+    assert run.folder.failed.read_text("utf-8-sig").startswith("email,firstName,_source,")
     again = retry(run)
     (chunk,) = (again.path / "chunks").glob("*.csv")
-    assert chunk.read_text() == "email,firstName,leadSource\nshared.mailbox@example.com,Dora,Fair\n"
+    assert chunk.read_text() == (
+        "email,firstName,leadSource,country\nshared.mailbox@example.com,Dora,Fair,ES\n"
+    )
 
 
 def as_sent(source: Path, client: Marketo, text: str, **options: Unpack[CleanOptions]) -> Run:
