@@ -16,6 +16,7 @@ from prep.errors import FolderError, SourceError
 from prep.folder import RunFolder
 from prep.manifest import SourceRecord
 from prep.model import FIND_OUT, Reading
+from prep.people import AS_WRITTEN
 from prep.returned import adopt
 from prep.sources import Source, open_source
 from prep.sources.columnar import open_frame, spool
@@ -133,7 +134,7 @@ def _members(path: str, reading: Reading) -> Iterator[Source]:
     """Open a file, or every table of an archive; the first of these tells which of its files hold none."""
     found = members(path)
     for number, member in enumerate(found.paths):
-        source = open_source(member, reading)
+        source = _open_as_quoted(partial(open_source, member), reading)
         if found.left_out and not number:
             left_out = f"files of the archive that were left out: {', '.join(map(repr, found.left_out))}"
             source = replace(source, notes=(*source.notes, left_out))
@@ -212,7 +213,16 @@ def reopen(folder: RunFolder, record: SourceRecord) -> Source:
 
 
 def _open_copy(copy: Path, name: str, reading: Reading) -> Source:
-    return replace(adopt(open_stored(copy, name, reading)), stored=str(copy))
+    source = _open_as_quoted(partial(open_stored, copy, name), reading)
+    return replace(adopt(source), stored=str(copy))
+
+
+def _open_as_quoted(opening: Callable[[Reading], Source], reading: Reading) -> Source:
+    """Open a file; one that prep wrote for people is quoted as prep quotes, unless it is known how."""
+    source = opening(reading)
+    if reading.quote is not None or source.reading.quote is None or not adopt(source).is_guarded:
+        return source
+    return opening(replace(reading, quote=AS_WRITTEN.quote, escape=AS_WRITTEN.escape))
 
 
 def _is_stdin(source: str | Path) -> bool:

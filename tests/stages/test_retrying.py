@@ -927,7 +927,12 @@ def test_apostrophes_around_a_cell_are_no_quotes(tmp_path: Path) -> None:
     assert "\nbad,'-Jo',l.csv," in table.replace(str(tmp_path / "l.csv"), "l.csv")
     run.folder.rejected.write_text(table.replace("bad,", "bo@example.com,"), "utf-8")
     again = retry(run)
-    assert (again.path / "chunks/leads-0001.csv").read_text() == "email,firstName\nbo@example.com,-Jo'\n"
+    upload = "email,firstName\nbo@example.com,-Jo'\n"
+    assert (again.path / "chunks/leads-0001.csv").read_text() == upload
+    for keep_source in (False, True):
+        out = tmp_path / f"{keep_source}.prep"
+        given = clean(run.folder.rejected, out, keep_source=keep_source)
+        assert (given.path / "chunks/leads-0001.csv").read_text() == upload
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
