@@ -399,15 +399,8 @@ def retry(
     from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
     from prep.people import AS_WRITTEN
-    from prep.retrying import (
-        find_tables,
-        leave_out_retried,
-        next_folder,
-        plan_again,
-        reinterpret,
-        remap,
-        spool,
-    )
+    from prep.retry_mapping import plan_again, reinterpret, remap
+    from prep.retrying import find_tables, leave_out_retried, next_folder, spool
 
     bound = Memory.parse(memory)
     parent = open_folder(run)

@@ -14,7 +14,7 @@ from prep.errors import FolderError, PrepError, SourceError
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Fate
-from prep.retrying import refuse_idle, remap
+from prep.retry_mapping import refuse_idle, remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest

@@ -9,7 +9,8 @@ from prep.headers import FULL_NAME, NAME_PARTS, suggest_fields
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, RECORD, Convention
 from prep.preparation import judge_batch
-from prep.retrying import Returned, plan_again, refuse_header, unite, united_columns
+from prep.retry_mapping import plan_again, refuse_header, unite, united_columns
+from prep.returned_tables import Returned
 from prep.schema import Field
 from prep.sources import Batch
 from prep.sources.batch import REJECTED_SCHEMA

@@ -14,7 +14,8 @@ from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import IDENTITY, Fate
 from prep.plan import columns_of_all, occurrences
-from prep.retrying import Returned, correct, name_as_in_sources, read_returned
+from prep.retry_mapping import name_as_in_sources
+from prep.returned_tables import Returned, correct, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
 

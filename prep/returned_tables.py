@@ -1,0 +1,182 @@
+"""Tables of prep's own as they came back from a person."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from prep.corrections import LEFT_OUT
+from prep.errors import SourceError
+from prep.formulas import unguard
+from prep.model import IDENTITY, LINE, ROW, SOURCE
+from prep.people import AS_WRITTEN
+from prep.returned import RAW, REASONS, own_places, own_rows, without_guards
+from prep.sources import Batch, Source, open_source
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A table of prep's own as it came back.
+
+    Attributes:
+        path: Where it is.
+        columns: The sources' columns, as headers.
+        rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has them, `_reasons`
+            and `_raw`.
+        is_sent: Whether the cells are values as sent.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: pl.DataFrame
+    is_sent: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """What the columns of `rows` are called."""
+        return [str(place) for place in range(len(self.columns))]
+
+
+def read_returned(path: Path) -> Returned:
+    """Read `rejected.csv`, `rejected.xlsx` or `failed.csv`, whatever a spreadsheet made of it.
+
+    Raises:
+        SourceError: It cannot be read, or a row does not say which one it is.
+    """
+    if path.suffix == ".xlsx":
+        return _read_workbook(path)
+    source = without_guards(_open_table(path))
+    own = own_places(source.columns)
+    if not own:
+        raise _not_ours(path)
+    places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
+    frames = [_kept(own_rows(source, _without_blank_lines(batch)), places, own) for batch in source.read()]
+    return Returned(path, tuple(source.columns[int(place)] for place in places), pl.concat(frames))
+
+
+def _without_blank_lines(batch: Batch) -> Batch:
+    """The records of a batch but for those that hold delimiters only, as spreadsheets write below a table."""
+    is_filled = pl.any_horizontal(pl.exclude(ROW, LINE).is_not_null())
+    return replace(batch, cells=batch.cells.filter(is_filled))
+
+
+def _open_table(path: Path) -> Source:
+    try:
+        return open_source(path, AS_WRITTEN)
+    except SourceError as error:
+        if "--" not in error.hint:
+            raise
+        raise SourceError(
+            error.message,
+            code=error.code,
+            hint="Save it as CSV in UTF-8 under the same name, its header in line 1.",
+            source=error.source,
+            row=error.row,
+        ) from error
+
+
+def _kept(cells: pl.DataFrame, places: Sequence[str], own: Mapping[str, str]) -> pl.DataFrame:
+    renamed = [pl.col(place).alias(str(index)) for index, place in enumerate(places)]
+    told = [
+        (pl.col(own[name]) if name in own else pl.lit(None, pl.String)).alias(name) for name in (REASONS, RAW)
+    ]
+    return cells.select(*renamed, *IDENTITY, *told)
+
+
+def _read_workbook(path: Path) -> Returned:
+    """Read the first sheet as text.
+
+    Raises:
+        SourceError: As `read_returned`.
+    """
+    try:
+        sheet = pl.read_excel(path.absolute(), engine="calamine", has_header=False, infer_schema_length=0)
+    except Exception as error:
+        raise SourceError(
+            f"{path}: cannot be read as a workbook",
+            code="unreadable_source",
+            hint="Save it as .xlsx, or correct rejected.csv instead.",
+            source=str(path),
+        ) from error
+    names = [name or "" for name in sheet.select(unguard(pl.all())).row(0)]
+    own = own_places(names)
+    if not own:
+        raise _not_ours(path)
+    cells = sheet.slice(1).select(
+        unguard(pl.col(column)).replace("", None).alias(str(place))
+        for place, column in enumerate(sheet.columns)
+    )
+    cells = cells.filter(~pl.all_horizontal(pl.all().is_null()))
+    places = [str(place) for place, name in enumerate(names) if str(place) not in own.values()]
+    numbered = cells.with_columns(
+        pl.col(own[SOURCE]).alias(SOURCE),
+        pl.col(own[ROW]).cast(pl.UInt32, strict=False).alias(ROW),
+        pl.col(own[LINE]).cast(pl.UInt32, strict=False).alias(LINE),
+    )
+    if numbered.select(pl.any_horizontal(pl.col(SOURCE, ROW).is_null().any())).item():
+        raise SourceError(
+            f"{path}: a row does not say which one it is",
+            code="no_identity",
+            hint=f"Leave the columns {SOURCE}, {ROW} and {LINE} as prep wrote them, or delete the row.",
+            source=str(path),
+        )
+    columns = tuple(names[int(place)] for place in places)
+    return Returned(path, columns, _kept(numbered, places, own))
+
+
+def _not_ours(path: Path) -> SourceError:
+    return SourceError(
+        f"{path}: lacks the columns {SOURCE}, {ROW} and {LINE}",
+        code="no_identity",
+        hint="prep wrote them to know each row again; restore them.",
+        source=str(path),
+    )
+
+
+def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
+    """A table with what was corrected on the page of `prep review`, as if it had been edited.
+
+    Args:
+        table: The table as it is now.
+        changes: Corrections (`corrections.CHANGES`); those of other tables and of lines that are gone do
+            not count.
+        path: Where the table is.
+
+    Raises:
+        SourceError: A cell was corrected on the page, and since then in the table as well.
+    """
+    changes = changes.filter(pl.col("table") == path.name).drop("table")
+    left_out = changes.filter((pl.col("place") == LEFT_OUT) & pl.col("value").is_not_null())
+    rows = table.rows.join(left_out, left_on=[SOURCE, ROW], right_on=["source", "row"], how="anti")
+    contradicted = 0
+    for (place,), cells in changes.filter(pl.col("place") != LEFT_OUT).group_by("place"):
+        name = str(place)
+        known = rows.select(SOURCE, ROW, name).join(
+            cells.select(
+                pl.col("source").alias(SOURCE), pl.col("row").alias(ROW), "base", "value", found=True
+            ),
+            on=[SOURCE, ROW],
+            how="left",
+            maintain_order="left",
+        )
+        agrees = plain_text(name).eq_missing(plain_text("base")) | plain_text(name).eq_missing(
+            plain_text("value")
+        )
+        contradicted += known.filter(pl.col("found") & ~agrees).height
+        rows = rows.with_columns(
+            known.select(pl.when("found").then("value").otherwise(name)).to_series().alias(name)
+        )
+    if contradicted:
+        raise SourceError(
+            f"{path}: {contradicted} cells were changed in it that were corrected in prep review before",
+            code="two_corrections",
+            hint="Restore the table, or delete review.sqlite, which holds what was corrected in prep review.",
+            source=str(path),
+        )
+    return replace(table, rows=rows)
+
+
+def plain_text(name: str) -> pl.Expr:
+    """The cells of a column with line breaks of one kind, as they compare."""
+    return pl.col(name).str.replace_all(r"\r\n?", "\n")
