@@ -1,8 +1,9 @@
 """Whatever is given as a source → opened sources; what could not be read a second time is copied first."""
 
+import io
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, MappingView, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, count
@@ -45,8 +46,8 @@ class Query:
 Given = str | Path | Query | pl.DataFrame | pl.LazyFrame
 Sources = Given | Sequence[Given]
 
-_TEXTS: Final = (str, bytes, bytearray, memoryview)
-"""What is a sequence and yet one thing."""
+_ONE_THING: Final = (str, bytes, bytearray, memoryview, io.IOBase)
+"""What yields parts of itself and is one thing."""
 
 
 def listed(given: Sources) -> list[Given]:
@@ -56,7 +57,7 @@ def listed(given: Sources) -> list[Given]:
         SourceError: Nothing was given, something that is no source, or a file twice: each of its rows would
             have two fates.
     """
-    is_several = isinstance(given, Sequence | Generator) and not isinstance(given, _TEXTS)
+    is_several = isinstance(given, Sequence | Iterator | MappingView) and not isinstance(given, _ONE_THING)
     sources = list(cast("Sequence[Given]", given)) if is_several else [cast("Given", given)]
     for source in sources:
         if not isinstance(source, Given):

@@ -53,7 +53,12 @@ def find_tables(
     ):
         _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
         tables["failed.csv"] = name_as_in_sources(failed, folder.manifest())
-    changed, notes = find_changed(folder, manifest, changes, everything=everything)
+    try:
+        changed, notes = find_changed(folder, manifest, changes, everything=everything)
+    except SourceError as error:
+        if error.code != _GONE or everything or not tables:
+            raise
+        changed, notes = None, [f"rejected rows were not looked at: {error.message}"]
     if changed is not None:
         tables["rejected.csv"] = changed
     if not tables:
@@ -88,9 +93,9 @@ def leave_out_retried(
         SourceError: No row is left.
     """
     left = dict(tables)
-    for retry in _retries(folder):
+    for retry in _descendants(folder):
         if _means_the_same(retry.manifest(), manifest):
-            left = {name: _without(retry, name, table, manifest) for name, table in left.items()}
+            left = {name: _without(retry, table, manifest) for name, table in left.items()}
     found = {name: table for name, table in left.items() if table.rows.height}
     if not found:
         (*_, last) = _retries(folder)
@@ -113,19 +118,21 @@ def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:
     return then == now
 
 
-def _without(retry: RunFolder, name: str, table: Returned, manifest: Manifest) -> Returned:
+def _without(retry: RunFolder, table: Returned, manifest: Manifest) -> Returned:
     """A table without the rows that a retry has as they are in it, or that it had before it was purged.
 
     Rows are as they are by the values of their fields, whatever the columns are called; a field that one of
     the tables lacks is blank.
     """
     identity = [SOURCE, ROW]
-    now, same, path = _values(table, manifest), _taken(retry), retry.spool / name
-    alike = identity
+    now, same, alike = _values(table, manifest), _taken(retry), identity
     if not retry.manifest().is_purged:
-        if not path.exists():
+        earlier = [
+            _values(read_returned(path), retry.manifest()) for path in sorted(retry.spool.glob("*.csv"))
+        ]
+        if not earlier:
             return table
-        then = _values(read_returned(path), retry.manifest())
+        then = pl.concat(earlier, how="diagonal")
         alike = sorted({*now.columns, *then.columns})
         now, then = (_widened(values, alike) for values in (now, then))
         same = then.join(same, on=identity, how="semi")
@@ -159,6 +166,13 @@ def _retries(folder: RunFolder) -> Iterator[RunFolder]:
         retry = RunFolder(folder.path.parent / name)
         if retry.manifest_file.exists() and retry.manifest().parent_run_id == manifest.run_id:
             yield retry
+
+
+def _descendants(folder: RunFolder) -> Iterator[RunFolder]:
+    """The retries of a run, each followed by its own."""
+    for retry in _retries(folder):
+        yield retry
+        yield from _descendants(retry)
 
 
 def _taken(retry: RunFolder) -> pl.DataFrame:
@@ -279,12 +293,15 @@ def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate
     return table.rows
 
 
+_GONE: Final = "no_such_file"
+
+
 def _absent(path: str) -> SourceError:
     here = "" if Path(path).is_absolute() else str(Path.cwd())
     elsewhere = "give the command in the folder where the run was made, or " if here else ""
     return SourceError(
         f"{path}: is not in {here}" if here else f"{path}: is gone",
-        code="no_such_file",
+        code=_GONE,
         hint=f"prep compares corrected rows with their source: {elsewhere}put it back where it was.",
         source=path,
     )

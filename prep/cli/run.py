@@ -55,7 +55,7 @@ def command(**chosen: Any) -> int:
             progress=board.advance,
             **arguments.clean_options(chosen),
         )
-    if limit and limit.is_exceeded(run.counts):
+    if limit and limit.is_exceeded(run.counts) and not session.is_finished(run):
         return session.refuse(run, chosen, limit)
     if limit:
         set_goal(run, "run")

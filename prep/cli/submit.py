@@ -30,7 +30,7 @@ def command(**chosen: Any) -> int:
     manifest = run.folder.manifest()
     destination = session.choose_destination(chosen, manifest.settings["object"], manifest.destination)
     limit = chosen["max_rejected"]
-    if limit and limit.is_exceeded(run.counts):
+    if limit and limit.is_exceeded(run.counts) and not session.is_finished(run):
         return session.refuse(run, chosen, limit)
     note = session.FINISHED if session.is_finished(run) else ""
     if run.report["chunks"]:

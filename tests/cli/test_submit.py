@@ -329,6 +329,15 @@ def test_a_limit_holds_for_a_run_that_was_to_be_sent_before(
     assert uploads(marketo) == 0
 
 
+def test_a_limit_is_too_late_for_a_run_that_is_finished(prep: Prep, leads: Path, marketo: Sandbox) -> None:
+    assert prep("run", "leads.csv").code == 3
+
+    for command in ("run leads.csv", "submit leads.prep"):
+        late = prep(*command.split(), "--max-rejected", 0)
+        assert late.out.splitlines()[1] == "This run was finished before: nothing was sent now."
+    assert uploads(marketo) == 1
+
+
 def test_a_run_that_its_limit_allowed_is_carried_on(
     prep: Prep, leads: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,8 +184,11 @@ def test_read_takes_no_frame_and_shows_none() -> None:
         assert "zoe" not in f"{caught.value.facts}"
 
 
-def test_several_sources_may_come_from_a_generator() -> None:
-    assert prep.prepare(path for path in Path().glob("*.csv")).counts["read"] == 4  # type: ignore[arg-type]
+@pytest.mark.parametrize("several", [lambda paths: (path for path in paths), lambda paths: map(str, paths)])
+def test_several_sources_may_come_one_by_one(several: Any) -> None:
+    paths = sorted(Path().glob("*.csv"))
+    assert prep.prepare(several(paths)).counts["read"] == 4
+    assert prep.prepare(dict.fromkeys(paths).keys()).counts["read"] == 4  # type: ignore[arg-type]
 
 
 def test_what_prepare_returns_can_be_prepared_again() -> None:

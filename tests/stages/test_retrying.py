@@ -385,6 +385,34 @@ def test_what_the_retry_of_a_retry_has_is_not_tried_either(run: Run) -> None:
     assert caught.value.code == "already_retried"
 
 
+def test_a_correction_that_the_retry_of_a_retry_has_is_not_sent_from_the_parent_too(run: Run) -> None:
+    first = retry(run, everything=True)
+    for folder in (first.folder, run.folder):
+        correct(folder.rejected, mend_bo)
+    second = retry(first)
+    assert ("leads.csv", 2, 3, "ready") in identities(second)
+
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+
+def test_failed_rows_are_tried_again_although_the_source_of_rejected_ones_is_gone(
+    run: Run, client: Marketo, tmp_path: Path
+) -> None:
+    (tmp_path / "leads.csv").unlink()
+    reconcile(run, client)
+
+    again = retry(run)
+
+    assert identities(again) == [("leads.csv", 3, 4, "ready")]
+    (note,) = again.report["sources"][0]["notes"]
+    assert note == f"rejected rows were not looked at: {tmp_path}/leads.csv: is gone"
+    with pytest.raises(SourceError) as caught:
+        retry(run, everything=True)
+    assert caught.value.code == "no_such_file"
+
+
 def test_what_a_purged_retry_had_is_not_tried_a_second_time(run: Run, client: Marketo) -> None:
     correct(run.folder.rejected, mend_bo)
     first = submit(retry(run), client, poll_seconds=(0.05, 1))
