@@ -1,7 +1,9 @@
 """What the columns of returned tables become: what they did in their run, unless a person says otherwise."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -12,12 +14,14 @@ from prep.errors import HeaderError
 from prep.folding import as_typed, name_some
 from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, Unknown
+from prep.model import FIND_OUT, SOURCE, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
+from prep.returned import own_places
 from prep.returned_tables import Returned
 from prep.schema_file import load_schema
 from prep.sources import Source
 from prep.sources.columnar import TableSource
+from prep.values.names import split_names
 
 
 def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:
@@ -29,7 +33,8 @@ def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:
     """
     if not manifest.tells_sent:
         return table
-    headers = {field: header for header, field in reversed(_meanings(manifest).items())}
+    agreed = _read_meanings(manifest).agreed
+    headers = {field: header for header, field in reversed([*agreed.items()]) if field}
     columns = tuple(headers.get(name, name) for name in table.columns)
     return replace(table, columns=columns, is_sent=True)
 
@@ -39,13 +44,44 @@ def _used_columns(manifest: Manifest) -> list[Column]:
     return [column for column in columns if column.is_used]
 
 
-def _meanings(manifest: Manifest) -> dict[str, str]:
-    """Header → field, of the columns that fill fields, but for headers that differ in that by source."""
-    fields: dict[str, set[str]] = {}
-    for column in _used_columns(manifest):
-        if column.how is not How.SET:
-            fields.setdefault(column.header, set()).add(column.field or "")
-    return {header: field for header, (field, *others) in fields.items() if not others}
+@dataclass(frozen=True)
+class _Meanings:
+    """What the columns of a run became: fields by header, an empty one where it was left out.
+
+    Attributes:
+        agreed: Of headers that mean the same in all sources which have them.
+        by_source: Of the others, for each source.
+    """
+
+    agreed: Mapping[str, str]
+    by_source: Mapping[str, Mapping[str, str]]
+
+
+def _read_meanings(manifest: Manifest) -> _Meanings:
+    """What each column became in the source that it came from."""
+    maps, _ = split_maps(_settings(manifest).maps, [record.columns for record in manifest.sources])
+    settings = replace(_settings(manifest), maps=maps)
+    found = defaultdict[str, dict[str, str]](dict)
+    sources = [_heading(record.path, record.columns) for record in manifest.sources]
+    for source, mapping in zip(sources, _map(manifest, sources, settings).mappings, strict=True):
+        own = own_places(source.columns)
+        for column in mapping.columns:
+            if column.how is not How.SET and column.header not in own:
+                found[column.header][source.path] = _field(column)
+    agreed = {header: next(iter(of.values())) for header, of in found.items() if len({*of.values()}) == 1}
+    return _Meanings(agreed, {header: of for header, of in found.items() if header not in agreed})
+
+
+def _settings(manifest: Manifest) -> CleanSettings:
+    return CleanSettings.from_json(manifest.settings)
+
+
+def _heading(path: str | Path, columns: Iterable[str], reading: Reading = FIND_OUT) -> TableSource:
+    return TableSource(str(path), reading, tuple(columns), pieces=lambda: iter(()))
+
+
+def _map(manifest: Manifest, sources: Sequence[Source], settings: CleanSettings) -> Plan:
+    return map_sources(sources, load_schema(manifest.schema["origin"]), settings)
 
 
 def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
@@ -60,20 +96,29 @@ def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
 
 
 def _settings_again(manifest: Manifest, tables: Sequence[Sequence[str]]) -> CleanSettings:
-    """A run's settings for tables of its rows."""
-    settings = CleanSettings.from_json(manifest.settings)
+    """A run's settings for tables of its rows, whose columns become what they did whatever stands beside."""
+    settings = _settings(manifest)
     maps, _ = split_maps(settings.maps, tables)
-    if manifest.tells_sent:  # without the other columns of a source, which its aliases may need
-        headers = set().union(*tables)
-        maps |= {header: field for header, field in _meanings(manifest).items() if header in headers}
-    return replace(settings, maps=maps, reading=FIND_OUT)
+    settings = replace(settings, maps=maps, reading=FIND_OUT)
+    agreed = _read_meanings(manifest).agreed
+    plan = _map(manifest, [_heading(str(place), columns) for place, columns in enumerate(tables)], settings)
+    otherwise = {
+        column.header: agreed[column.header]
+        for column in plan.columns
+        if column.header in agreed and agreed[column.header] != _field(column)
+    }
+    return replace(settings, maps={**maps, **otherwise})
+
+
+def _field(column: Column) -> str:
+    """The field that a column fills; empty where it is left out."""
+    return (column.field or "") if column.is_used else ""
 
 
 def map_again(manifest: Manifest, path: Path, columns: Sequence[str]) -> Plan:
     """The columns of a table as they map where those that are no field are left out."""
     settings = replace(_settings_again(manifest, [columns]), unknown=Unknown.DROP)
-    table = TableSource(str(path), FIND_OUT, tuple(columns), pieces=lambda: iter(()))
-    return map_sources([table], load_schema(manifest.schema["origin"]), settings)
+    return _map(manifest, [_heading(path, columns)], settings)
 
 
 def reinterpret(manifest: Manifest, meaning: Mapping[str, str]) -> Manifest:
@@ -104,14 +149,13 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
     """
     if not maps:
         return manifest
-    settings = CleanSettings.from_json(manifest.settings)
     of_sources, added = split_maps(maps, [record.columns for record in manifest.sources])
-    settings = replace(settings, maps={**settings.maps, **of_sources})
+    settings = replace(_settings(manifest), maps={**_settings(manifest).maps, **of_sources})
     headings = {
-        record.columns: TableSource(record.path, record.reading, record.columns, pieces=lambda: iter(()))
+        record.columns: _heading(record.path, record.columns, record.reading)
         for record in reversed(manifest.sources)
     }  # of sources with the same columns the first one speaks for all
-    plan = map_sources([*reversed(headings.values())], load_schema(manifest.schema["origin"]), settings)
+    plan = _map(manifest, [*reversed(headings.values())], settings)
     refuse_problems(plan.problems)
     mapped = {(column.header, column.field) for column in plan.columns if column.is_used}
     return replace(
@@ -128,7 +172,7 @@ def refuse_idle(manifest: Manifest, tables: Iterable[Returned]) -> None:
     Raises:
         SettingsError: There is one, or its field is not there.
     """
-    maps = CleanSettings.from_json(manifest.settings).maps
+    maps = _settings(manifest).maps
     columns = [*(record.columns for record in manifest.sources), *(table.columns for table in tables)]
     refuse_idle_maps(maps, columns)
 
@@ -197,38 +241,139 @@ def _parts(field: str | None) -> tuple[str | None, ...]:
     return NAME_PARTS if field == FULL_NAME else (field,)
 
 
-United = tuple[tuple[str, tuple[str, ...]], ...]
-"""The columns of a table as it is tried again: the header, and the places whose cells become it."""
+@dataclass(frozen=True)
+class Part:
+    """Cells of a table that become cells of a united column.
+
+    Attributes:
+        place: What the column of `Returned.rows` is called.
+        sources: Of the rows of which sources; None is all.
+        of_name: Which part of a full name; None is the whole cell.
+    """
+
+    place: str
+    sources: tuple[str, ...] | None = None
+    of_name: str | None = None
+
+    def is_of(self, source: str) -> bool:
+        """Whether the rows of a source have such cells."""
+        return self.sources is None or source in self.sources
+
+    def cells(self) -> pl.Expr:
+        """The cells, blank for the rows of other sources."""
+        cells = pl.col(self.place)
+        if self.of_name is not None:
+            cells = cells.map_batches(partial(_part_of_names, part=self.of_name), return_dtype=pl.String)
+        return cells if self.sources is None else pl.when(pl.col(SOURCE).is_in(self.sources)).then(cells)
+
+
+def _part_of_names(names: pl.Series, *, part: str) -> pl.Series:
+    return split_names(names)[part]
+
+
+United = tuple[tuple[str, tuple[Part, ...]], ...]
+"""The columns of a table as it is tried again: the header, and what becomes it."""
 
 
 def united_columns(table: Returned, manifest: Manifest) -> United:
     """The columns that a table is tried again with.
 
-    Columns that are one field become one: two sources may call it by two names, and a row fills only one.
-    Those that `find_strangers` finds are left out.
+    Columns that are one field become one: two sources may call it by two names, and a row fills only one. One
+    that is another field in another source becomes several. Where a source has full names and another one
+    their parts, full names are split. Columns that `find_strangers` finds are left out.
     """
-    fields = _meanings(manifest)
     strangers = find_strangers(table, manifest)
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for place, header in zip(table.names, table.columns, strict=True):
-        if place in strangers:
-            continue
-        field = fields.get(header, place)
-        kept, places = found.get(field, (header, ()))
-        both = (
-            table.rows.filter(pl.coalesce(places).is_not_null() & pl.col(place).is_not_null())
-            if places
-            else None
-        )
-        if both is None or both.is_empty():
-            found[field] = (kept, (*places, place))
+    kept = [
+        (place, header)
+        for place, header in zip(table.names, table.columns, strict=True)
+        if place not in strangers
+    ]
+    columns = list(_become(table, kept, _read_meanings(manifest)))
+    found: dict[str, tuple[str, tuple[Part, ...]]] = {}
+    for field, header, part in _split_full_names(table, columns):
+        first, parts = found.get(field, (header, ()))
+        if not parts or table.rows.filter(_filled(parts) & _filled([part])).is_empty():
+            found[field] = (first, (*parts, part))
         else:
-            found[place] = (header, (place,))
+            found[f"{field} {part.place}"] = (header, (part,))
     return tuple(found.values())
+
+
+_Becoming = tuple[str, str, Part]
+"""The field that a part of a table becomes, or else its place; the header of that; the part."""
+
+
+def _become(table: Returned, kept: Sequence[tuple[str, str]], meanings: _Meanings) -> Iterator[_Becoming]:
+    """What the columns of a table become, each by itself.
+
+    Raises:
+        HeaderError: A cell is of a column with several meanings, and nobody knows which one it has.
+    """
+    headers = {field: header for _, header in reversed(kept) if (field := meanings.agreed.get(header))}
+    for place, header in kept:
+        by_source = {} if table.is_sent else meanings.by_source.get(header, {})
+        if not by_source:
+            yield meanings.agreed.get(header) or place, header, Part(place)
+            continue
+        unclear = table.rows.filter(pl.col(place).is_not_null() & ~pl.col(SOURCE).is_in(list(by_source)))
+        if unclear.height:
+            raise _unclear(table, header, sorted(set(by_source.values()) - {""}))
+        for field in dict.fromkeys(by_source.values()):
+            sources = tuple(source for source, known in by_source.items() if known == field)
+            if field:
+                yield field, headers.get(field, field), Part(place, sources)
+
+
+def _unclear(table: Returned, header: str, fields: Sequence[str]) -> HeaderError:
+    return HeaderError(
+        f"{table.path}: {header!r} is not the same field in all sources, and rows do not say which it is",
+        code="unclear_column",
+        hint="Say which field it is in all rows: "
+        f'prep retry {table.path.parent} --map "{as_typed(header)}={fields[0]}".',
+        source=str(table.path),
+        column=header,
+    )
+
+
+def _split_full_names(table: Returned, columns: Sequence[_Becoming]) -> Iterator[_Becoming]:
+    """The columns with full names split where other rows have their parts.
+
+    Raises:
+        HeaderError: A row has both.
+    """
+    headers = {field: header for field, header, _ in reversed(columns)}
+    whole = [part for field, _, part in columns if field == FULL_NAME]
+    parts = [part for field, _, part in columns if field in NAME_PARTS]
+    if not (whole and parts):
+        yield from columns
+        return
+    if both := table.rows.filter(_filled(whole) & _filled(parts)).height:
+        names = [table.columns[int(part.place)] for part in parts]
+        raise HeaderError(
+            f"{table.path}: rows with a full name in {headers[FULL_NAME]!r} and with parts of one besides "
+            f"({name_some(names)}): {both}",
+            code="two_names",
+            hint="Clear one of the two in each of these rows.",
+            source=str(table.path),
+            column=headers[FULL_NAME],
+        )
+    for field, header, part in columns:
+        if field == FULL_NAME:
+            for name in NAME_PARTS:
+                yield name, headers.get(name, name), replace(part, of_name=name)
+        else:
+            yield field, header, part
+
+
+def _filled(parts: Iterable[Part]) -> pl.Expr:
+    return pl.coalesce([part.cells() for part in parts]).is_not_null()
 
 
 def unite(table: Returned, columns: United) -> Returned:
     """A table with the columns that it is tried again with."""
-    cells = [pl.coalesce(places).alias(str(index)) for index, (_, places) in enumerate(columns)]
+    cells = [
+        pl.coalesce([part.cells() for part in parts]).alias(str(index))
+        for index, (_, parts) in enumerate(columns)
+    ]
     rows = table.rows.select(*cells, pl.exclude(table.names))
     return replace(table, columns=tuple(header for header, _ in columns), rows=rows)

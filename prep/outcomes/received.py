@@ -61,7 +61,8 @@ def read(received: bytes, sent_columns: Sequence[str], keys: Sequence[str], deli
 
     Returns:
         Every line that is not blank, as a reading or in `unreadable`. A file without a header that names the
-        reason and at least one column of the chunk is unreadable as a whole.
+        reason and at least one column of the chunk is unreadable as a whole; so is a last line that lacks
+        cells and its end: what is left of it may be another row's cells.
     """
     text = received.decode(errors="replace").lstrip(_BOM)
     layout = _find_layout(text, sent_columns, keys, delimiter)
@@ -69,9 +70,10 @@ def read(received: bytes, sent_columns: Sequence[str], keys: Sequence[str], deli
         lines = sum(not line.isspace() for line in text.splitlines(keepends=True))
         return Received(_frame([], {"message": 0}), (), unreadable=lines)
     readings: list[tuple[int, int, list[str]]] = []
-    unreadable = 0
-    records = (record for record in _split(text, layout.delimiter)[1:] if record not in ([], [""]))
-    for line, record in enumerate(records):
+    records = [record for record in _split(text, layout.delimiter)[1:] if record not in ([], [""])]
+    is_cut = bool(records) and len(records[-1]) < len(layout.columns) and not text.endswith(("\n", "\r"))
+    unreadable = int(is_cut)
+    for line, record in enumerate(records[:-1] if is_cut else records):
         ways = layout.readings(record)
         readings.extend((line, way, cells) for way, cells in enumerate(ways))
         unreadable += not ways

@@ -84,7 +84,8 @@ class Judge:
         headers, own = self._tables[table].columns, self._sources.get(source, frozenset())
         found: dict[str, int] = {}
         for index, field in self._plan.mappings[self._positions[table]].fields.items():
-            places = [int(place) for place in self._united[table][index][1]]
+            parts = [part for part in self._united[table][index][1] if part.is_of(source)]
+            places = [int(part.place) for part in parts or self._united[table][index][1]]
             place = next((place for place in places if headers[place] in own), places[0])
             found |= dict.fromkeys(NAME_PARTS if field == FULL_NAME else (field,), place)
         return found

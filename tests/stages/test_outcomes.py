@@ -347,6 +347,16 @@ def test_failures_that_do_not_add_up_leave_no_row_imported(file: str, failed: in
     assert outcome.rows.filter(fate="unknown")["message"].unique().to_list() == [doubt]
 
 
+def test_a_last_line_that_was_cut_off_names_no_row_that_it_happens_to_look_like() -> None:
+    """`p1@x.com,Ann,no` lost its end."""
+    sent = "email,firstName\np1@x.com,Ann\np1@x.co,\n"
+    header = "email,firstName,Import Failure Reason\n"
+    assert _join(header + "p1@x.com,Ann,no\n", sent=sent).rows["fate"].to_list() == ["failed", "imported"]
+    outcome = _join(header + "p1@x.co,", sent=sent)
+    assert outcome.rows["fate"].to_list() == ["unknown", "unknown"]
+    assert _lines(outcome.unmatched) == [("failed", None, "unreadable", None, 1)]
+
+
 def test_lines_without_a_row_are_listed_and_counted() -> None:
     outcome = _join(f"{HEADER}?,,,,x@x.com,no\n?,,,,y@x.com,no\nAnn\n,,,,,\n", failed=2)
     assert _lines(outcome.unmatched) == [

@@ -1,0 +1,117 @@
+"""What columns became in their source, they become when rows of it are tried again."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from prep.config import CleanOptions
+from prep.errors import HeaderError
+from prep.pipeline import Run, clean, retry
+from prep.review.desk import REASONS, Desk
+
+FULL_NAMES: CleanOptions = {"split_name": True}
+DROPPING: CleanOptions = {"unknown": "drop"}
+
+CASES: dict[str, tuple[list[str], CleanOptions]] = {
+    "full names beside their parts": (
+        [
+            "Email,Name\nana(at)example.com,Ana van Dam\n",
+            "Email,First Name,Last Name\nbo(at)example.com,Bo,Orr\n",
+        ],
+        FULL_NAMES,
+    ),
+    "full names beside last names": (
+        ["Email,Last Name\nana(at)example.com,Dam\n", "Email,Name\nbo(at)example.com,Bo Orr\n"],
+        FULL_NAMES,
+    ),
+    "one header for last names and full names": (
+        [
+            "Email;Vorname;Name\nana(at)example.com;Ana;Dam\n",
+            "Email;Name\nbo(at)example.com;Bo Orr\n",
+            "Email;Company\ncy(at)example.com;Acme\n",
+        ],
+        FULL_NAMES,
+    ),
+    "one header for last names and for nothing": (
+        ["Email;Vorname;Name\nana(at)example.com;Ana;Dam\n", "Email;Name\nbo(at)example.com;Bo Orr\n"],
+        DROPPING,
+    ),
+    "a header that another source would explain": (
+        ["Email;Vorname\nana(at)example.com;Ana\n", "Email;Name\nbo(at)example.com;Bo Orr\n"],
+        DROPPING,
+    ),
+}
+
+
+def clean_sources(folder: Path, texts: list[str], options: CleanOptions) -> Run:
+    folder.mkdir()
+    paths = [folder / f"{number}.csv" for number, _ in enumerate(texts)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return clean(paths, folder / "leads.prep", **options)
+
+
+def mend(path: Path) -> None:
+    path.write_text(path.read_text().replace("(at)", "@"))
+
+
+def ready(run: Run) -> list[dict[str, str]]:
+    """What is sent of each row, without blanks."""
+    (chunk,) = (run.path / "chunks").glob("*.csv")
+    rows = pl.read_csv(chunk, infer_schema=False).sort("email").rows(named=True)
+    return [{field: cell for field, cell in row.items() if cell is not None} for row in rows]
+
+
+@pytest.mark.parametrize(("texts", "options"), CASES.values(), ids=CASES)
+def test_a_corrected_row_is_sent_as_if_its_source_had_been_right(
+    texts: list[str], options: CleanOptions, tmp_path: Path
+) -> None:
+    run = clean_sources(tmp_path / "wrong", texts, options)
+    right = clean_sources(tmp_path / "right", [text.replace("(at)", "@") for text in texts], options)
+    mend(run.folder.rejected)
+    assert ready(retry(run)) == ready(right)
+
+
+@pytest.mark.parametrize(("texts", "options"), CASES.values(), ids=CASES)
+def test_the_page_of_a_review_judges_the_same_columns(
+    texts: list[str], options: CleanOptions, tmp_path: Path
+) -> None:
+    run = clean_sources(tmp_path / "run", texts, options)
+    desk = Desk.open(run.path)
+    for number, address in enumerate(desk.rows["0"]):
+        desk.edit(number, 0, address.replace("(at)", "@"))
+    assert desk.rows[REASONS].to_list() == [""] * len(texts)
+    desk.close()
+    assert len(ready(retry(run))) == len(texts)
+
+
+def test_a_row_with_a_full_name_and_a_first_name_is_refused(tmp_path: Path) -> None:
+    texts, options = CASES["full names beside their parts"]
+    run = clean_sources(tmp_path / "run", texts, options)
+    table = run.folder.rejected
+    table.write_text(table.read_text().replace("Ana van Dam,,", "Ana van Dam,Ana,"))
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.column) == ("two_names", "Name")
+    assert caught.value.message == (
+        f"{table}: rows with a full name in 'Name' and with parts of one besides "
+        "('First Name', 'Last Name'): 1"
+    )
+    assert not run.path.with_name("leads-retry1.prep").exists()
+
+
+def test_a_row_of_which_nobody_knows_what_its_column_meant_is_refused(tmp_path: Path) -> None:
+    """It came back from an earlier run once before, and so its source is none of this run's."""
+    texts, options = CASES["one header for last names and full names"]
+    earlier = clean_sources(tmp_path / "earlier", texts[:1], options)
+    (tmp_path / "full.csv").write_text(texts[1])
+    run = clean([earlier.folder.rejected, tmp_path / "full.csv"], tmp_path / "both.prep", **options)
+    mend(run.folder.rejected)
+    with pytest.raises(HeaderError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.column) == ("unclear_column", "Name")
+    assert caught.value.hint == (
+        f'Say which field it is in all rows: prep retry {run.path} --map "Name=lastName".'
+    )
+    assert ready(retry(run, maps={"Name": "lastName"}))[0]["lastName"] == "Dam"
