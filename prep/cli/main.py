@@ -168,9 +168,14 @@ def _prefer_small_queries() -> None:
 
 
 def _forget_switches() -> None:
-    """Let pandera judge as prep says: its own switches turn rules off, or break its import."""
+    """Let pandera judge as prep says: its own switches turn rules off, or break its import.
+
+    No number of threads, or none of them, is none for polars either.
+    """
     for name in [name for name in os.environ if name.startswith("PANDERA_")]:
         del os.environ[name]
+    if not os.environ.get("POLARS_MAX_THREADS", "").strip("0").isdecimal():
+        os.environ.pop("POLARS_MAX_THREADS", None)
 
 
 def _delay_collection() -> None:

@@ -25,6 +25,17 @@ def test_switches_of_pandera_turn_no_rule_off(
     assert (ended.code, ended.json["counts"]["rejected"], ended.json["counts"]["ready"]) == (3, 1, 2)
 
 
+@pytest.mark.parametrize("threads", ["0", "many", ""])
+def test_a_number_of_threads_that_is_none_is_as_good_as_none(
+    program: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch, threads: str
+) -> None:
+    monkeypatch.setenv("POLARS_MAX_THREADS", threads)
+
+    ended = program("check", "leads.csv")
+
+    assert (ended.code, ended.err) == (3, "")
+
+
 def test_an_empty_variable_asks_for_no_completions(
     program: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
