@@ -25,6 +25,7 @@ def test_every_variable_that_the_code_looks_at_is_told() -> None:
     known = {
         "TERM",
         "PYTHONPATH",
+        "POLARS_MAX_THREADS",
         *VARIABLES,
         *(f"PREP_{name.replace('-', '_').upper()}" for name in options),
     }
