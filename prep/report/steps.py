@@ -96,7 +96,10 @@ def _commands_of_preview(report: Mapping[str, Any], folder: str) -> Iterator[Ste
 
 def commands_after_check(report: Mapping[str, Any]) -> Iterator[Step]:
     """The commands that make sense after `prep check`, which leaves nothing behind."""
-    files = " ".join(_typed(source["path"]) for source in report["sources"])
+    sources = report["sources"]
+    paths = [source["path"] for source in sources if source["path"] == _STDIN or _is_own_file(source)]
+    query = ["--db … --query …"] if len(paths) < len(sources) else []
+    files = " ".join([*map(_typed, paths), *query])
     if report["counts"][Fate.REJECTED]:
         yield Step(f"prep clean {files}", "with the same options: writes every rejected row with its reasons")
     if report["counts"][Fate.READY]:

@@ -127,6 +127,22 @@ def test_rows_of_a_database(prep: Prep, here: Path) -> None:
     assert pl.read_parquet(here / "query.prep/rows.parquet")["line"].to_list() == [None, None]
 
 
+def test_what_to_do_after_checking_a_query_names_its_options_and_no_file(prep: Prep, leads: Path) -> None:
+    with sqlite3.connect("crm.db") as database:
+        database.execute("CREATE TABLE people (email TEXT)")
+        database.execute("INSERT INTO people VALUES ('ada@example.com'), ('nobody')")
+    query = ("--db", "sqlite:///crm.db", "--query", "SELECT email FROM people")
+
+    alone, beside = prep("check", *query).out, prep("check", leads.name, *query).out
+
+    assert alone.endswith("""
+Next
+  prep clean --db … --query …          with the same options: writes every rejected row with its reasons
+  prep run --db … --query … --sandbox  with the same options: a rehearsal of the whole import
+""")
+    assert "\n  prep run leads.csv --db … --query … --sandbox  with the same options: " in beside
+
+
 def test_a_password_belongs_into_the_environment(
     prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
