@@ -17,10 +17,11 @@ REASONS, RAW = "_reasons", "_raw"
 OWN_COLUMNS: Final = (
     *(*IDENTITY, REASONS, RAW),
     *("_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice"),
+    *("_kept_source", "_kept_row", "_kept_fate"),
 )
-"""What prep adds to the columns of a source in `rejected.csv`, `failed.csv` and `warnings.csv`."""
+"""What prep adds to the columns of a source in its tables of rows."""
 
-_ONLY_FOR_PEOPLE: Final = {*OWN_COLUMNS, "_kept_fate"}.difference(IDENTITY)
+_ONLY_FOR_PEOPLE: Final = set(OWN_COLUMNS).difference(IDENTITY, {"_kept_source", "_kept_row"})
 """Columns that tell a table for people from what `prep.read` or `prep.prepare` returned, saved as a file."""
 
 

@@ -23,7 +23,7 @@ from polars.io.plugins import register_io_source
 
 from prep import durable
 from prep.errors import SourceError
-from prep.model import POINT_OR_THOUSANDS, Reading
+from prep.model import IDENTITY, POINT_OR_THOUSANDS, Reading
 from prep.sources.batch import REJECTED_SCHEMA, Batch, Source
 from prep.sources.files import digest
 from prep.sources.typed import INFINITE, NUMBERS, mark
@@ -38,6 +38,9 @@ SIZE_BYTES: Final = 8
 
 COLUMNS_KEY: Final = "prep_columns"
 """Where a file that `spool` wrote holds the columns' names, as JSON."""
+
+_REASONS: Final = "_reasons"
+_LIST_OF_TEXTS: Final = pl.List(pl.String)
 
 _NO_NUMBER: Final = ["NaN", "nan"]
 """How what is no number is written: by polars, and in a `numeric` of PostgreSQL."""
@@ -129,6 +132,8 @@ def _column_as_text(column: pl.Series) -> pl.Series:
         return column.dt.to_string(f"{_DATETIME}%:z" if kind.time_zone else _DATETIME)
     if isinstance(kind, pl.Time):
         return column.dt.to_string(_TIME)
+    if kind == _LIST_OF_TEXTS:
+        return column.list.join("; ")
     text = column.cast(pl.String)
     return _without_exponents(text) if kind.is_float() else text
 
@@ -152,6 +157,8 @@ def plain_number(number: str) -> str:
 def refuse_columns(schema: pl.Schema, path: str) -> None:
     """Refuse columns whose cells are no text, numbers, dates or yes and no.
 
+    The lists of reasons in what `prep.prepare` returned are none: they come to be what files hold of them.
+
     Raises:
         SourceError: With code `nested_column` or `unsupported_column`, naming the first one.
     """
@@ -162,7 +169,10 @@ def refuse_columns(schema: pl.Schema, path: str) -> None:
             hint="It needs one column for each kind of information.",
             source=path,
         )
+    is_own = set(IDENTITY) <= set(schema)
     for name, kind in schema.items():
+        if is_own and name == _REASONS and kind == _LIST_OF_TEXTS:
+            continue
         if kind.is_nested():
             found, code = "holds lists or records", "nested_column"
             hint = "Spread it over columns of its own, or take it out of the table."

@@ -200,6 +200,44 @@ def test_what_prepare_returns_can_be_prepared_again() -> None:
     assert again.rows() == [("cy@example.net", "'=2", "'-", "a.csv", 3, 4)]
 
 
+@pytest.mark.parametrize(
+    ("name", "fates"),
+    [
+        ("rejected", {"read": 2, "rejected": 2}),
+        ("duplicates", {"read": 1, "ready": 1}),
+        ("suppressed", {"read": 1, "ready": 1}),
+    ],
+)
+def test_rows_that_prepare_left_out_can_be_given_again_as_they_are(
+    here: Path, name: str, fates: dict[str, int]
+) -> None:
+    Path("leads.csv").write_text(f"{LEADS}cy@example.net,Cy,one,cell,too many\n", encoding="utf-8")
+    Path("never.csv").write_text("ben@example.org\n", encoding="utf-8")
+    prepared = prep.prepare("leads.csv", suppress=["never.csv"])
+    left_out: pl.DataFrame = getattr(prepared, name)
+    left_out.write_parquet("left-out.parquet")
+
+    for source in (left_out, left_out.lazy(), here / "left-out.parquet"):
+        again = prep.prepare(source)
+        assert some(dict(again.counts)) == fates
+        rows = again.rejected if name == "rejected" else again.ready
+        assert_frame_equal(rows, left_out.select(rows.columns))
+    assert some(prep.clean(left_out, "out").counts) == fates
+
+
+def test_lists_of_reasons_are_read_in_what_prepare_returned_alone() -> None:
+    rejected = prep.prepare("leads.csv").rejected
+    with pytest.raises(prep.InputError) as caught:
+        prep.prepare(rejected.drop("_row"))
+    assert (caught.value.code, caught.value.column) == ("nested_column", "_reasons")
+
+
+def test_duplicates_of_a_run_can_be_given_again() -> None:
+    run = prep.clean("leads.csv", "out")
+    again = prep.prepare(run.path / "duplicates.csv").ready
+    assert again.rows() == [("ada@example.com", "Ada", "Winter Clocks", "leads.csv", 1, 2)]
+
+
 @pytest.mark.parametrize("name", ["rejected.csv", "rejected.xlsx"])
 def test_a_table_that_prep_guarded_is_read_as_it_was(name: str) -> None:
     pl.DataFrame({**HOSTILE, "company": ["''tHart", "'=SUM(1)", "=2"]}).write_csv("a.csv")
