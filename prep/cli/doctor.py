@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self
@@ -12,11 +12,13 @@ import click
 
 from prep.cli import options, session
 from prep.cli.look import show
+from prep.cli.schema_instance import INSTANCE
 from prep.cli.terminal import say_json
 from prep.config import Destination
-from prep.errors import MarketoError, PrepError, TerminalError
+from prep.errors import MarketoError, PrepError, SchemaError, SettingsError, TerminalError
 
 if TYPE_CHECKING:
+    from prep.instance import Instance
     from prep.marketo import Marketo
     from prep.schema import Schema
 
@@ -26,12 +28,16 @@ _PACKAGES = ("leadprep", "polars", "pandera", "email-validator", "requests", "cl
 @dataclass(frozen=True)
 class _Finding:
     name: str
-    ok: bool
     text: str
+    error: PrepError | None = None
 
     @classmethod
     def of(cls, name: str, error: PrepError) -> Self:
-        return cls(name, ok=False, text=f"{error.message}. {error.hint}".rstrip())
+        return cls(name, f"{error.message}. {error.hint}".rstrip(), error)
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
 
 
 @click.command("doctor", context_settings=options.CONTEXT)
@@ -64,9 +70,12 @@ def command(*, as_json: bool, **chosen: Any) -> int:
         error = found
     for finding in findings:
         show(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.text}", err=as_json)
-    code = error.exit_code if error else 0 if all(finding.ok for finding in findings) else 1
+    failed = next((finding.error for finding in findings if finding.error), None)
+    code = error.exit_code if error else 1 if failed else 0
+    error = error or failed
     if as_json:
-        answer = {"findings": [asdict(finding) for finding in findings], "exit_code": code}
+        told = [{"name": finding.name, "ok": finding.ok, "text": finding.text} for finding in findings]
+        answer = {"findings": told, "exit_code": code}
         say_json({**answer, "error": error.facts} if error else answer)
     return code
 
@@ -76,49 +85,81 @@ def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
 
     python = ".".join(map(str, sys.version_info[:3]))
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    yield _Finding("versions", ok=True, text=f"Python {python}, {packages}")
+    yield _Finding("versions", f"Python {python}, {packages}")
     schema = load_schema(chosen["schema"] or DEFAULT_NAME)
-    yield _Finding("schemas", ok=True, text=f"{schema.name} with {len(schema.fields)} fields")
+    yield _Finding("schemas", f"{schema.name} with {len(schema.fields)} fields")
     with session.visit(sandbox=chosen["sandbox"], allow_host=chosen["allow_host"]) as client:
-        yield _Finding("settings", ok=True, text=f"endpoint {client.host}")
+        yield _Finding("settings", f"endpoint {client.host}")
         usage = client.usage()
-        yield _Finding("credentials", ok=True, text="accepted")
-        yield _Finding("quota", ok=True, text=f"{usage.calls:,} API calls used today by all integrations")
+        yield _Finding("credentials", "accepted")
+        yield _Finding("quota", f"{usage.calls:,} API calls used today by all integrations")
         yield _examine_clock(usage.date)
-        yield from _examine_fields(client, schema, chosen["lookup_field"] or "email")
+        yield from _examine_fields(client, schema, chosen)
         if chosen["list_id"] or chosen["list_name"]:
             named = Destination(client.host, chosen["list_id"], chosen["list_name"])
             yield _examine_destination("list", client, named)
         if chosen["partition_name"]:
             named = Destination(client.host, partition_name=chosen["partition_name"])
             yield _examine_destination("partition", client, named)
-        if chosen["program_id"] and chosen["program_status"]:
+        if chosen["program_id"] or chosen["program_status"]:
             named = Destination(
                 client.host, program_id=chosen["program_id"], program_status=chosen["program_status"]
             )
-            yield _examine_destination("program", client, named)
+            yield _examine_program(client, named)
 
 
-def _examine_fields(client: "Marketo", schema: "Schema", lookup_field: str) -> Iterator[_Finding]:
+def _examine_fields(client: "Marketo", schema: "Schema", chosen: Mapping[str, Any]) -> Iterator[_Finding]:
     from prep.differences import FACTS, compare
     from prep.instance import ask_instance, schema_of
-    from prep.preflight import NOT_CHECKED, check_searchable, find_faults, is_denied
+    from prep.preflight import NOT_CHECKED, is_denied
 
+    instance = None
     try:
         instance = ask_instance(client)
     except TerminalError as error:
         if not is_denied(error):
             raise
-        yield _Finding("fields", ok=True, text=NOT_CHECKED)
+        text = NOT_CHECKED
+    else:
+        found = compare(schema, schema_of(instance), FACTS)
+        text = "as the schema says"
+        if found:
+            where = " --sandbox" if chosen["sandbox"] else ""
+            shows = f"prep schema diff {schema.origin} {INSTANCE}{where} tells which"
+            text = f"{found.summary} in Marketo; {shows}"
+    yield _Finding("fields", text)
+    yield from _examine_lookup_field(instance, schema, chosen["lookup_field"] or "email")
+
+
+def _examine_lookup_field(
+    instance: "Instance | None", schema: "Schema", lookup_field: str
+) -> Iterator[_Finding]:
+    from prep.headers import check_settings
+    from prep.preflight import check_searchable, find_faults
+
+    if schema.object is None:
+        try:
+            check_settings(schema, lookup_field=lookup_field, maps={}, constants={})
+        except SettingsError as error:
+            yield _Finding.of("lookup field", error)
+            return
+    if instance is None:
         return
-    found = compare(schema, schema_of(instance), FACTS)
-    text = "as the schema says"
-    if found:
-        text = f"{found.summary} in Marketo; prep schema diff {schema.origin} instance tells which"
-    yield _Finding("fields", ok=True, text=text)
-    faults = list(find_faults(instance, [lookup_field], lookup_field))
-    notes = [finding.message for finding in check_searchable(instance, lookup_field)]
-    yield _Finding("lookup field", ok=not faults, text="; ".join(faults or notes or [lookup_field]))
+    if faults := "; ".join(find_faults(instance, [lookup_field], lookup_field)):
+        yield _Finding("lookup field", faults, SchemaError(faults, code="not_in_instance"))
+        return
+    notes = "; ".join(finding.message for finding in check_searchable(instance, lookup_field))
+    yield _Finding("lookup field", notes or lookup_field)
+
+
+def _examine_program(client: "Marketo", named: Destination) -> _Finding:
+    from prep.objects import PROGRAM_MEMBERS
+
+    try:
+        named.refuse_misfit(PROGRAM_MEMBERS)
+    except SettingsError as error:
+        return _Finding.of("program", error)
+    return _examine_destination("program", client, named)
 
 
 def _examine_destination(name: str, client: "Marketo", named: Destination) -> _Finding:
@@ -131,14 +172,15 @@ def _examine_destination(name: str, client: "Marketo", named: Destination) -> _F
             raise
         return _Finding.of(name, error)
     if destination.program_id is not None:
-        return _Finding(name, ok=True, text=f"{destination.program_id}, {destination.program_status}")
+        return _Finding(name, f"{destination.program_id}, {destination.program_status}")
     found = destination.partition_name or f"{destination.list_name or ''} {destination.list_id}".strip()
-    return _Finding(name, ok=True, text="; ".join(note.message for note in notes) or found)
+    return _Finding(name, "; ".join(note.message for note in notes) or found)
 
 
 def _examine_clock(marketo_date: str) -> _Finding:
     """Marketo counts calls by the day in US Central time: the only clock that it shows."""
     here = datetime.now(ZoneInfo("America/Chicago")).date()
-    ok = abs((here - date.fromisoformat(marketo_date)).days) <= 1
     text = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC here, {marketo_date} in Marketo's day"
-    return _Finding("clock", ok=ok, text=text)
+    if abs((here - date.fromisoformat(marketo_date)).days) <= 1:
+        return _Finding("clock", text)
+    return _Finding("clock", text, SettingsError(text, code="wrong_clock", hint="Set this machine's clock."))

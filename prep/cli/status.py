@@ -48,7 +48,8 @@ def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
     code = next(code for code in _GRAVEST_FIRST if code in codes)
     show(*lines, err=as_json)
     if as_json:
-        say_json({"runs": runs, "exit_code": code})
+        errors = [run["error"] for run in runs if "error" in run and run["exit_code"] == code]
+        say_json({"runs": runs, "exit_code": code, **({"error": errors[0]} if errors else {})})
     return code
 
 

@@ -1,5 +1,6 @@
 """What Marketo is asked before the first byte is sent, and what its answers do to a run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -231,14 +232,14 @@ def test_doctor_looks_at_fields_lookup_field_list_and_partition(
     marketo.add_field("badge", data_type="boolean")
     marketo.remove_field("fax")
     written(here / "prep.toml", 'list = "Newsletter"\npartition_name = "Nope"\n')
-    written(here / "mine.toml", 'extends = "lead"\n[fields.badge]\ntype = "boolean"\n')
+    written(here / "mine.toml", 'extends = "lead"\n[fields.badge]\ntype = "string"\n')
     ended = prep("doctor", "--schema", "mine.toml", "--lookup-field", "badge", "--json")
     assert ended.code == 1
     assert [(one["name"], one["ok"], one["text"]) for one in ended.json["findings"][6:]] == [
         (
             "fields",
             True,
-            "2 added, 3 removed, 0 changed in Marketo; prep schema diff mine.toml instance tells which",
+            "2 added, 3 removed, 1 changed in Marketo; prep schema diff mine.toml instance tells which",
         ),
         ("lookup field", False, "leads cannot be looked up by badge, which is of type boolean"),
         ("list", True, "Newsletter 1002"),
@@ -249,6 +250,41 @@ def test_doctor_looks_at_fields_lookup_field_list_and_partition(
             "It may use: Default, Europe.",
         ),
     ]
+    assert ended.json["error"] == {
+        "code": "not_in_instance",
+        "message": "leads cannot be looked up by badge, which is of type boolean",
+        "hint": "",
+        "source": None,
+        "row": None,
+        "column": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "error"),
+    [
+        (("--lookup-field", "firstName"), "lookup field", "bad_lookup_field"),
+        (("--lookup-field", "eventCode"), "lookup field", "unknown_field"),
+        (("--program", "9999"), "program", "no_program"),
+        (("--program-status", "Member"), "program", "no_program"),
+        (("--program", "9999", "--program-status", "Member"), "program", "no_such_program"),
+        (("--list", "Nope"), "list", "no_such_list"),
+    ],
+)
+def test_doctor_fails_what_other_commands_refuse_and_names_it_as_error(
+    prep: Prep, arguments: tuple[str, ...], name: str, error: str
+) -> None:
+    answer = prep("doctor", "--sandbox", *arguments, "--json").json
+
+    assert [finding["name"] for finding in answer["findings"] if not finding["ok"]] == [name]
+    assert (answer["exit_code"], answer["error"]["code"]) == (1, error)
+
+
+def test_doctor_in_the_sandbox_names_the_command_that_works_there(prep: Prep) -> None:
+    (shown,) = re.findall(r"prep (schema diff .*) tells which", prep("doctor", "--sandbox").out)
+
+    assert shown == "schema diff lead instance --sandbox"
+    assert prep(*shown.split()).code == 3
 
 
 def test_doctor_goes_on_where_the_role_may_not_ask(prep: Prep, monkeypatch: pytest.MonkeyPatch) -> None:

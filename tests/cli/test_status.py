@@ -58,7 +58,15 @@ def test_many_runs_are_a_table_and_the_gravest_code_counts(prep: Prep, runs: Pat
     assert answer["runs"][2]["days_left"] == answer["runs"][2]["jobs"][0]["days_left"] == 2.5
     assert [run.get("days_left") for run in answer["runs"]] == [None, None, 2.5, None, None]
     assert answer["runs"][4]["error"]["code"]
-    assert answer["exit_code"] == 6
+    assert (answer["exit_code"], "error" in answer) == (6, False)
+
+
+def test_the_first_folder_that_cannot_be_read_is_the_error(prep: Prep, runs: Path) -> None:
+    answer = prep("status", "clean.prep", "broken.prep", "nowhere.prep", "--json").json
+
+    assert answer["exit_code"] == 1
+    assert answer["error"] == answer["runs"][1]["error"]
+    assert answer["error"]["source"] == "broken.prep"
 
 
 @pytest.mark.parametrize(
