@@ -114,6 +114,8 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_sp
         case Reason.READ_ONLY_HEADER:
             text = f"{name} maps to {column.field!r}, which imports cannot write"
             hint = f"Leave it out with {flag}."
+            if column.how is How.SET:
+                hint, flag = f"Leave out {column.header}=….", ""
         case _:
             text = f"{name} is not a field of the schema"
             guess = f"; {column.field!r} looks like it" if column.field else ""

@@ -135,3 +135,19 @@ def test_no_header_and_a_line_for_it(prep: Prep, here: Path, leads: Path) -> Non
     written(here / "prep.toml", "header_line = 2\n")
     ended = prep("headers", "list.csv", "--no-header", "--map", "1=email", "--unknown", "drop", "--json")
     assert ended.json["sources"][0]["header_line"] == 0
+
+
+def test_a_constant_that_imports_cannot_write_is_to_be_left_out(prep: Prep, here: Path) -> None:
+    (here / "list.csv").write_text("email,Zzz\nada@example.com,1\n")
+
+    assert prep("check", "list.csv", "--set", "id=4", "--unknown", "drop").error == (
+        1,
+        "Error: list.csv: '--set id' maps to 'id', which imports cannot write\nHint: Leave out --set id=….\n",
+    )
+    assert prep("check", "list.csv", "--set", "id=4").error == (
+        1,
+        "Error: list.csv: '--set id' maps to 'id', which imports cannot write; "
+        "'Zzz' is not a field of the schema\n"
+        "Hint: Leave out --set id=…. "
+        'Map it with --map "Zzz=FIELD" or leave unknown columns out with --unknown drop.\n',
+    )
