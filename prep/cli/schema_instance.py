@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -79,7 +80,7 @@ def pull(
         instance = ask_instance(client, SANDBOX if sandbox else None, of)
     schema = schema_of(instance, base)
     differences = compare(base or schema, schema, FACTS)
-    is_new = _needs_writing(file, render_schema(instance, base), force=force)
+    is_new = _needs_writing(file, render_schema(instance, base), sandbox=sandbox, force=force)
     if is_new:
         text = render_schema(instance, base, datetime.now(UTC))
         durable.write(Path(os.path.realpath(file)), text.encode(), mode=durable.SHARED_MODE)
@@ -104,28 +105,29 @@ def pull(
         )
 
 
-def _needs_writing(file: Path, wanted: str, *, force: bool) -> bool:
-    """Whether a file is to be written that says something else, or is not there.
+def _needs_writing(file: Path, wanted: str, *, sandbox: bool, force: bool) -> bool:
+    """Whether a file is to be written that says something else, comments aside, or is not there.
 
     Raises:
         SchemaError: It may not be replaced.
         Declined: The answer was no.
     """
     try:
-        known = file.read_text(encoding="utf-8")
+        known = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return True
-    except UnicodeDecodeError:
-        known = ""
-    if known.split("\n\n", 1)[-1] == wanted:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        known = {}
+    if known == tomllib.loads(wanted):
         return False
     if force:
         return True
     if not is_terminal(sys.stdin, sys.stdout, sys.stderr):
+        where = " --sandbox" if sandbox else ""
         raise SchemaError(
             f"{file}: is there already, and says something else",
             code="file_exists",
-            hint=f"prep schema diff {quoted(file)} {INSTANCE} shows what; --force replaces it.",
+            hint=f"prep schema diff {quoted(file)} {INSTANCE}{where} shows what; --force replaces it.",
             source=str(file),
         )
     if not click.confirm(

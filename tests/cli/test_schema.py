@@ -102,6 +102,28 @@ def test_pull_leaves_a_file_alone_that_says_the_same_and_replaces_no_other(
     assert forced.json["changed"][0] == {"field": "company", "key": "length", "before": 255, "after": 40}
 
 
+def test_pull_leaves_a_file_alone_that_says_the_same_but_for_comments(prep: Prep, here: Path) -> None:
+    file = here / "pulled.toml"
+    assert prep("schema", "pull", "-o", file, "--sandbox").code == 0
+    commented = f"# asked on Monday\n{file.read_text()}\n# and no more\n"
+    file.write_text(commented)
+
+    again = prep("schema", "pull", "-o", file, "--sandbox", "--json")
+
+    assert (again.code, again.json["written"], file.read_text()) == (0, False, commented)
+
+
+@pytest.mark.parametrize("text", ["no schema", 'extends = "lead"\n'])
+def test_pull_from_the_sandbox_names_the_command_that_works_there(prep: Prep, here: Path, text: str) -> None:
+    (here / "mine.toml").write_text(text)
+
+    assert prep("schema", "pull", "-o", "mine.toml", "--sandbox").error == (
+        1,
+        "Error: mine.toml: is there already, and says something else\n"
+        "Hint: prep schema diff mine.toml instance --sandbox shows what; --force replaces it.\n",
+    )
+
+
 def test_rules_of_ones_own_extend_what_was_pulled_from_another_folder(
     prep: Prep, here: Path, custom: Sandbox
 ) -> None:
