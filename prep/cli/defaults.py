@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 import click
 
+from prep.credentials import VARIABLES
 from prep.errors import SettingsError
 from prep.settings_file import SETTINGS_FILE, load_settings_file
 
@@ -164,7 +166,7 @@ def variable_of(flag: str) -> str:
 
 
 def refuse_unread_variables(command: click.Command) -> None:
-    """Refuse a variable that has the name of an option of this command but is not read: it would do nothing.
+    """Refuse a variable that would do nothing: it has the name of an option but is not read, or nearly one.
 
     Raises:
         SettingsError: There is one.
@@ -181,3 +183,20 @@ def refuse_unread_variables(command: click.Command) -> None:
                     code="bad_setting",
                     hint=f"Use {instead}, and unset the variable.",
                 )
+    _refuse_misspelt_variables()
+
+
+def _refuse_misspelt_variables() -> None:
+    """Variables that resemble none of ours are somebody else's: `prep` is a usual word."""
+    known = [*map(variable_of, SETTINGS), *VARIABLES]
+    for name in [name for name, value in os.environ.items() if value and name.startswith("PREP_")]:
+        if name not in known and (close := get_close_matches(name, known, 1, _ALIKE)):
+            raise SettingsError(
+                f"{name} is not read",
+                code="bad_setting",
+                hint=f"Did you mean {close[0]}? Else unset the variable.",
+            )
+
+
+_ALIKE: Final = 0.9
+"""How alike two names are of which one is a misspelling of the other: one letter or line in ten."""

@@ -101,10 +101,10 @@ def group(context: click.Context) -> None:
       prep check leads.csv                         what is wrong with the file
       prep clean leads.csv && prep submit leads.prep
 
-    Settings come from flags, then from the environment (--max-bytes is PREP_MAX_BYTES, and so on; a variable
-    that is not read is refused), then from prep.toml in the current folder. Endpoint and credentials:
-    MARKETO_ENDPOINT, MARKETO_CLIENT_ID and MARKETO_CLIENT_SECRET, or files that hold them, named in
-    MARKETO_CLIENT_SECRET_FILE and so on.
+    Settings come from flags, then from the environment (--max-bytes is PREP_MAX_BYTES, and so on; one that is
+    misspelt, or named like an option of the command that no variable sets, is refused), then from prep.toml
+    in the current folder. Endpoint and credentials: MARKETO_ENDPOINT, MARKETO_CLIENT_ID and
+    MARKETO_CLIENT_SECRET, or files that hold them, named in MARKETO_CLIENT_SECRET_FILE and so on.
 
     \b
     Exit codes:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.reference.make import all_commands
 from prep.sandbox import Sandbox
 
 from .conftest import CLEAN, Prep, connect, names, written
@@ -142,6 +143,40 @@ def test_a_variable_that_would_do_nothing_is_refused(
     assert prep("run", "--help").code == 0
     monkeypatch.setenv(variable, "")
     assert prep("clean", leads).code == 3
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("PREP_MAXBYTES", "PREP_MAX_BYTES"),
+        ("PREP_DATE", "PREP_DATES"),
+        ("PREP_POLL_SECOND", "PREP_POLL_SECONDS"),
+        ("PREP_DB_URI", "PREP_DB_URL"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(
+    prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "5")
+
+    assert prep("status", leads).error == (
+        1,
+        f"Error: {variable} is not read\nHint: Did you mean {meant}? Else unset the variable.\n",
+    )
+    assert prep("run", "--help").code == 0
+    monkeypatch.setenv(variable, "")
+    assert prep("clean", leads).code == 3
+
+
+def test_variables_that_some_command_reads_or_that_are_of_others_are_not_misspelt(
+    prep: Prep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = {str(option.envvar) for _, command in all_commands() for option in command.params if option.envvar}
+    for name in {*read, "PREP_NOPE", "PREP_HOME", "PREP_VERSION", "PREP_CORPORA", "PREP_ALL_EXAMPLES"}:
+        monkeypatch.setenv(name, "1")
+
+    assert "PREP_MAX_BYTES" in read
+    assert prep("schema", "list").code == 0
 
 
 def test_the_run_folder_has_a_long_option_as_well(prep: Prep, leads: Path, here: Path) -> None:
