@@ -279,7 +279,9 @@ def _errors() -> str:
         "# Errors",
         """With `--json` they stand in `error` (`code`, `message`, `hint`, `source`, `row`, `column`). `…`
         stands for what differs from case to case. An error that comes when sending has begun ends with 4, not
-        with 1.""",
+        with 1. Codes such as `bad_keep`, of a value that one option alone does not take, are those of Python:
+        on the command line they are `usage` and end with 2; `bad_setting`, with 1, if the value stands in the
+        environment or in `prep.toml`.""",
         _table(("code", "exit code", "what was found", "what to do"), rows),
         "## Answers of Marketo",
         """What is done about them when rows are uploaded: `retry`, `new token` and `wait` go on by
