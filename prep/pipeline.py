@@ -374,7 +374,8 @@ def retry(
     Corrections are made with `prep review`, in `rejected.csv` or in `rejected.xlsx`. Every row keeps its
     source, row and line; settings, schema and destination are the parent's, but for columns that are mapped
     otherwise now, there or here, and cells that are to be read otherwise: then all rejected rows are tried
-    again. Rows that an earlier retry has as they are now are left out. Nothing is sent: `submit` does that.
+    again. Rows that an earlier retry has as they are now are left out, unless they failed or were rejected
+    there again. Nothing is sent: `submit` does that.
 
     Args:
         run: The parent, or its folder.
