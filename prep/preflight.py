@@ -233,11 +233,12 @@ def compare_fields(folder: RunFolder, manifest: Manifest, instance: Instance) ->
     """
     lookup_field = manifest.settings["lookup_field"]
     if faults := list(find_faults(instance, manifest.results.fields, lookup_field)):
+        sandbox = " --sandbox" if instance.host == SANDBOX else ""
         raise SchemaError(
             f"{instance.host}: {'; '.join(faults)}",
             code="not_in_instance",
             hint="Clean again, into another folder and without these columns, or with the schema that "
-            f"`prep schema pull{_said(manifest)} -o instance.toml` writes.",
+            f"`prep schema pull{_said(manifest)} -o instance.toml{sandbox}` writes.",
         )
     judged = {name: Field(name, **facts) for name, facts in manifest.schema.get("fields", {}).items()}
     drifted = [field for field in judged.values() if _has_drifted(field, instance.fields.get(field.name))]

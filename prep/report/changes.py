@@ -190,7 +190,8 @@ def _way_back(report: Mapping[str, Any], folder: str) -> Iterator[str]:
     else:
         people, files = (counted(restore[name], *words) for name, *words in _COUNTED)
         yield f"The way back: {folder}/restore has {people} in {files}, as of now"
-        yield f"  prep submit {folder}/restore  puts them back after the import"
+        sandbox = " --sandbox" if preview["target"] == SANDBOX else ""
+        yield f"  prep submit {folder}/restore{sandbox}  puts them back after the import"
     yield from limits(preview)
 
 

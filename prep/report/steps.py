@@ -86,11 +86,14 @@ def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step
 
 
 def _commands_of_preview(report: Mapping[str, Any], folder: str) -> Iterator[Step]:
-    restore = (report.get("preview") or {}).get("restore")
+    preview = report.get("preview") or {}
+    restore = preview.get("restore")
     if restore and report["state"] != "clean":
+        sandbox = " --sandbox" if preview["target"] == SANDBOX else ""
         people = _counted(restore["people"], "person").replace("persons", "people")
         yield Step(
-            f"prep submit {_typed(f'{folder}/restore')}", f"the way back: {people} as they were before"
+            f"prep submit {_typed(f'{folder}/restore')}{sandbox}",
+            f"the way back: {people} as they were before",
         )
 
 

@@ -89,6 +89,19 @@ def test_absent_and_read_only_fields_stop_a_run_before_anything_is_sent(
     assert uploads(marketo) == 1
 
 
+def test_a_field_that_the_sandbox_lacks_names_the_pull_that_works_there(
+    prep: Prep, here: Path, mine: Path
+) -> None:
+    refused = prep("run", "l.csv", "--schema", "mine.toml", "--sandbox").error
+
+    assert refused == (
+        1,
+        "Error: sandbox: there is no field badge, shirt, visits\n"
+        "Hint: Clean again, into another folder and without these columns, or with the schema that "
+        "`prep schema pull -o instance.toml --sandbox` writes.\n",
+    )
+
+
 def test_shorter_and_other_types_are_told_with_the_rows_that_do_not_fit(
     prep: Prep, here: Path, marketo: Sandbox, mine: Path
 ) -> None:

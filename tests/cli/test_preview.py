@@ -58,7 +58,7 @@ Shapes of such values, before and after
   leads.prep/preview.csv has every difference with its values
 
 The way back: leads.prep/restore has 4 people in 3 files, as of now
-  prep submit leads.prep/restore  puts them back after the import
+  prep submit leads.prep/restore --sandbox  puts them back after the import
   1 new person stays: no import can delete anybody"""
     )
 
@@ -73,7 +73,7 @@ def test_there_and_back_on_the_command_line(run: str, prep: Prep) -> None:
     }
     sent = prep("submit", run, "--sandbox", "--json", "-q").json
     assert sent["preview"] == previewed["preview"]
-    assert "prep submit leads.prep/restore" in prep("report", run).out
+    assert "\n  prep submit leads.prep/restore --sandbox  the way back: 4 people" in prep("report", run).out
     back = prep("submit", f"{run}/restore", "--sandbox", "--json", "-q").json
     assert (back["is_restore"], back["parent_run_id"]) == (True, sent["run_id"])
     assert back["counts"]["imported"] == back["counts"]["read"] == 4
