@@ -10,7 +10,7 @@ import click
 from prep.cli import options
 from prep.cli.look import show
 from prep.cli.terminal import quoted, say_json
-from prep.errors import PrepError
+from prep.errors import FolderError, PrepError
 from prep.limits import BATCH_ID_DAYS
 
 if TYPE_CHECKING:
@@ -48,9 +48,21 @@ def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
     code = next(code for code in _GRAVEST_FIRST if code in codes)
     show(*lines, err=as_json)
     if as_json:
-        errors = [run["error"] for run in runs if "error" in run and run["exit_code"] == code]
+        errors = [error for run in runs if run["exit_code"] == code and (error := _error_of(run))]
         say_json({"runs": runs, "exit_code": code, **({"error": errors[0]} if errors else {})})
     return code
+
+
+def _error_of(run: dict[str, Any]) -> dict[str, Any] | None:
+    """Why a run ends the command with 1."""
+    if "error" in run or run["cleaned"]:
+        return run.get("error")
+    return FolderError(
+        f"{run['folder']}: cleaning was interrupted",
+        code="not_cleaned",
+        hint=f"prep resume {quoted(run['folder'])} carries on.",
+        source=run["folder"],
+    ).facts
 
 
 def _lines(run: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """`prep status` over one run folder and over many."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +68,25 @@ def test_the_first_folder_that_cannot_be_read_is_the_error(prep: Prep, runs: Pat
     assert answer["exit_code"] == 1
     assert answer["error"] == answer["runs"][1]["error"]
     assert answer["error"]["source"] == "broken.prep"
+
+
+def test_a_run_whose_cleaning_was_interrupted_is_an_error(prep: Prep, runs: Path) -> None:
+    manifest = runs / "clean.prep/manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "cleaned": None}))
+
+    for folders in (["clean.prep"], ["finished.prep", "clean.prep"]):
+        answer = prep("status", *folders, "--json").json
+        assert (answer["exit_code"], answer["error"]) == (
+            1,
+            {
+                "code": "not_cleaned",
+                "message": "clean.prep: cleaning was interrupted",
+                "hint": "prep resume clean.prep carries on.",
+                "source": "clean.prep",
+                "row": None,
+                "column": None,
+            },
+        )
 
 
 @pytest.mark.parametrize(
