@@ -1,7 +1,7 @@
 """What is settled before the first row: sources, columns, schema and settings, judged together."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -239,10 +239,12 @@ def occurrences(columns: Iterable[str]) -> list[tuple[str, int]]:
 
 def columns_of_all(sources: Iterable[Sequence[str]]) -> tuple[tuple[str, int], ...]:
     """The columns of several sources, each once: header and which of that name; prep's own left out."""
-    columns = (
-        column for names in sources for column in occurrences(names) if column[0] not in own_places(names)
-    )
-    return tuple(dict.fromkeys(columns))
+    return tuple(dict.fromkeys(chain.from_iterable(map(_without_own, sources))))
+
+
+def _without_own(columns: Sequence[str]) -> Iterator[tuple[str, int]]:
+    own = own_places(columns).values()
+    return (column for place, column in enumerate(occurrences(columns)) if str(place) not in own)
 
 
 def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettings) -> Plan:
@@ -273,7 +275,7 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
             maps=settings.maps,
             constants=settings.constants,
             unknown=settings.unknown,
-            ignored=own_places(source.columns),
+            ignored={int(place) for place in own_places(source.columns).values()},
             split_name=settings.split_name,
             deciding=settings.deciding,
             protected=protected,

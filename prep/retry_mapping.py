@@ -64,9 +64,9 @@ def _read_meanings(manifest: Manifest) -> _Meanings:
     found = defaultdict[str, dict[str, str]](dict)
     sources = [_heading(record.path, record.columns) for record in manifest.sources]
     for source, mapping in zip(sources, _map(manifest, sources, settings).mappings, strict=True):
-        own = own_places(source.columns)
+        own = own_places(source.columns).values()
         for column in mapping.columns:
-            if column.how is not How.SET and column.header not in own:
+            if column.how is not How.SET and str(column.position) not in own:
                 found[column.header][source.path] = _field(column)
     agreed = {header: next(iter(of.values())) for header, of in found.items() if len({*of.values()}) == 1}
     return _Meanings(agreed, {header: of for header, of in found.items() if header not in agreed})

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 import polars as pl
@@ -14,11 +15,12 @@ from prep.sources import Batch, Source
 REASONS, RAW = "_reasons", "_raw"
 """Why a row of a table was rejected, and the text of one that could not be split into cells."""
 
-OWN_COLUMNS: Final = (
-    *(*IDENTITY, REASONS, RAW),
-    *("_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice"),
-    *("_kept_source", "_kept_row", "_kept_fate"),
+_TAILS: Final = (
+    (REASONS, RAW),
+    ("_chunk", "_batch_id", "_message", "_matched_by", "_field", "_advice"),
+    ("_kept_source", "_kept_row", "_kept_fate"),
 )
+OWN_COLUMNS: Final = (*IDENTITY, *chain.from_iterable(_TAILS))
 """What prep adds to the columns of a source in its tables of rows."""
 
 _ONLY_FOR_PEOPLE: Final = set(OWN_COLUMNS).difference(IDENTITY, {"_kept_source", "_kept_row"})
@@ -28,12 +30,21 @@ _ONLY_FOR_PEOPLE: Final = set(OWN_COLUMNS).difference(IDENTITY, {"_kept_source",
 def own_places(columns: Sequence[str]) -> dict[str, str]:
     """Where a table of prep's own has the columns that prep added; nothing for any other file.
 
+    A source may have columns of these names as well: prep's is the last one of its name, and stands behind
+    `_source` unless a person moved it, which shows where the other columns of its tail are all there.
+
     Returns:
         Name → position, as `Batch.cells` names columns.
     """
+    last = {name: place for place, name in enumerate(columns) if name in OWN_COLUMNS}
     if not set(IDENTITY) <= set(columns):
         return {}
-    return {name: str(place) for place, name in enumerate(columns) if name in OWN_COLUMNS}
+    whole = {name for tail in _TAILS if set(tail) <= set(last) for name in tail}
+    return {
+        name: str(place)
+        for name, place in last.items()
+        if name in IDENTITY or name in whole or place > last[SOURCE]
+    }
 
 
 def adopt(source: Source) -> Source:

@@ -39,7 +39,7 @@ def map_headers(
     maps: Mapping[str, str],
     constants: Mapping[str, str],
     unknown: Unknown,
-    ignored: Container[str] = (),
+    ignored: Container[int] = (),
     split_name: bool = False,
     deciding: Container[str] = (),
     protected: Container[str] = (),
@@ -59,7 +59,7 @@ def map_headers(
             column has to the letter stands for those that are like it but for case, spaces and punctuation.
         constants: Field → value for every row; they take part like columns, before all others.
         unknown: Whether columns without a field, or without a name, are a problem or left out.
-        ignored: Columns that prep itself added.
+        ignored: Positions of columns that prep itself added.
         split_name: A column that is a full name maps to `FULL_NAME`, and that counts as `NAME_PARTS`, unless
             the source has one of these besides.
         deciding: Fields that are read to decide about rows; they may be read-only.
@@ -72,11 +72,11 @@ def map_headers(
     columns = [Column(-1, f"--set {field}", field, How.SET) for field in constants]
     columns += [
         Column(position, header, None, How.DROPPED)
-        if header in ignored
+        if position in ignored
         else _column(position, header, schema, chosen)
         for position, header in enumerate(headers)
     ]
-    words = {_word(header) for header in headers if header not in ignored}
+    words = {_word(header) for position, header in enumerate(headers) if position not in ignored}
     columns = _settle(columns, words, schema)
     if split_name:
         columns = _take_full_name(columns, schema)

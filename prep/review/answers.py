@@ -13,9 +13,9 @@ from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import Reason
 from prep.pipeline import Run
+from prep.plan import columns_of_all
 from prep.report import build_report, words
 from prep.report.steps import next_commands
-from prep.returned import OWN_COLUMNS
 from prep.review.desk import CHANGED, IS_LEFT_OUT, OPEN, OUT, REASONS, REPAIRED, Desk, View
 from prep.review.sheet import ID, MARKETO, MESSAGE, RAW, TABLE
 from prep.review.suggestions import suggest, suggest_domain
@@ -58,13 +58,14 @@ def describe_mapping(desk: Desk) -> dict[str, Any]:
 def _mapping(desk: Desk) -> Iterator[dict[str, Any]]:
     """The columns of the sources, each once, and the constants, which cannot be given to another field."""
     columns = {column["source"]: column for column in desk.manifest.mapping}
+    of_sources = {name for name, _ in columns_of_all(source.columns for source in desk.manifest.sources)}
     for name, column in columns.items():
         is_used = column["how"] not in words.UNUSED
         yield {
             "source": name,
             "field": column["field"] if is_used else None,
             "why": words.HOWS[column["how"]],
-            "isFixed": column["how"] == "set" or name in OWN_COLUMNS,
+            "isFixed": column["how"] == "set" or name not in of_sources,
             "isChanged": name in desk.maps,
             "likely": desk.judge.likely_fields(name),
         }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from prep.errors import FolderError
 from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import IDENTITY, Fate
-from prep.plan import columns_of_all, occurrences
+from prep.plan import occurrences
 from prep.retry_mapping import name_as_in_sources
 from prep.returned_tables import Returned, correct, read_returned
 
@@ -87,7 +88,9 @@ def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:
         correct(table, changes, folder.path / name)  # a cell that was corrected twice is told before all else
     if folder.failed.name in tables:
         tables[folder.failed.name] = name_as_in_sources(tables[folder.failed.name], manifest)
-    columns = columns_of_all(table.columns for table in tables.values())
+    columns = tuple(
+        dict.fromkeys(chain.from_iterable(occurrences(table.columns) for table in tables.values()))
+    )
     advice = _advice(fates, manifest)
     frames = [
         _rows_of(name, tables[name], columns, fates.filter(pl.col("fate") == found[name][0]), advice)

@@ -1,5 +1,6 @@
 """What columns became in their source, they become when rows of it are tried again."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -7,8 +8,11 @@ import pytest
 
 from prep.config import CleanOptions
 from prep.errors import HeaderError
-from prep.pipeline import Run, clean, retry
+from prep.marketo import Marketo
+from prep.pipeline import Run, clean, retry, submit
+from prep.review.answers import describe_mapping
 from prep.review.desk import REASONS, Desk
+from prep.sandbox import Sandbox
 
 FULL_NAMES: CleanOptions = {"split_name": True}
 DROPPING: CleanOptions = {"unknown": "drop"}
@@ -41,6 +45,13 @@ CASES: dict[str, tuple[list[str], CleanOptions]] = {
         ["Email;Vorname\nana(at)example.com;Ana\n", "Email;Name\nbo(at)example.com;Bo Orr\n"],
         DROPPING,
     ),
+    "headers like those that prep adds": (
+        [
+            "Email,_source,_row,_message\nana(at)example.com,Web,7,Acme\n",
+            "Email,_line,_reasons\nbo(at)example.com,8,Dr.\n",
+        ],
+        {"maps": {"_row": "title", "_line": "title", "_message": "company", "_reasons": "salutation"}},
+    ),
 }
 
 
@@ -50,6 +61,12 @@ def clean_sources(folder: Path, texts: list[str], options: CleanOptions) -> Run:
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
     return clean(paths, folder / "leads.prep", **options)
+
+
+@pytest.fixture
+def client() -> Iterator[Marketo]:
+    with Sandbox() as sandbox, Marketo(sandbox.url, "id", "secret") as client:
+        yield client
 
 
 def mend(path: Path) -> None:
@@ -115,3 +132,42 @@ def test_a_row_of_which_nobody_knows_what_its_column_meant_is_refused(tmp_path: 
         f'Say which field it is in all rows: prep retry {run.path} --map "Name=lastName".'
     )
     assert ready(retry(run, maps={"Name": "lastName"}))[0]["lastName"] == "Dam"
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_failed_row_keeps_columns_named_like_those_that_prep_adds(
+    *, is_gone: bool, tmp_path: Path, client: Marketo
+) -> None:
+    source = tmp_path / "leads.csv"
+    source.write_text("Email,_source,_message\nshared.mailbox@example.com,Web,Acme\n")
+    run = clean(source, tmp_path / "leads.prep", maps={"_message": "company"})
+    if is_gone:
+        source.unlink()
+    submit(run, client, poll_seconds=(0.05, 1))
+    assert run.folder.manifest().tells_sent is is_gone
+    assert (
+        ready(retry(run))
+        == ready(run)
+        == [{"email": "shared.mailbox@example.com", "leadSource": "Web", "company": "Acme"}]
+    )
+
+
+def test_a_column_named_like_one_that_prep_adds_can_be_given_to_another_field(tmp_path: Path) -> None:
+    run = clean_sources(tmp_path / "run", ["Email,_source\nana(at)example.com,Web\n"], {})
+    desk = Desk.open(run.path)
+    assert [
+        (column["source"], column["field"], column["isFixed"]) for column in describe_mapping(desk)["columns"]
+    ] == [("Email", "email", False), ("_source", "leadSource", False)]
+    desk.remap({"_source": "company"})
+    desk.edit(0, 0, "ana@example.com")
+    desk.close()
+    assert ready(retry(run)) == [{"email": "ana@example.com", "company": "Web"}]
+
+
+def test_columns_that_prep_added_are_known_where_a_person_moved_them(tmp_path: Path) -> None:
+    run = clean_sources(tmp_path / "run", ["Email,_message\nana(at)example.com,Acme\n"], {"unknown": "drop"})
+    rows = pl.read_csv(run.folder.rejected, infer_schema=False)
+    rows.select("_reasons", pl.exclude("_reasons")).write_csv(run.folder.rejected)
+    mend(run.folder.rejected)
+    again = retry(run, maps={"_message": "company"})
+    assert ready(again) == [{"email": "ana@example.com", "company": "Acme"}]
