@@ -105,7 +105,8 @@ def _settings_again(manifest: Manifest, tables: Sequence[Sequence[str]]) -> Clea
     otherwise = {
         column.header: agreed[column.header]
         for column in plan.columns
-        if column.header in agreed and agreed[column.header] != _field(column)
+        if column.header in agreed
+        and (agreed[column.header] != _field(column) or column.how in {How.UNKNOWN, How.SUGGESTED})
     }
     return replace(settings, maps={**maps, **otherwise})
 

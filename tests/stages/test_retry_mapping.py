@@ -45,6 +45,10 @@ CASES: dict[str, tuple[list[str], CleanOptions]] = {
         ["Email;Vorname\nana(at)example.com;Ana\n", "Email;Name\nbo(at)example.com;Bo Orr\n"],
         DROPPING,
     ),
+    "headers alike that were left out by one name": (
+        ["Email,Foo\nana(at)example.com,1\n", "Email,foo\nbo(at)example.com,2\n"],
+        {"maps": {"Foo": ""}},
+    ),
     "headers like those that prep adds": (
         [
             "Email,_source,_row,_message\nana(at)example.com,Web,7,Acme\n",
