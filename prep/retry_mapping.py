@@ -59,6 +59,13 @@ class _Meanings:
 
 def _read_meanings(manifest: Manifest) -> _Meanings:
     """What each column became in the source that it came from."""
+    found = _read_fields(manifest)
+    agreed = {header: next(iter(of.values())) for header, of in found.items() if len({*of.values()}) == 1}
+    return _Meanings(agreed, {header: of for header, of in found.items() if header not in agreed})
+
+
+def _read_fields(manifest: Manifest) -> Mapping[str, Mapping[str, str]]:
+    """Header → source → the field that the column fills there."""
     maps, _ = split_maps(_settings(manifest).maps, [record.columns for record in manifest.sources])
     settings = replace(_settings(manifest), maps=maps)
     found = defaultdict[str, dict[str, str]](dict)
@@ -68,8 +75,7 @@ def _read_meanings(manifest: Manifest) -> _Meanings:
         for column in mapping.columns:
             if column.how is not How.SET and str(column.position) not in own:
                 found[column.header][source.path] = _field(column)
-    agreed = {header: next(iter(of.values())) for header, of in found.items() if len({*of.values()}) == 1}
-    return _Meanings(agreed, {header: of for header, of in found.items() if header not in agreed})
+    return found
 
 
 def _settings(manifest: Manifest) -> CleanSettings:
@@ -176,6 +182,45 @@ def refuse_idle(manifest: Manifest, tables: Iterable[Returned]) -> None:
     maps = _settings(manifest).maps
     columns = [*(record.columns for record in manifest.sources), *(table.columns for table in tables)]
     refuse_idle_maps(maps, columns)
+
+
+def refuse_unmovable(table: Returned, known: Manifest, manifest: Manifest) -> None:
+    """Refuse columns mapped otherwise whose cells in values as sent nobody can tell from others.
+
+    Those of a field stay together, as far as they were sent at all.
+
+    Args:
+        table: The table, named as in the sources.
+        known: The run's.
+        manifest: The same with the columns mapped otherwise.
+
+    Raises:
+        HeaderError: There is one.
+    """
+    if not table.is_sent:
+        return
+    before, after = _read_fields(known), _read_fields(manifest)
+    becomes = defaultdict[str, set[str]](set)
+    for header, of in before.items():
+        for source, field in of.items():
+            becomes[field].add(after[header][source])
+    sources = {*table.rows[SOURCE]}
+    if not sources <= {record.path for record in known.sources}:
+        sources = {record.path for record in known.sources}
+    for header, of in before.items():
+        fields = {*of.values()}
+        is_moved = any(
+            after[header][source] != field for source, field in of.items() if field or source in sources
+        )
+        if is_moved and (len(fields) > 1 or fields & {"", FULL_NAME} or len(becomes[fields.pop()]) > 1):
+            raise HeaderError(
+                f"{table.path}: holds values as sent, where the cells of {header!r} cannot be told apart",
+                code="values_as_sent",
+                hint="Put the sources back where they were and give prep reconcile "
+                f"{table.path.parent}: then the table has their cells.",
+                source=str(table.path),
+                column=header,
+            )
 
 
 def find_strangers(table: Returned, manifest: Manifest) -> list[str]:

@@ -23,6 +23,7 @@ from prep.retry_mapping import (
     name_as_in_sources,
     refuse_header,
     refuse_idle,
+    refuse_unmovable,
     tell_strangers,
     unite,
     united_columns,
@@ -53,6 +54,7 @@ def find_tables(
     ):
         _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
         tables["failed.csv"] = name_as_in_sources(failed, folder.manifest())
+        refuse_unmovable(tables["failed.csv"], folder.manifest(), manifest)
     try:
         changed, notes = find_changed(folder, manifest, changes, everything=everything)
     except SourceError as error:

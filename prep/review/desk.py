@@ -14,7 +14,7 @@ from prep.errors import FolderError, PrepError, SourceError
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Fate
-from prep.retry_mapping import refuse_idle, remap
+from prep.retry_mapping import refuse_idle, refuse_unmovable, remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest
@@ -320,6 +320,8 @@ class Desk:
         """Judge by this mapping from now on, if it is possible."""
         manifest = remap(self._as_run, maps)
         refuse_idle(manifest, ())
+        for table in self.sheet.tables.values():
+            refuse_unmovable(table, self._as_run, manifest)
         self.judge = Judge(manifest, self.sheet.tables)
         self.manifest, self.maps = manifest, dict(maps)
         self._known_places: dict[tuple[str, str], Mapping[str, int]] = {}

@@ -9,10 +9,10 @@ import pytest
 from prep.config import CleanOptions
 from prep.errors import HeaderError
 from prep.marketo import Marketo
-from prep.pipeline import Run, clean, retry, submit
+from prep.pipeline import Run, clean, reconcile, retry, submit
 from prep.review.answers import describe_mapping
 from prep.review.desk import REASONS, Desk
-from prep.sandbox import Sandbox
+from prep.sandbox import Fault, FaultKind, Sandbox
 
 FULL_NAMES: CleanOptions = {"split_name": True}
 DROPPING: CleanOptions = {"unknown": "drop"}
@@ -69,7 +69,9 @@ def clean_sources(folder: Path, texts: list[str], options: CleanOptions) -> Run:
 
 @pytest.fixture
 def client() -> Iterator[Marketo]:
-    with Sandbox() as sandbox, Marketo(sandbox.url, "id", "secret") as client:
+    """Of an instance where every import fails as a whole."""
+    faults = [Fault(kind=FaultKind.JOB_FAILED)]
+    with Sandbox(faults=faults) as sandbox, Marketo(sandbox.url, "id", "secret") as client:
         yield client
 
 
@@ -143,7 +145,7 @@ def test_a_failed_row_keeps_columns_named_like_those_that_prep_adds(
     *, is_gone: bool, tmp_path: Path, client: Marketo
 ) -> None:
     source = tmp_path / "leads.csv"
-    source.write_text("Email,_source,_message\nshared.mailbox@example.com,Web,Acme\n")
+    source.write_text("Email,_source,_message\nbo@example.com,Web,Acme\n")
     run = clean(source, tmp_path / "leads.prep", maps={"_message": "company"})
     if is_gone:
         source.unlink()
@@ -152,7 +154,7 @@ def test_a_failed_row_keeps_columns_named_like_those_that_prep_adds(
     assert (
         ready(retry(run))
         == ready(run)
-        == [{"email": "shared.mailbox@example.com", "leadSource": "Web", "company": "Acme"}]
+        == [{"email": "bo@example.com", "leadSource": "Web", "company": "Acme"}]
     )
 
 
@@ -175,3 +177,84 @@ def test_columns_that_prep_added_are_known_where_a_person_moved_them(tmp_path: P
     mend(run.folder.rejected)
     again = retry(run, maps={"_message": "company"})
     assert ready(again) == [{"email": "ana@example.com", "company": "Acme"}]
+
+
+MOVED: dict[str, tuple[list[str], CleanOptions, dict[str, str]]] = {
+    "parts of full names": (["Email,Name\nbo@example.com,Ana Dam\n"], FULL_NAMES, {"Name": ""}),
+    "one of two columns of a field": (
+        [
+            "Email,Company\nbo@example.com,A\n",
+            "Email,Firma\ncy@example.com,B\n",
+        ],
+        {},
+        {"Firma": "department"},
+    ),
+    "the other one, of which no row failed": (
+        ["Email,Company\nana(at)example.com,A\n", "Email,Firma\ncy@example.com,B\n"],
+        {},
+        {"Company": "department"},
+    ),
+    "a header with two meanings": (
+        [
+            "Email;Vorname;Name\nbo@example.com;Ana;Dam\n",
+            "Email;Name\ncy@example.com;Bo Orr\n",
+        ],
+        FULL_NAMES,
+        {"Name": "company"},
+    ),
+    "a column that was not sent": (
+        ["Email;Foo\nbo@example.com;Acme\n"],
+        DROPPING,
+        {"Foo": "company"},
+    ),
+}
+
+
+def values_as_sent(folder: Path, texts: list[str], options: CleanOptions, client: Marketo) -> Run:
+    """A run whose sources were gone when its outcome was known, and are back now."""
+    run = clean_sources(folder, texts, options)
+    for number, _ in enumerate(texts):
+        (folder / f"{number}.csv").unlink()
+    submit(run, client, poll_seconds=(0.05, 1))
+    for number, text in enumerate(texts):
+        (folder / f"{number}.csv").write_text(text)
+    return run
+
+
+@pytest.mark.parametrize(("texts", "options", "maps"), MOVED.values(), ids=MOVED)
+def test_values_as_sent_that_cannot_follow_their_column_are_refused_until_its_cells_are_back(
+    texts: list[str], options: CleanOptions, maps: dict[str, str], tmp_path: Path, client: Marketo
+) -> None:
+    (header,) = maps
+    run = values_as_sent(tmp_path / "run", texts, options, client)
+    with pytest.raises(HeaderError) as caught:
+        retry(run, maps=maps)
+    assert (caught.value.code, caught.value.column) == ("values_as_sent", header)
+    assert caught.value.message == (
+        f"{run.folder.failed}: holds values as sent, where the cells of {header!r} cannot be told apart"
+    )
+    assert caught.value.hint == (
+        f"Put the sources back where they were and give prep reconcile {run.path}: then the table has their "
+        "cells."
+    )
+    desk = Desk.open(run.path)
+    with pytest.raises(HeaderError, match="values as sent"):
+        desk.remap(maps)
+    desk.close()
+    right = clean_sources(tmp_path / "right", texts, {**options, "maps": {**options.get("maps", {}), **maps}})
+    reconcile(run, client)
+    assert ready(retry(run, maps=maps)) == ready(right)
+
+
+def test_values_as_sent_of_a_field_become_another_one_together(tmp_path: Path, client: Marketo) -> None:
+    texts = [
+        "Email,Company\nbo@example.com,A\n",
+        "Email,Firma,Foo\ncy@example.com,B,\n",
+        "Email,Bar\nana(at)@example.com,C\n",
+    ]
+    run = values_as_sent(tmp_path / "run", texts, DROPPING, client)
+    again = retry(run, maps={"Company": "department", "Firma": "department", "Bar": "title"})
+    assert ready(again) == [
+        {"email": "bo@example.com", "department": "A"},
+        {"email": "cy@example.com", "department": "B"},
+    ]
