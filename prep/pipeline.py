@@ -400,7 +400,7 @@ def retry(
     from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
     from prep.people import AS_WRITTEN
-    from prep.retry_mapping import plan_again, reinterpret, remap
+    from prep.retry_mapping import plan_again, reinterpret, remap, settle_again
     from prep.retrying import find_tables, leave_out_retried, next_folder, spool
 
     bound = Memory.parse(memory)
@@ -415,6 +415,8 @@ def retry(
         said = {"dates": dates, "timezone": timezone, "decimal": decimal}
         meaning = {name: value for name, value in said.items() if value is not None}
         manifest = remap(reinterpret(known, meaning), chosen)
+        if chosen:
+            manifest = settle_again(parent, known, manifest)
         found, told = find_tables(parent, manifest, everything=everything or bool(chosen or meaning))
         tables, notes = leave_out_retried(parent, manifest, found)
         folder = RunFolder(out if out is not None else next_folder(parent.path))

@@ -10,9 +10,12 @@ from typing import cast
 import polars as pl
 
 from prep.config import CleanOptions, CleanSettings, make_settings
-from prep.errors import HeaderError
+from prep.conventions import settle_by, survey
+from prep.errors import HeaderError, SourceError
+from prep.folder import RunFolder
 from prep.folding import as_typed, name_some
 from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
+from prep.intake import reopen
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, SOURCE, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
@@ -21,6 +24,7 @@ from prep.returned_tables import Returned
 from prep.schema_file import load_schema
 from prep.sources import Source
 from prep.sources.columnar import TableSource
+from prep.values.evidence import DECIMAL, is_typed
 from prep.values.names import split_names
 
 
@@ -66,11 +70,9 @@ def _read_meanings(manifest: Manifest) -> _Meanings:
 
 def _read_fields(manifest: Manifest) -> Mapping[str, Mapping[str, str]]:
     """Header → source → the field that the column fills there."""
-    maps, _ = split_maps(_settings(manifest).maps, [record.columns for record in manifest.sources])
-    settings = replace(_settings(manifest), maps=maps)
     found = defaultdict[str, dict[str, str]](dict)
     sources = [_heading(record.path, record.columns) for record in manifest.sources]
-    for source, mapping in zip(sources, _map(manifest, sources, settings).mappings, strict=True):
+    for source, mapping in zip(sources, _plan_of(manifest, sources).mappings, strict=True):
         own = own_places(source.columns).values()
         for column in mapping.columns:
             if column.how is not How.SET and str(column.position) not in own:
@@ -171,6 +173,55 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
         mapping=tuple(column.facts for column in plan.columns),
         conventions=tuple(known for known in manifest.conventions if (known.column, known.field) in mapped),
     )
+
+
+def settle_again(folder: RunFolder, known: Manifest, manifest: Manifest) -> Manifest:
+    """A manifest that tells of numbers by their type in columns that were no numbers of the run before.
+
+    Tables for people hold them as text; only their sources, which are read again, tell them from it.
+
+    Args:
+        folder: The run.
+        known: Its manifest.
+        manifest: The same with the columns mapped otherwise.
+
+    Raises:
+        SourceError: Such a source is gone, or a column mixes numbers with text that is no plain one.
+    """
+    before, after = _read_fields(known), _read_fields(manifest)
+    moved = {
+        (source, field)
+        for header, of in after.items()
+        for source, field in of.items()
+        if field and before[header][source] != field
+    }
+    typed = [record for record in manifest.sources if record.reading.delimiter is None]
+    numbers = _plan_of(manifest, [_heading(record.path, record.columns) for record in typed]).surveyed_fields
+    wanted = {(source, field) for source, field in moved if numbers.get(field) == DECIMAL}
+    sources = []
+    for record in typed:
+        if any(source == record.path for source, _ in wanted):
+            if not folder.holds(record):
+                raise SourceError(
+                    f"{record.path}: is gone",
+                    code="no_such_file",
+                    hint="Only the source tells which cells of a column that is to become a number are "
+                    "numbers already: put it back where it was.",
+                    source=record.path,
+                )
+            sources.append(reopen(folder, record))
+    plan = replace(_plan_of(manifest, sources), conventions=manifest.conventions)
+    found = {
+        column: evidence
+        for column, evidence in survey(plan).items()
+        if (column[0], column[1]) in wanted and is_typed(evidence)
+    }
+    return replace(manifest, conventions=settle_by(plan, found).conventions)
+
+
+def _plan_of(manifest: Manifest, sources: Sequence[Source]) -> Plan:
+    maps, _ = split_maps(_settings(manifest).maps, [source.columns for source in sources])
+    return _map(manifest, sources, replace(_settings(manifest), maps=maps))
 
 
 def refuse_idle(manifest: Manifest, tables: Iterable[Returned]) -> None:

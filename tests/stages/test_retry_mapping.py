@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prep.config import CleanOptions
-from prep.errors import HeaderError
+from prep.errors import HeaderError, SourceError
 from prep.marketo import Marketo
 from prep.pipeline import Run, clean, reconcile, retry, submit
 from prep.review.answers import describe_mapping
@@ -258,3 +258,50 @@ def test_values_as_sent_of_a_field_become_another_one_together(tmp_path: Path, c
         {"email": "bo@example.com", "department": "A"},
         {"email": "cy@example.com", "department": "B"},
     ]
+
+
+AMOUNTS = pl.DataFrame(
+    {"email": ["ana(at)example.com", "bo@example.com"], "Rev Amount": [1.234, 2.5], "Note": ["1.234", ""]}
+)
+COMMAS: CleanOptions = {"decimal": "comma", "unknown": "drop"}
+
+
+@pytest.mark.parametrize("in_review", [True, False])
+def test_numbers_by_type_are_numbers_in_a_column_that_is_mapped_when_rows_are_tried_again(
+    *, in_review: bool, tmp_path: Path
+) -> None:
+    maps = {"Rev Amount": "annualRevenue"}
+    run = clean(AMOUNTS, tmp_path / "leads.prep", **COMMAS)
+    mend(run.folder.rejected)
+    if in_review:
+        desk = Desk.open(run.path)
+        desk.remap(maps)
+        desk.close()
+    again = retry(run, maps=None if in_review else maps)
+    assert ready(again) == [{"email": "ana@example.com", "annualRevenue": "1.234"}]
+    (convention,) = again.folder.manifest().conventions
+    assert (convention.source, convention.field, convention.value) == ("frame 1", "annualRevenue", "point")
+
+
+def test_text_beside_numbers_by_type_is_read_as_the_settings_say(tmp_path: Path) -> None:
+    run = clean(AMOUNTS, tmp_path / "leads.prep", **COMMAS)
+    mend(run.folder.rejected)
+    again = retry(run, maps={"Note": "annualRevenue"})
+    assert ready(again) == [{"email": "ana@example.com", "annualRevenue": "1234"}]
+
+
+def test_a_source_of_typed_cells_that_is_gone_is_asked_for_where_a_column_becomes_a_number(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "leads.parquet"
+    AMOUNTS.write_parquet(source)
+    run = clean(source, tmp_path / "leads.prep", **COMMAS)
+    source.unlink()
+    mend(run.folder.rejected)
+    with pytest.raises(SourceError) as caught:
+        retry(run, maps={"Rev Amount": "annualRevenue"})
+    assert (caught.value.code, caught.value.message) == ("no_such_file", f"{source}: is gone")
+    assert caught.value.hint == (
+        "Only the source tells which cells of a column that is to become a number are numbers already: "
+        "put it back where it was."
+    )
