@@ -309,7 +309,7 @@ def refuse_header(table: Returned, united: "United", manifest: Manifest) -> None
     lost = {
         column.header: column.field if table.is_sent else column.header
         for column in _used_columns(manifest)
-        if not set(_parts(column.field)).intersection(manifest.results.fields) <= set(plan.judged)
+        if not _parts_of([column.field]).intersection(manifest.results.fields) <= set(plan.judged)
         or not (table.is_sent or column.how is How.SET or column.header in table.columns)
     }
     if lost:
@@ -334,8 +334,9 @@ def refuse_header(table: Returned, united: "United", manifest: Manifest) -> None
         )
 
 
-def _parts(field: str | None) -> tuple[str | None, ...]:
-    return NAME_PARTS if field == FULL_NAME else (field,)
+def _parts_of(fields: Iterable[str | None]) -> set[str]:
+    """Fields with those that a full name becomes, without the empty one."""
+    return {part for field in fields if field for part in (NAME_PARTS if field == FULL_NAME else (field,))}
 
 
 @dataclass(frozen=True)
@@ -385,7 +386,8 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
         for place, header in zip(table.names, table.columns, strict=True)
         if place not in strangers
     ]
-    columns = list(_become(table, kept, _read_meanings(manifest)))
+    fields = map_again(manifest, table.path, table.columns).mappings[0].fields
+    columns = list(_become(table, kept, _read_meanings(manifest), fields))
     found: dict[str, tuple[str, tuple[Part, ...]]] = {}
     for field, header, part in _split_full_names(table, columns):
         first, parts = found.get(field, (header, ()))
@@ -400,21 +402,32 @@ _Becoming = tuple[str, str, Part]
 """The field that a part of a table becomes, or else its place; the header of that; the part."""
 
 
-def _become(table: Returned, kept: Sequence[tuple[str, str]], meanings: _Meanings) -> Iterator[_Becoming]:
+def _become(
+    table: Returned, kept: Sequence[tuple[str, str]], meanings: _Meanings, fields: Mapping[int, str]
+) -> Iterator[_Becoming]:
     """What the columns of a table become, each by itself.
+
+    Args:
+        table: The table.
+        kept: Its columns without strangers: what they are called in `rows`, and the header.
+        meanings: Of the sources' columns.
+        fields: Position → field, by the headers of the table. It counts for columns to which a person moved
+            cells that were of several meanings.
 
     Raises:
         HeaderError: A cell is of a column with several meanings, and nobody knows which one it has.
     """
     headers = {field: header for _, header in reversed(kept) if (field := meanings.agreed.get(header))}
+    told = _parts_of(field for of in meanings.by_source.values() for field in of.values())
     for place, header in kept:
         by_source = {} if table.is_sent else meanings.by_source.get(header, {})
         if not by_source:
-            yield meanings.agreed.get(header) or place, header, Part(place)
+            named = fields.get(int(place), "")
+            yield meanings.agreed.get(header) or (named if named in told else place), header, Part(place)
             continue
         unclear = table.rows.filter(pl.col(place).is_not_null() & ~pl.col(SOURCE).is_in(list(by_source)))
         if unclear.height:
-            raise _unclear(table, header, sorted(set(by_source.values()) - {""}))
+            raise _unclear(table, header, sorted(_parts_of(by_source.values())))
         for field in dict.fromkeys(by_source.values()):
             sources = tuple(source for source, known in by_source.items() if known == field)
             if field:
@@ -425,8 +438,8 @@ def _unclear(table: Returned, header: str, fields: Sequence[str]) -> HeaderError
     return HeaderError(
         f"{table.path}: {header!r} is not the same field in all sources, and rows do not say which it is",
         code="unclear_column",
-        hint="Say which field it is in all rows: "
-        f'prep retry {table.path.parent} --map "{as_typed(header)}={fields[0]}".',
+        hint=f"Move its cells of these rows to a column of the field that they are: {name_some(fields)}. "
+        "--map would give the cells of all other rows to one field as well.",
         source=str(table.path),
         column=header,
     )

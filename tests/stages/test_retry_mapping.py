@@ -135,9 +135,17 @@ def test_a_row_of_which_nobody_knows_what_its_column_meant_is_refused(tmp_path: 
         retry(run)
     assert (caught.value.code, caught.value.column) == ("unclear_column", "Name")
     assert caught.value.hint == (
-        f'Say which field it is in all rows: prep retry {run.path} --map "Name=lastName".'
+        "Move its cells of these rows to a column of the field that they are: 'firstName', 'lastName'. "
+        "--map would give the cells of all other rows to one field as well."
     )
-    assert ready(retry(run, maps={"Name": "lastName"}))[0]["lastName"] == "Dam"
+    rows = pl.read_csv(run.folder.rejected, separator=";", infer_schema=False)
+    is_ana = pl.col("Email") == "ana@example.com"
+    moved = [pl.when(is_ana).then("Name").alias("Last Name"), pl.when(~is_ana).then("Name").alias("Name")]
+    rows.with_columns(moved).write_csv(run.folder.rejected, separator=";")
+    assert ready(retry(run)) == [
+        {"email": "ana@example.com", "firstName": "Ana", "lastName": "Dam"},
+        {"email": "bo@example.com", "firstName": "Bo", "lastName": "Orr"},
+    ]
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
