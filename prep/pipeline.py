@@ -394,13 +394,14 @@ def retry(
         HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field, or a
             table lost some.
         SettingsError: A column or field of `maps` is not there, or an option is not what it may be.
+        SchemaError: Columns would become something else by the schema as it is now.
         FolderError: The parent was altered, its tables were not finished, its sources changed, or the new
             folder is there already.
     """
     from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
     from prep.people import AS_WRITTEN
-    from prep.retry_mapping import plan_again, reinterpret, remap, settle_again
+    from prep.retry_mapping import plan_again, refuse_changed_schema, reinterpret, remap, settle_again
     from prep.retrying import find_tables, leave_out_retried, next_folder, spool
 
     bound = Memory.parse(memory)
@@ -411,6 +412,7 @@ def retry(
         refuse_half_settled(parent)
         known = parent.manifest()
         check_sources(parent, known)
+        refuse_changed_schema(known)
         chosen = {**read_maps(parent.review), **(maps or {})}
         said = {"dates": dates, "timezone": timezone, "decimal": decimal}
         meaning = {name: value for name, value in said.items() if value is not None}

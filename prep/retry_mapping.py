@@ -11,7 +11,7 @@ import polars as pl
 
 from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.conventions import settle_by, survey
-from prep.errors import HeaderError, SourceError
+from prep.errors import HeaderError, SchemaError, SourceError
 from prep.folder import RunFolder
 from prep.folding import as_typed, name_some
 from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
@@ -26,6 +26,27 @@ from prep.sources import Source
 from prep.sources.columnar import TableSource
 from prep.values.evidence import DECIMAL, is_typed
 from prep.values.names import split_names
+
+
+def refuse_changed_schema(manifest: Manifest) -> None:
+    """Refuse a schema by which columns would become something else than in their run.
+
+    Raises:
+        SchemaError: It is so.
+    """
+    origin = manifest.schema["origin"]
+    if load_schema(origin).fingerprint == manifest.schema["fingerprint"]:
+        return
+    headings = [_heading(record.path, record.columns) for record in manifest.sources]
+    now = {(column.header, column.field) for column in _plan_of(manifest, headings).columns if column.is_used}
+    then = {(column.header, column.field) for column in _used_columns(manifest)}
+    if changed := sorted({header for header, _ in now ^ then}):
+        raise SchemaError(
+            f"{origin}: changed since the run was made, and so did what columns become: {name_some(changed)}",
+            code="schema_changed",
+            hint="Restore the schema as it was, or clean the sources again with the one that is there now.",
+            column=changed[0],
+        )
 
 
 def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:

@@ -14,7 +14,7 @@ from prep.errors import FolderError, PrepError, SourceError
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Fate
-from prep.retry_mapping import refuse_idle, refuse_unmovable, remap
+from prep.retry_mapping import refuse_changed_schema, refuse_idle, refuse_unmovable, remap
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
 from prep.review.suggestions import suggest
@@ -101,11 +101,13 @@ class Desk:
             FolderError: There is no such run, it was not finished or purged, its tables were not finished, or
                 nothing is to be repaired (`nothing_to_repair`).
             SourceError: A source changed, or a table came back damaged.
+            SchemaError: The schema changed, and what columns become by it.
         """
         folder = open_folder(Run.open(path))
         refuse_half_settled(folder)
         manifest = folder.manifest()
         check_sources(folder, manifest)
+        refuse_changed_schema(manifest)
         sheet = open_sheet(folder, manifest)
         return cls(folder, manifest, sheet, Journal(folder.review))
 

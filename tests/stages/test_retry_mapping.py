@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prep.config import CleanOptions
-from prep.errors import HeaderError, SourceError
+from prep.errors import HeaderError, SchemaError, SourceError
 from prep.marketo import Marketo
 from prep.pipeline import Run, clean, reconcile, retry, submit
 from prep.review.answers import describe_mapping
@@ -313,3 +313,28 @@ def test_a_source_of_typed_cells_that_is_gone_is_asked_for_where_a_column_become
         "Only the source tells which cells of a column that is to become a number are numbers already: "
         "put it back where it was."
     )
+
+
+OWN_SCHEMA = 'extends = "lead"\n[fields.branch]\naliases = ["{}"]\n'
+
+
+def test_a_schema_by_which_columns_become_something_else_is_refused(tmp_path: Path) -> None:
+    schema = tmp_path / "own.toml"
+    schema.write_text(OWN_SCHEMA.format("Filiale"))
+    (tmp_path / "leads.csv").write_text("Email,Filiale\nana(at)example.com,Ost\n")
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep", schema=schema, unknown="drop")
+    mend(run.folder.rejected)
+    schema.write_text(OWN_SCHEMA.format("Niederlassung"))
+    with pytest.raises(SchemaError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.column) == ("schema_changed", "Filiale")
+    assert caught.value.message == (
+        f"{schema}: changed since the run was made, and so did what columns become: 'Filiale'"
+    )
+    assert caught.value.hint == (
+        "Restore the schema as it was, or clean the sources again with the one that is there now."
+    )
+    with pytest.raises(SchemaError, match="changed since the run was made"):
+        Desk.open(run.path)
+    schema.write_text(OWN_SCHEMA.format('Filiale", "Niederlassung'))
+    assert ready(retry(run)) == [{"email": "ana@example.com", "branch": "Ost"}]
