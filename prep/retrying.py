@@ -13,7 +13,7 @@ from prep.corrections import read_corrections
 from prep.errors import SourceError
 from prep.folder import RunFolder
 from prep.intake import reopen
-from prep.manifest import Manifest
+from prep.manifest import Manifest, SourceRecord
 from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate
 from prep.people import Table
 from prep.plan import occurrences
@@ -28,7 +28,7 @@ from prep.retry_mapping import (
     unite,
     united_columns,
 )
-from prep.returned import RAW, REASONS, identify
+from prep.returned import RAW, REASONS, identify, own_places
 from prep.returned_tables import Returned, correct, plain_text, read_returned
 
 
@@ -309,14 +309,21 @@ def _absent(path: str) -> SourceError:
     )
 
 
+def sources_of(table: Returned, manifest: Manifest) -> list[SourceRecord]:
+    """The sources that the rows of a table are of; those that are tables of prep's own hold rows of any."""
+    paths = {*table.rows[SOURCE]}
+    return [record for record in manifest.sources if record.path in paths or own_places(record.columns)]
+
+
 def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.DataFrame:
     """What the sources have for the rows of a table: `0_written` …, `_reasons_written`, `_raw_written`.
 
-    The last two are of rows that could not be split, and null for others.
+    The last two are of rows that could not be split, and null for others. Sources without a row of the table
+    need not be there.
     """
     headers = occurrences(table.columns)
     frames = []
-    for record in manifest.sources:
+    for record in sources_of(table, manifest):
         if not folder.holds(record):
             raise _absent(record.path)
         source = reopen(folder, record)

@@ -16,6 +16,7 @@ from prep.manifest import Manifest
 from prep.model import IDENTITY, Fate
 from prep.plan import occurrences
 from prep.retry_mapping import name_as_in_sources
+from prep.retrying import sources_of
 from prep.returned_tables import Returned, correct, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
@@ -149,8 +150,11 @@ def _rows_of(
 
 def _closed(folder: RunFolder, manifest: Manifest, tables: Mapping[str, Returned]) -> dict[str, str]:
     """Rejected rows are compared with their sources when they are tried again: these must be there."""
-    gone = [record.path for record in manifest.sources if not folder.holds(record)]
-    if not gone or folder.rejected.name not in tables:
+    if folder.rejected.name not in tables:
+        return {}
+    needed = sources_of(tables[folder.rejected.name], manifest)
+    gone = [record.path for record in needed if not folder.holds(record)]
+    if not gone:
         return {}
     paths = ", ".join(gone)
     is_relative = not all(Path(path).is_absolute() for path in gone)

@@ -338,3 +338,23 @@ def test_a_schema_by_which_columns_become_something_else_is_refused(tmp_path: Pa
         Desk.open(run.path)
     schema.write_text(OWN_SCHEMA.format('Filiale", "Niederlassung'))
     assert ready(retry(run)) == [{"email": "ana@example.com", "branch": "Ost"}]
+
+
+def test_a_source_without_a_rejected_row_need_not_be_there(tmp_path: Path) -> None:
+    texts = ["Email,Company\nana(at)example.com,Acme\n", "Email,Title\nbo@example.com,Cook\n"]
+    run = clean_sources(tmp_path / "run", texts, {})
+    (tmp_path / "run/1.csv").unlink()
+    desk = Desk.open(run.path)
+    desk.edit(0, 0, "ana@example.com")
+    desk.close()
+    assert ready(retry(run)) == [{"email": "ana@example.com", "company": "Acme"}]
+
+
+def test_a_table_that_came_back_must_be_there_whatever_sources_its_rows_have(tmp_path: Path) -> None:
+    earlier = clean_sources(tmp_path / "earlier", ["Email\nana(at)example.com\n"], {})
+    run = clean(earlier.folder.rejected, tmp_path / "leads.prep")
+    earlier.folder.rejected.unlink()
+    mend(run.folder.rejected)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.message == f"{earlier.folder.rejected}: is gone"
