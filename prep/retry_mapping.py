@@ -1,7 +1,7 @@
 """What the columns of returned tables become: what they did in their run, unless a person says otherwise."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from prep.model import FIND_OUT, SOURCE, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
 from prep.returned import own_places
 from prep.returned_tables import Returned
+from prep.schema import Field
 from prep.schema_file import load_schema
 from prep.sources import Source
 from prep.sources.columnar import TableSource
@@ -416,7 +417,20 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
             found[field] = (first, (*parts, part))
         else:
             found[f"{field} {part.place}"] = (header, (part,))
-    return tuple(found.values())
+    taken = Counter(header for header, _ in found.values())
+    named = load_schema(manifest.schema["origin"]).fields
+    return tuple(
+        (
+            _other_name(named[field], taken) if header == field in named and taken[header] > 1 else header,
+            parts,
+        )
+        for field, (header, parts) in found.items()
+    )
+
+
+def _other_name(field: Field, taken: Container[str]) -> str:
+    """What to call a field where a column of its name is something else."""
+    return next((name for name in (field.display, field.soap) if name and name not in taken), field.name)
 
 
 _Becoming = tuple[str, str, Part]

@@ -45,6 +45,13 @@ CASES: dict[str, tuple[list[str], CleanOptions]] = {
         ["Email;Vorname\nana(at)example.com;Ana\n", "Email;Name\nbo(at)example.com;Bo Orr\n"],
         DROPPING,
     ),
+    "a header that is the name of a field and was left out": (
+        [
+            "Email;Vorname;Name;lastName\nana(at)example.com;Ana;Dam;q\n",
+            "Email;Name\nbo(at)example.com;Bo Orr\n",
+        ],
+        {"maps": {"lastName": ""}, **FULL_NAMES},
+    ),
     "headers alike that were left out by one name": (
         ["Email,Foo\nana(at)example.com,1\n", "Email,foo\nbo(at)example.com,2\n"],
         {"maps": {"Foo": ""}},
