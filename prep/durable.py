@@ -18,10 +18,12 @@ def replacing(path: Path, *, mode: int = _FILE_MODE) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends, and is discarded when it fails.
 
     Only its owner may read it, unless another mode is given. Content and name are durable when the block is
-    left.
+    left. What has the name of the unfinished file is replaced, and a link of that name not followed: it may
+    have been left by a crash, or come with a folder from somebody else.
     """
     temporary = path.with_name(f"{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, mode)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file

@@ -24,7 +24,7 @@ from prep.sources.containers import split_path
 from prep.sources.files import digest
 
 _TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp", "source"})
-"""What a run may leave that ended before its manifest had its name."""
+"""What a run may leave that ended before its manifest had its name; none of it is a link."""
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -95,7 +95,7 @@ class RunFolder:
             self._is_ours = not self.path.exists() or self.manifest_file.exists()
             durable.make_folder(self.path)
             strangers = not self.manifest_file.exists() and any(
-                entry.name not in _TRACES for entry in self.path.iterdir()
+                entry.name not in _TRACES or entry.is_symlink() for entry in self.path.iterdir()
             )
         except OSError as error:
             raise FolderError(

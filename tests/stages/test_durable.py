@@ -37,6 +37,20 @@ def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("table.csv", b"new")]
 
 
+@pytest.mark.parametrize("link", ["symbolic", "hard"])
+def test_a_link_that_has_the_name_of_the_unfinished_file_is_not_followed(tmp_path: Path, link: str) -> None:
+    theirs, path = tmp_path / ".profile", tmp_path / "manifest.json"
+    theirs.write_bytes(b"umask 077")
+    temporary = tmp_path / "manifest.json.tmp"
+    temporary.symlink_to(theirs) if link == "symbolic" else temporary.hardlink_to(theirs)
+    durable.write(path, b"{}")
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {
+        ".profile": b"umask 077",
+        "manifest.json": b"{}",
+    }
+    assert not path.is_symlink()
+
+
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     durable.write(tmp_path / "x", b"")
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600

@@ -166,6 +166,21 @@ def test_what_a_crash_left_before_the_manifest_is_no_obstacle(
     assert "manifest.json.tmp" not in names(tmp_path / "x")
 
 
+@pytest.mark.parametrize("trace", [".lock", ".work", "manifest.json.tmp", "source"])
+def test_a_link_is_no_trace_of_a_crash(leads: Path, tmp_path: Path, trace: str) -> None:
+    elsewhere = tmp_path / "home"
+    elsewhere.mkdir()
+    (elsewhere / ".profile").write_text("umask 077")
+    (tmp_path / "x").mkdir()
+    is_folder = trace in {".work", "source"}
+    (tmp_path / "x" / trace).symlink_to(elsewhere if is_folder else elsewhere / ".profile")
+    with pytest.raises(FolderError) as caught:
+        clean(leads, tmp_path / "x")
+    assert caught.value.code == "not_a_run_folder"
+    assert names(tmp_path / "x") == [trace]
+    assert (names(elsewhere), (elsewhere / ".profile").read_text()) == ([".profile"], "umask 077")
+
+
 PROGRAM = textwrap.dedent("""
     import sys
     from prep.errors import PrepError
