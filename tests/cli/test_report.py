@@ -6,6 +6,16 @@ import pytest
 
 from tests.cli.conftest import LEADS, Prep
 
+MAY_BE_SHOWN = {
+    *("version", "run_id", "parent_run_id", "goal", "state", "target", "is_restore", "purged", "masked"),
+    *("sources", "lookup_field", "format", "schema", "object", "mapping", "conventions", "settings"),
+    *("counts", "balanced", "assumed", "reasons", "messages", "changes", "profile", "duplicates", "notes"),
+    *("blanks", "blank_cells", "cleared_cells", "suppression", "remarks", "preflight", "preview"),
+    *("chunks", "jobs", "transitions", "seconds", "exit_code"),
+    *("list_id", "list_name", "partition_name", "program_id", "program_status"),
+}
+"""Whoever adds a key to the report decides here, and in `mask_report`, what a reader outside may see of it."""
+
 SECRETS = ("gala", "Ruiz", "Jürgen", "4471", "Sevilla", "hidden sheet")
 
 
@@ -48,6 +58,17 @@ def test_a_masked_report_tells_the_numbers_and_no_names(prep: Prep, folder: Path
     ]
     assert "are hidden on this page" in masked_page
     assert "are hidden on this page" not in page
+
+
+def test_a_masked_report_shows_nothing_that_nobody_decided_on(prep: Prep, here: Path) -> None:
+    (here / "leads.csv").write_text(LEADS, encoding="utf-8")
+    (here / "left Sevilla.csv").write_text("email\nx@example.com\n", encoding="utf-8")
+    lists = ("--suppress", "left Sevilla.csv")
+    assert prep("clean", "leads.csv", *lists, "-q", "--allow-rejects").code == 0
+    done = prep("report", "leads.prep", "--mask", "--json", "--allow-rejects")
+    assert done.json.keys() == MAY_BE_SHOWN
+    assert done.json["suppression"] == [{"path": "list 1", "sha256": None}]
+    assert [text for text in (done.out, done.err) if "Sevilla" in text] == []
 
 
 def test_a_page_is_opened_in_the_browser(prep: Prep, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
