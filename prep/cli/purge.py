@@ -1,13 +1,19 @@
 """`prep purge`."""
 
 import sys
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from prep.cli import options, session
 from prep.cli.ending import Declined
-from prep.cli.terminal import is_terminal, printable, say
+from prep.cli.terminal import is_terminal, printable, quoted, say
+from prep.errors import FolderError
+
+if TYPE_CHECKING:
+    from prep.folder import RunFolder
 
 
 @click.command("purge", context_settings=options.CONTEXT)
@@ -18,7 +24,8 @@ def command(**chosen: Any) -> int:
     """Delete the personal data of a finished run; counts, row numbers and batch ids stay.
 
     Upload files, rejected.csv and the other tables, Marketo's files and the local sandbox go. The source
-    files are not touched, and nothing is deleted in Marketo.
+    files are not touched, and nothing is deleted in Marketo. Retries of the run are named, which hold rows of
+    the same people: each is purged by itself.
 
     \b
     Example:
@@ -34,4 +41,27 @@ def command(**chosen: Any) -> int:
     code = session.answer(purge(run), {**chosen, "quiet": True})
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])
+        for path in _unpurged_retries(run.folder):
+            still = f"{path}: still holds rows of these people: prep purge {quoted(path)}"
+            say(still, err=chosen["as_json"])
     return code
+
+
+def _unpurged_retries(folder: "RunFolder") -> Iterator[Path]:
+    """Retries of a run, and theirs, whose rows are still there; one that cannot be read counts as such."""
+    from prep.folder import RunFolder
+
+    manifest = folder.manifest()
+    for name in manifest.retries:
+        retry = RunFolder(folder.path.parent / name)
+        if not retry.manifest_file.exists():
+            continue
+        try:
+            known = retry.manifest()
+        except FolderError:
+            yield retry.path
+            continue
+        if known.parent_run_id == manifest.run_id:
+            if not known.is_purged:
+                yield retry.path
+            yield from _unpurged_retries(retry)

@@ -20,10 +20,10 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
         report: The content of `report.json`.
 
     Returns:
-        The same with files called `source 1` and so on, suppression lists `list 1` and so on, columns that are
-        not named as the schema names them `column 1` and so on, and without sheets, copies, hash sums, notes
-        on sources, host, list, partition, status, settings that were typed freely, the name of a schema of
-        one's own, words of Marketo about a job, and samples of what a preview found.
+        The same with files called `source 1` and so on, suppression lists `list 1` and so on, columns that
+        are not named as the schema names them `column 1` and so on, and without sheets, copies, hash sums,
+        notes on sources, host, list, partition, status, settings that were typed freely, the name of a schema
+        of one's own, words of Marketo about a job, and samples of what a preview found.
     """
     sources = {source["path"]: f"source {number}" for number, source in enumerate(report["sources"], 1)}
     headers = [column for column in report["mapping"] if column["how"] != "set"]

@@ -129,6 +129,28 @@ def test_purge_keeps_the_numbers_and_nothing_of_the_people(leads: Path, prep: Pr
     assert leads.exists()
 
 
+def test_purge_names_the_retries_that_hold_the_same_people(leads: Path, prep: Prep, here: Path) -> None:
+    prep("run", leads, "--sandbox")
+    for folder, then, now in (
+        ("leads.prep", "not-an-address", "nemo@example"),
+        ("leads-retry1.prep", "nemo@example", "nemo@example.com"),
+    ):
+        table = here / folder / "rejected.csv"
+        table.write_text(table.read_text("utf-8").replace(then, now, 1), "utf-8")
+        prep("retry", folder, "-q")
+    (second,) = Run.open("leads-retry1.prep").folder.manifest().retries
+    done = "the rows' data is deleted; report.json keeps the numbers.\n"
+    hold = "still holds rows of these people: prep purge"
+    of_first = f"leads-retry1.prep: {hold} leads-retry1.prep\n"
+    of_second = f"{second}: {hold} {second}\n"
+
+    assert prep("purge", "leads.prep", "--yes").out == f"leads.prep: {done}{of_first}{of_second}"
+    assert prep("purge", "leads-retry1.prep", "--yes").out == f"leads-retry1.prep: {done}{of_second}"
+    assert prep("purge", "leads.prep", "--yes", "--json").err == f"leads.prep: {done}{of_second}"
+    assert prep("purge", second, "--yes").out == f"{second}: {done}"
+    assert prep("purge", "leads.prep", "--yes").out == f"leads.prep: {done}"
+
+
 def people_in(folder: Path) -> list[str]:
     """Files that hold something of a person."""
     words = (b"ada@", b"ben@", b"Winter", b"not-an")

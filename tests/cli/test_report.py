@@ -14,7 +14,7 @@ MAY_BE_SHOWN = {
     *("chunks", "jobs", "transitions", "seconds", "exit_code"),
     *("list_id", "list_name", "partition_name", "program_id", "program_status"),
 }
-"""Whoever adds a key to the report decides here, and in `mask_report`, what a reader outside may see of it."""
+"""Whoever adds a key to the report decides here, and in `mask_report`, what a reader outside may see."""
 
 SECRETS = ("gala", "Ruiz", "Jürgen", "4471", "Sevilla", "hidden sheet")
 
