@@ -46,7 +46,8 @@ def load_credentials(
     """Find endpoint, client id and secret in the environment, else in the `[marketo]` table of `prep.toml`.
 
     Each of `MARKETO_ENDPOINT`, `MARKETO_CLIENT_ID` and `MARKETO_CLIENT_SECRET` may also be given as
-    `…_FILE`, the path of a file that holds the value.
+    `…_FILE`, the path of a file that holds the value. A further host that may be talked to is named by the
+    caller or in `PREP_ALLOW_HOST` alone: a file that lies in a folder does not decide who gets secrets.
 
     Raises:
         SettingsError: One of the three is missing, or its file is blank or cannot be read.
@@ -57,7 +58,7 @@ def load_credentials(
         endpoint=_find("endpoint", environment, marketo),
         client_id=_find("client_id", environment, marketo),
         client_secret=_find("client_secret", environment, marketo),
-        allow_host=allow_host or environment.get("PREP_ALLOW_HOST") or marketo.get("allow_host"),
+        allow_host=allow_host or environment.get("PREP_ALLOW_HOST"),
     )
 
 

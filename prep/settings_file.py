@@ -14,7 +14,6 @@ MARKETO_KEYS: Final = (
     "client_id",
     "client_id_file",
     "client_secret_file",
-    "allow_host",
 )
 
 
@@ -22,8 +21,8 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
     """Read `prep.toml`; without one there are no settings.
 
     Raises:
-        SettingsError: It cannot be read, is not TOML, holds a secret, or a `[marketo]` table with other
-            things than endpoint, client id and the paths of files with credentials.
+        SettingsError: It cannot be read, is not TOML, holds a secret or a further host, or a `[marketo]`
+            table with other things than endpoint, client id and the paths of files with credentials.
     """
     raw = _parsed(path)
     marketo = raw.get("marketo", {})
@@ -35,6 +34,12 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
             code="secret_in_file",
             hint="Put it into a file of its own and give its path as marketo.client_secret_file.",
             source=str(path),
+        )
+    if "allow_host" in raw or "allow_host" in marketo:
+        raise _bad_file(
+            path,
+            "names a further host that may be talked to",
+            "Use --allow-host or PREP_ALLOW_HOST: no file in a folder decides who gets secrets.",
         )
     for key, value in marketo.items():
         if key not in MARKETO_KEYS:

@@ -16,13 +16,32 @@ ENVIRONMENT = {
 
 
 def test_the_environment_comes_before_the_file() -> None:
-    file = {"marketo": {"endpoint": "https://b.mktorest.com", "client_id": "other", "allow_host": "h"}}
+    file = {"marketo": {"endpoint": "https://b.mktorest.com", "client_id": "other"}}
 
     assert load_credentials(ENVIRONMENT, file) == Credentials(
-        "https://a.mktorest.com", "id", "canary", allow_host="h"
+        "https://a.mktorest.com", "id", "canary", allow_host=None
     )
-    assert load_credentials(ENVIRONMENT, file, allow_host="flag").allow_host == "flag"
     assert load_credentials({**ENVIRONMENT, "PREP_ALLOW_HOST": "env"}, file).allow_host == "env"
+    environment = {**ENVIRONMENT, "PREP_ALLOW_HOST": "env"}
+    assert load_credentials(environment, file, allow_host="flag").allow_host == "flag"
+
+
+@pytest.mark.parametrize("table", ["", "[marketo]\n"])
+def test_a_file_that_lies_in_a_folder_names_no_further_host(tmp_path: Path, table: str) -> None:
+    (tmp_path / "prep.toml").write_text(f'{table}allow_host = "evil.example"\n')
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings_file(tmp_path / "prep.toml")
+    assert caught.value.facts == {
+        "code": "bad_settings_file",
+        "message": f"{tmp_path}/prep.toml: names a further host that may be talked to",
+        "hint": "Use --allow-host or PREP_ALLOW_HOST: no file in a folder decides who gets secrets.",
+        "source": f"{tmp_path}/prep.toml",
+        "row": None,
+        "column": None,
+    }
+    given = {"marketo": {"allow_host": "evil.example"}}
+    assert load_credentials(ENVIRONMENT, given).allow_host is None
 
 
 def test_a_secret_does_not_show() -> None:

@@ -159,7 +159,8 @@ def _settings() -> str:
         "## prep.toml",
         _table(("key", "takes", "option", "environment"), rows),
         f"""The table `[marketo]` takes texts: {keys}. A client secret is refused there: it belongs into a
-        file of its own.""",
+        file of its own; so is `allow_host`, which `--allow-host` or `PREP_ALLOW_HOST` names, so that no file
+        that lies in a folder decides who gets secrets and rows.""",
         "## Further environment variables",
         _table(("variable", "what it holds"), variables),
     )

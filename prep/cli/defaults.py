@@ -112,7 +112,6 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
     "max_rejected": _Setting("max_rejected", 'a whole number, or a share such as "5%"', _is_limit),
     "allow_rejects": _flag("allow_rejects"),
     "mask": _flag("mask"),
-    "allow_host": _text("allow_host"),
     "queue_slots": _whole("queue_slots"),
     "poll_seconds": _number("poll_seconds"),
     "timeout": _number("timeout"),
