@@ -26,7 +26,7 @@ def command(*, folder: Path, port: int, no_browser: bool) -> None:
 
     Every correction is checked at once, can be undone, and is kept in the run folder from the moment it is
     made. "Make new run" does what prep retry does. Nothing is sent to Marketo. The page is served to this
-    machine only, at an address that no other program knows.
+    machine only, at an address that is good once: for another browser, run the command again.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def command(*, folder: Path, port: int, no_browser: bool) -> None:
 
     def ready(address: str) -> None:
         say(address)
-        say("The page is open to this machine only. Done on the page, or Ctrl-C here, ends it.", err=True)
+        say("The address is good once, on this machine. Done on the page, or Ctrl-C here, ends it.", err=True)
         if not no_browser:
             Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 

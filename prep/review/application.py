@@ -35,6 +35,12 @@ _HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 
+_USED: Final = (
+    "This address was opened already, and is good once. The page stays open in the browser that was first.\n"
+    "To open it here, or if that was not you, end prep review with Ctrl-C and run the same command again: "
+    "that gives a new address, and corrections are kept."
+)
+
 _ASSETS: Final = {
     "tabulator.min.js": "text/javascript",
     "tabulator.min.css": "text/css",
@@ -45,15 +51,19 @@ _ASSETS: Final = {
 
 
 class Gate:
-    """Lets requests pass that know the token and mean this server; others get 403, whatever they ask for.
+    """Lets requests pass that know the key and mean this server; others get 403, whatever they ask for.
 
-    A page of another site cannot read the token, and a name that was made to point here does not help: the
+    The token of the address is good once, and gives the key as a cookie: the address stands on the command
+    line of the browser, where others on this machine can read it. A page of another site cannot read the key,
+    and a name that was made to point here does not help: the
     `Host` header must be the loopback address that was printed.
     """
 
-    def __init__(self, application: ASGIApp, *, token: str, port: int) -> None:
+    def __init__(self, application: ASGIApp, *, token: str, key: str, port: int) -> None:
         self._application = application
         self._token = token
+        self._is_used = False
+        self._key = key
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._cookie = cookie_name(port)
 
@@ -64,8 +74,9 @@ class Gate:
         request = Request(scope)
         refusal = self._refuse(request)
         if refusal is None and request.method == "GET" and "token" in request.query_params:
+            self._is_used = True
             answer: ASGIApp = RedirectResponse("/", 303)
-            answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")  # type: ignore[attr-defined]
+            answer.set_cookie(self._cookie, self._key, httponly=True, samesite="strict", path="/")  # type: ignore[attr-defined]
         else:
             answer = refusal or self._application
 
@@ -86,10 +97,16 @@ class Gate:
         if request.method in _CHANGING:
             shown = request.headers.get(HEADER)
         else:
-            shown = request.query_params.get("token") or request.cookies.get(self._cookie)
-        if shown is None or not compare_digest(shown.encode(), self._token.encode()):
-            return _forbidden("Open the address that prep review printed; each start has its own.")
-        return None
+            shown = request.cookies.get(self._cookie)
+        if _is_same(shown, self._key):
+            return None
+        if request.method == "GET" and _is_same(request.query_params.get("token"), self._token):
+            return _forbidden(_USED) if self._is_used else None
+        return _forbidden("Open the address that prep review printed; each start has its own.")
+
+
+def _is_same(shown: str | None, known: str) -> bool:
+    return shown is not None and compare_digest(shown.encode(), known.encode())
 
 
 def cookie_name(port: int) -> str:
@@ -97,16 +114,17 @@ def cookie_name(port: int) -> str:
     return f"prep_review_{port}"
 
 
-def make_application(desk: Desk, *, token: str, port: int, on_done: Callable[[], None]) -> ASGIApp:
+def make_application(desk: Desk, *, token: str, key: str, port: int, on_done: Callable[[], None]) -> ASGIApp:
     """The page and what it calls, behind the gate.
 
     Args:
         desk: The rows.
-        token: What every request has to know.
+        token: What the address holds; it is good once.
+        key: What every other request has to know.
         port: Where the server listens.
         on_done: Called when the user is done.
     """
-    calls = _Calls(desk, token, on_done)
+    calls = _Calls(desk, key, on_done)
     routes = [
         Route("/", calls.index),
         Route("/static/{name}", calls.asset),
@@ -116,7 +134,7 @@ def make_application(desk: Desk, *, token: str, port: int, on_done: Callable[[],
         *(Route(f"/api/{name}", calls.change(name), methods=["POST"]) for name in _Calls.CHANGES),
     ]
     application = Starlette(routes=routes, exception_handlers={PrepError: _tell, HTTPException: _say})
-    return Gate(application, token=token, port=port)
+    return Gate(application, token=token, key=key, port=port)
 
 
 class _Calls:
@@ -127,14 +145,14 @@ class _Calls:
         *("undo", "redo", "reload", "run", "done"),
     )
 
-    def __init__(self, desk: Desk, token: str, on_done: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, key: str, on_done: Callable[[], None]) -> None:
         self._desk = desk
-        self._token = token
+        self._key = key
         self._on_done = on_done
 
     async def index(self, _: Request) -> Response:
-        """The page; it knows the token, and nothing else of the run."""
-        text = _read("index.html").replace("{{token}}", self._token)
+        """The page; it knows the key, and nothing else of the run."""
+        text = _read("index.html").replace("{{token}}", self._key)
         return Response(text, media_type="text/html; charset=utf-8")
 
     async def asset(self, request: Request) -> Response:

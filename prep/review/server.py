@@ -25,7 +25,7 @@ def serve(path: str | Path, *, ready: Callable[[str], None], port: int = 0) -> N
 
     Args:
         path: The run folder.
-        ready: Called once with the address, which is good for this start only.
+        ready: Called once with the address, which can be opened once.
         port: Where to listen; 0 takes a free port.
 
     Raises:
@@ -45,13 +45,13 @@ def serve(path: str | Path, *, ready: Callable[[str], None], port: int = 0) -> N
 def _serve(desk: Desk, ready: Callable[[str], None], port: int) -> None:
     with _listen(port) as listening:
         bound: int = listening.getsockname()[1]
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token, key = secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES)
         server: Server
 
         def stop() -> None:
             server.should_exit = True
 
-        application = make_application(desk, token=token, port=bound, on_done=stop)
+        application = make_application(desk, token=token, key=key, port=bound, on_done=stop)
         config = Config(
             application,
             log_config=None,

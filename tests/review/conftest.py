@@ -53,13 +53,25 @@ class Client:
         self.address = address
         self.host = parts.netloc
         self.token = parts.query.removeprefix("token=")
-        self.cookie = f"{cookie_name(parts.port or 0)}={self.token}"
+        self._cookie_name = cookie_name(parts.port or 0)
+        self.key = ""
+
+    @property
+    def cookie(self) -> str:
+        """What the browser sends with every request."""
+        return f"{self._cookie_name}={self.key}"
+
+    def enter(self) -> tuple[int, dict[str, str], str]:
+        """Open the address, as the browser does first, and keep the cookie."""
+        answer = self.ask(f"/?token={self.token}", cookie=None)
+        self.key = answer[1]["set-cookie"].partition(";")[0].partition("=")[2]
+        return answer
 
     def ask(
         self, path: str, body: dict[str, Any] | None = None, **headers: str | None
     ) -> tuple[int, dict[str, str], str]:
         """Send a request; headers are those of the page, but for what is given."""
-        own = {"cookie": self.cookie, "host": self.host, HEADER: self.token if body is not None else None}
+        own = {"cookie": self.cookie, "host": self.host, HEADER: self.key if body is not None else None}
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in {**own, **told}.items() if value is not None}
         connection = HTTPConnection(self.host, timeout=30)
@@ -86,8 +98,9 @@ def client(run: Run) -> Iterator[Client]:
 class served:  # noqa: N801 (reads as a function)
     """Serve the page of a run folder in a thread, until the block ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_entered: bool = True) -> None:
         self._folder = folder
+        self._is_entered = is_entered
         self._address = ""
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=self._serve)
@@ -103,6 +116,8 @@ class served:  # noqa: N801 (reads as a function)
         self._thread.start()
         assert self._is_ready.wait(60)
         self._client = Client(self._address)
+        if self._is_entered:
+            self._client.enter()
         return self._client
 
     def __exit__(self, *_: object) -> None:

@@ -37,7 +37,7 @@ _FREE = 2
 @contextmanager
 def opened(browser: Browser, folder: Path, **options: Any) -> Iterator[tuple[Page, list[str]]]:
     """The page of a run, with all that the browser says or asks others for."""
-    with served(folder) as client:
+    with served(folder, is_entered=False) as client:
         page = browser.new_page(**options)
         said: list[str] = []
 
@@ -50,6 +50,8 @@ def opened(browser: Browser, folder: Path, **options: Any) -> Iterator[tuple[Pag
         page.on("dialog", lambda dialog: said.append(dialog.message))
         page.on("request", note)
         page.goto(client.address)
+        (cookie,) = page.context.cookies()
+        client.key = cookie.get("value", "")
         page.wait_for_selector("body[data-ready]")
         yield page, said
         page.close()

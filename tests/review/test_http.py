@@ -21,18 +21,39 @@ def test_only_who_knows_the_token_is_answered(client: Client) -> None:
         for cookie in (None, client.cookie[:-1], f"x{client.cookie}"):
             assert client.ask(path, cookie=cookie)[0] == 403, path
     assert client.ask("/?token=wrong", cookie=None)[0] == 403
-    status, headers, _ = client.ask(f"/?token={client.token}", cookie=None)
-    assert (status, headers["location"]) == (303, "/")
-    assert headers["set-cookie"] == f"{client.cookie}; HttpOnly; Path=/; SameSite=strict"
     assert client.ask("/")[0] == 200
     assert client.ask("/no")[0] == 404
+
+
+USED = """\
+This address was opened already, and is good once. The page stays open in the browser that was first.
+To open it here, or if that was not you, end prep review with Ctrl-C and run the same command again: \
+that gives a new address, and corrections are kept.
+"""
+
+
+def test_the_address_is_good_once(run: Run) -> None:
+    """Others on the machine can read it on the command line of the browser, but later than that."""
+    with served(run.path, is_entered=False) as client:
+        address = f"/?token={client.token}"
+        assert client.ask("/?token=wrong", cookie=None)[0] == 403
+        status, headers, _ = client.enter()
+        assert (status, headers["location"]) == (303, "/")
+        assert headers["set-cookie"] == f"{client.cookie}; HttpOnly; Path=/; SameSite=strict"
+        assert client.token not in client.cookie
+
+        status, headers, text = client.ask(address, cookie=None)
+        assert (status, text, headers.get("set-cookie")) == (403, USED, None)
+        assert client.ask("/", cookie=client.cookie.replace(client.key, client.token))[0] == 403
+        assert client.ask("/api/undo", {}, **{HEADER: client.token})[0] == 403
+        assert client.ask(address)[0] == 303, "reloaded in the browser that was first"
 
 
 def test_changes_need_the_token_in_a_header(client: Client) -> None:
     edit = {"id": 0, "place": 0, "value": "ana@example.com"}
     assert client.ask("/api/edit", edit, **{HEADER: None})[0] == 403
     assert client.ask("/api/edit", edit, **{HEADER: "wrong"})[0] == 403
-    assert client.ask(f"/api/edit?token={client.token}", edit, **{HEADER: None})[0] == 403
+    assert client.ask(f"/api/edit?token={client.key}", edit, **{HEADER: None})[0] == 403
     assert client.json("/api/state")["steps"] == {"undo": None, "redo": None}
     assert client.ask("/api/edit", edit, cookie=None)[0] == 200
 
