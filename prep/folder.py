@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,12 @@ class RunFolder:
         self.spool = self.path / "source"
         self.work = self.path / ".work"
         self._is_ours = True
+
+    @property
+    def typed(self) -> str:
+        """The folder as it can be typed into a shell behind the name of a command."""
+        path = str(self.path)
+        return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
     @property
     def sandbox(self) -> Path:
@@ -122,7 +129,7 @@ class RunFolder:
         with self._locked(
             ".lock",
             "another prep is working on this run",
-            f"Wait for it; prep status {self.path} shows how far it is.",
+            f"Wait for it; prep status {self.typed} shows how far it is.",
         ):
             yield
 
@@ -159,7 +166,7 @@ class RunFolder:
         except OSError as error:
             number = durable.error_number(error)
             if number in _NO_ROOM and self.manifest_file.exists() and self.manifest().cleaned is None:
-                code, hint = "no_space", f"Make room on the disk; prep resume {self.path} carries on."
+                code, hint = "no_space", f"Make room on the disk; prep resume {self.typed} carries on."
             elif number in _NO_ROOM:
                 code, hint = "no_space", "Make room on the disk and run the same command again."
             elif number in _NOT_WRITABLE:

@@ -514,7 +514,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
             raise FolderError(
                 f"{folder.path}: has no chunk {chunk!r}",
                 code="no_such_chunk",
-                hint=f"prep status {folder.path} lists them.",
+                hint=f"prep status {folder.typed} lists them.",
                 source=str(folder.path),
             )
         with open_ledger(folder, manifest) as ledger:
@@ -522,7 +522,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
                 raise FolderError(
                     f"{folder.path}: {file} is {state}, nothing of it is to be decided",
                     code="not_unknown",
-                    hint=f"prep status {folder.path} shows which chunks are unknown.",
+                    hint=f"prep status {folder.typed} shows which chunks are unknown.",
                     source=str(folder.path),
                 )
             ledger.settle(file, decision, batch_id=batch_id)

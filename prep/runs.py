@@ -89,7 +89,7 @@ def refuse_purged(folder: RunFolder) -> None:
         raise FolderError(
             f"{folder.path}: its data was deleted with prep purge",
             code="purged",
-            hint=f"prep report {folder.path} still shows its numbers.",
+            hint=f"prep report {folder.typed} still shows its numbers.",
             source=str(folder.path),
         )
 
@@ -104,7 +104,7 @@ def refuse_half_settled(folder: RunFolder) -> None:
         raise FolderError(
             f"{folder.path}: {folder.failed.name} and {folder.warnings.name} were not written to their end",
             code="tables_not_finished",
-            hint=f"prep resume {folder.path} writes them.",
+            hint=f"prep resume {folder.typed} writes them.",
             source=str(folder.path),
         )
 
@@ -120,6 +120,6 @@ def refuse_open(folder: RunFolder, report: Mapping[str, Any]) -> None:
         raise FolderError(
             f"{folder.path}: still has rows that are {', '.join(open_fates)}",
             code="not_finished",
-            hint=f"prep status {folder.path} tells more. To give the run up, delete the folder.",
+            hint=f"prep status {folder.typed} tells more. To give the run up, delete the folder.",
             source=str(folder.path),
         )

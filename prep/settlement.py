@@ -33,7 +33,7 @@ def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
     """
     aim = manifest.destination
     if aim is None:
-        hint = f"prep submit {folder.path} sends it."
+        hint = f"prep submit {folder.typed} sends it."
         raise FolderError(f"{folder.path}: has no destination yet", code="no_destination", hint=hint)
     started = folder.ledger.exists() or manifest.has_ledger
     ledger = Ledger(folder.ledger) if started else Ledger.create(folder.ledger)

@@ -64,14 +64,14 @@ def refuse_unless_new(folder: RunFolder, manifest: Manifest) -> None:
         raise FolderError(
             f"{folder.path}: only leads can be previewed, and this run is of {manifest.into}",
             code="not_leads",
-            hint=f"prep submit {folder.path} sends it.",
+            hint=f"prep submit {folder.typed} sends it.",
             source=str(folder.path),
         )
     if not manifest.results.chunks:
         raise FolderError(
             f"{folder.path}: has no row to send, so it would change nothing",
             code="nothing_to_send",
-            hint=f"prep report {folder.path} tells why.",
+            hint=f"prep report {folder.typed} tells why.",
             source=str(folder.path),
         )
     if (folder.restore / "manifest.json").exists() and has_begun(RunFolder(folder.restore)):

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +25,8 @@ from prep.fate_table import ROWS, add_up
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Chunk
-from prep.pipeline import Run, check, clean, resume_cleaning
+from prep.pipeline import Run, check, clean, purge, resume_cleaning
+from prep.runs import open_folder, refuse_half_settled
 from prep.spill import DiskSpill
 
 LEADS = "email,firstName,numberOfEmployees\na@example.com,=Ana,5\nnobody,Bo,6\na@example.com,Ana,7\n"
@@ -192,6 +194,39 @@ PROGRAM = textwrap.dedent("""
     except PrepError as error:
         print(error.code)
 """)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("leads.prep", "leads.prep"),
+        ("my leads.prep", "'my leads.prep'"),
+        ("-x.prep", "./-x.prep"),
+        ("a$(touch PWN2);b.prep", "'a$(touch PWN2);b.prep'"),
+    ],
+)
+def test_commands_in_hints_name_the_folder_as_a_shell_reads_it(
+    leads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, typed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = clean(leads, name)
+    with pytest.raises(FolderError) as unfinished:
+        purge(run)
+    with run.folder.lock(), pytest.raises(FolderError) as in_use:
+        clean(leads, name)
+    run.folder.settling.touch()
+    with pytest.raises(FolderError) as half_settled:
+        refuse_half_settled(run.folder)
+    run.folder.write_manifest(replace(run.folder.manifest(), is_purged=True))
+    with pytest.raises(FolderError) as purged:
+        open_folder(run)
+    hints = [caught.value.hint for caught in (unfinished, in_use, half_settled, purged)]
+    assert hints == [
+        f"prep status {typed} tells more. To give the run up, delete the folder.",
+        f"Wait for it; prep status {typed} shows how far it is.",
+        f"prep resume {typed} writes them.",
+        f"prep report {typed} still shows its numbers.",
+    ]
 
 
 def ask_for_lock(folder: Path) -> str:
