@@ -19,6 +19,8 @@ _CLOSE_VALUE: Final = 70
 _CLOSE_WORD: Final = 75
 _BOOLEAN_LETTERS: Final = 3
 """Shorter words are like too many others."""
+_LONGEST_SLIP: Final = 320
+"""A longer cell is no address, number or date with a slip in it, and can make a pattern take for ever."""
 
 _MONTH_NAMES: Final = (
     *("january", "february", "march", "april", "may", "june", "july"),
@@ -44,14 +46,10 @@ def suggest(field: Field, code: str, cells: Iterable[str]) -> dict[str, list[str
         cells: What stands there, each once.
 
     Returns:
-        At most three values for each cell, the likeliest first; every one passes the field's own rules.
+        At most three values for each cell, the likeliest first; every one passes the field's own rules. For
+        cells of more than 320 characters nothing but a shorter text.
     """
-    find = _FINDERS.get(code)
-    if find is None:
-        return {cell: [] for cell in cells}
-    found = {
-        cell: [value for value in dict.fromkeys(find(field, cell.strip())) if value != cell] for cell in cells
-    }
+    found = {cell: [value for value in _find(field, code, cell) if value != cell] for cell in cells}
     sound = set(passes(field, sorted({value for values in found.values() for value in values if value})))
     return {cell: [value for value in values if value in sound][:_MOST] for cell, values in found.items()}
 
@@ -63,11 +61,19 @@ def suggest_domain(cell: str | None) -> str | None:
     return f"{local}@{meant}" if meant else None
 
 
+def _find(field: Field, code: str, cell: str) -> Iterable[str]:
+    find = _FINDERS.get(code)
+    if find is None or (len(cell) > _LONGEST_SLIP and find is not _shorter):
+        return ()
+    return dict.fromkeys(find(field, cell.strip()))
+
+
 def _emails(_: Field, cell: str) -> Iterator[str]:
     """Slips of the keyboard, repaired; several addresses in one cell, each."""
     parts = [part.strip(" <>()[]\"'") for part in re.split(r"[;,/|\s]+", cell) if part.count("@") == 1]
     if len(parts) > 1:
         yield from parts
+    cell = " ".join(cell.split())
     plain = re.sub(r"\s*[\[({]?\s*\bat\b\s*[\])}]?\s*", "@", cell, count=1) if "@" not in cell else cell
     plain = re.sub(r"\s*[\[({]\s*dot\s*[\])}]\s*|\s+dot\s+", ".", plain)
     plain = re.sub(r"\s+", "", plain)

@@ -15,6 +15,7 @@ STATUS = Field("leadStatus", allowed=("New", "Open", "Closed - Won", "Closed - L
         (EMAIL, "invalid_email", "ana@gmial,com", ["ana@gmail.com"]),
         (EMAIL, "invalid_email", "ana at example.com", ["ana@example.com"]),
         (EMAIL, "invalid_email", "ana (at) example [dot] com", ["ana@example.com"]),
+        (EMAIL, "invalid_email", "ana \t at \n  example  dot  com", ["ana@example.com"]),
         (EMAIL, "invalid_email", "ana@@example.com", ["ana@example.com"]),
         (EMAIL, "invalid_email", "a@example.com; b@example.org", ["a@example.com", "b@example.org"]),
         (EMAIL, "invalid_email", "ana@", []),
@@ -38,6 +39,25 @@ STATUS = Field("leadStatus", allowed=("New", "Open", "Closed - Won", "Closed - L
 )
 def test_what_is_suggested(field: Field, code: str, cell: str, expected: list[str]) -> None:
     assert suggest(field, code, [cell]) == {cell: expected}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("field", "code", "cell"),
+    [
+        (EMAIL, "invalid_email", "a" + " " * 3_000 + "b"),
+        (Field("size", "integer"), "not_integer", "€" + " " * 320 + "30"),
+        (Field("size", "integer"), "not_integer", "1" + " " * 100_000 + "x"),
+        (Field("born", "date"), "not_date", "1" + " " * 100_000 + "x"),
+    ],
+)
+def test_a_cell_that_is_too_long_for_a_slip_gets_no_suggestion(field: Field, code: str, cell: str) -> None:
+    assert suggest(field, code, [cell]) == {cell: []}
+
+
+def test_a_text_of_any_length_is_cut_to_what_fits() -> None:
+    cell = "a  b" + "x" * 1_000
+    assert suggest(Field("title", "string", length=255), "too_long", [cell]) == {cell: [cell[:255]]}
 
 
 def test_a_domain_that_is_probably_misspelled() -> None:
