@@ -20,6 +20,7 @@ from prep.model import IDENTITY, RECORD, ROW, SOURCE, Fate, Reason
 from prep.plan import Plan, occurrences
 from prep.returned import identify, own_places
 from prep.sources import Batch, Skipped
+from prep.sources.batch import refuse_many_skipped
 from prep.sources.files import stored_bytes
 from prep.spill import Spill
 from prep.suppression import hold_back
@@ -108,7 +109,7 @@ def first_pass(
         memory: What may be held at a time.
 
     Raises:
-        SourceError: There are no rows, or one stands in a returned table twice.
+        SourceError: There are no rows, one stands in a returned table twice, or too many lines hold none.
         UndecidedError: A column must be surveyed first. What `spill` and `note` were given is void.
     """
     left_out = spill.beside("left-out")
@@ -147,6 +148,7 @@ def first_pass(
             reasons.update(_count_reasons(fated))
             filled.append(judged.filled)
             skipped[position].extend(judged.skipped)
+            refuse_many_skipped(sum(map(len, skipped)), plan.sources[position].path, all_sources=True)
             changes.update(judged.changes)
             for place, noted in judged.notes.items():
                 notes[place] += noted

@@ -7,12 +7,16 @@ from typing import Final, Protocol
 
 import polars as pl
 
+from prep.errors import SourceError
 from prep.model import Reading
 from prep.sources.files import Digesting, changed, digest, stamp
 
 REJECTED_SCHEMA: Final = pl.Schema(
     {"_row": pl.UInt32(), "_line": pl.UInt32(), "reason": pl.String(), "raw": pl.String()}
 )
+
+MOST_SKIPPED: Final = 100_000
+"""Each line that holds no row is listed; a source, or a run, with more of them is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +123,24 @@ class Source(ABC):
         Raises:
             SourceError: While iterating: the source cannot be read any further.
         """
+
+
+def refuse_many_skipped(count: int, path: str, *, all_sources: bool = False) -> None:
+    """Refuse more lines without a row than are listed.
+
+    Args:
+        count: How many there are so far.
+        path: The source that is being read.
+        all_sources: They are those of all sources up to here, not of this one alone.
+
+    Raises:
+        SourceError: There are too many (`too_many_skipped`).
+    """
+    if count > MOST_SKIPPED:
+        raise SourceError(
+            f"{path}: more than {MOST_SKIPPED} lines{' up to here' * all_sources} hold no row:"
+            " they are blank, comments, or the header again",
+            code="too_many_skipped",
+            hint="Delete them. This takes blank ones out of text: grep '[^[:space:]]' leads.csv > rows.csv",
+            source=path,
+        )

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from prep.sources.batch import REJECTED_SCHEMA, Batch
+from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Batch
 from prep.sources.encoding import mask_invalid
 from prep.sources.records import Layout, split, with_line_feeds
 from prep.sources.unpacked import MISREAD_STARTS, read_lines
@@ -207,7 +207,7 @@ def _read_line_by_line(
         return _whole(cells, start)
     index = (~fits).arg_true()
     odd = lines.gather(index)
-    walk = Walk("".join(f"{line}\n" for line in odd).encode(), layout, final=final)
+    walk = Walk((odd + "\n").str.join().item().encode(), layout, final=final)
     walk.visit(_places(index, odd), lines.len())
     _, readable = walk.masks()
     return _block(walk, cells.head(walk.lines).filter(readable), layout, start)
@@ -255,6 +255,7 @@ def _block(walk: Walk, cells: pl.DataFrame, layout: Layout, start: Place) -> Blo
     records, readable = walk.masks()
     repeats = _repeat_header(cells, layout)
     if repeats is not None:
+        repeats &= repeats.cum_sum() <= MOST_SKIPPED + 1
         again = readable.arg_true().filter(repeats)
         walk.skip_repeated_headers(again.to_list())
         records, readable = walk.masks()
@@ -310,14 +311,14 @@ def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) ->
     lengths = lines.str.len_bytes().cast(pl.UInt64) + 1
     ends = lengths.cum_sum().gather(odd_index)
     starts = ends - lengths.gather(odd_index)
-    return zip(odd_index.to_list(), starts.to_list(), ends.to_list(), strict=True)
+    return zip(odd_index, starts, ends, strict=True)
 
 
 def _places(index: pl.Series, lines: pl.Series) -> Iterator[OddLine]:
     """Give lines, which have these indexes in their block, with their places in their own text."""
     lengths = lines.str.len_bytes().cast(pl.UInt64) + 1
     ends = lengths.cum_sum()
-    return zip(index.to_list(), (ends - lengths).to_list(), ends.to_list(), strict=True)
+    return zip(index, ends - lengths, ends, strict=True)
 
 
 def _are_plain(lines: pl.Series, layout: Layout, *, nuls: bool) -> pl.Series:

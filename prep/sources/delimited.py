@@ -8,7 +8,7 @@ from typing import BinaryIO, Final, NamedTuple
 from prep.ahead import ahead, cores, side_by_side
 from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
-from prep.sources.batch import Batch, Skipped, Source
+from prep.sources.batch import Batch, Skipped, Source, refuse_many_skipped
 from prep.sources.blocks import Block, Parsed, Place, parse, read_block
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding
 from prep.sources.files import opened
@@ -93,7 +93,10 @@ class DelimitedReader:
 
     def _read(self, block_bytes: int) -> Iterator[Batch]:
         skipped = self.source.skipped
+        count = len(skipped)
         for block in self._blocks(block_bytes):
+            count += len(block.batch.skipped)
+            refuse_many_skipped(count, self.source.path)
             self.rows, self.lines = block.end
             if skipped or not _is_empty(block.batch):
                 yield replace(block.batch, skipped=skipped + block.batch.skipped)

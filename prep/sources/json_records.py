@@ -14,11 +14,12 @@ import polars as pl
 
 from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
-from prep.sources.batch import REJECTED_SCHEMA, Batch, Skipped, Source
+from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Batch, Skipped, Source, refuse_many_skipped
 from prep.sources.columnar import batch_rows
 from prep.sources.files import Content, changed, opened
 from prep.sources.json_shapes import MOST_SHAPES, Shape, matches, shape_of, values
 from prep.sources.json_text import (
+    BLANK,
     MOST_RECORD_BYTES,
     NESTED,
     PIECE_BYTES,
@@ -197,9 +198,11 @@ def _numbered(file: Content, source: JsonSource) -> Iterator[tuple[int, Record]]
         yield from enumerate(records_of_array(file, source.path, source.encoding), 1)
         return
     shapes: list[Shape] = []
-    rows = 0
+    rows = blank = 0
     for block in _blocks(file, source):
         found = _sorted_out(block, source, shapes)
+        blank += int((~found.is_record).sum())
+        refuse_many_skipped(blank, source.path)
         numbers = found.is_record.cast(pl.UInt32).cum_sum() + rows
         for index, one in found.decoded.items():
             if isinstance(one, Record):
@@ -285,6 +288,8 @@ def _sorted_out(block: _Block, source: JsonSource, shapes: list[Shape]) -> _Sort
     left = pl.int_range(lines.len(), dtype=pl.UInt32, eager=True)
     for shape in shapes:
         left = _take(lines, left, shape, shaped)
+    if left.len() > MOST_SKIPPED:
+        refuse_many_skipped(int((lines.gather(left).str.strip_chars(BLANK) == "").sum()), source.path)
     decoded: dict[int, Record | Skipped] = {}
     while left.len():
         left = _decode(lines, left, first=block.first, source=source, shapes=shapes, decoded=decoded)

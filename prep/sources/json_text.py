@@ -13,14 +13,14 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from prep.errors import SourceError
 from prep.model import Reason
-from prep.sources.batch import Skipped
+from prep.sources.batch import Skipped, refuse_many_skipped
 from prep.sources.columnar import plain_number
 from prep.sources.files import Content
 from prep.sources.typed import Number, is_number
 
 MOST_RECORD_BYTES: Final = 16 * 1024 * 1024
 PIECE_BYTES: Final = 1024 * 1024
-_BLANK: Final = " \t\r\n"
+BLANK: Final = " \t\r\n"
 _BOM: Final = "\ufeff"
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -80,30 +80,34 @@ def records_of_lines(file: BinaryIO, path: str, encoding: str, first: int) -> It
 
     Raises:
         SourceError: A line does not end (`endless_line`), or the first one shows that a record is spread over
-            lines (`not_records`).
+            lines (`not_records`), or too many are blank (`too_many_skipped`).
     """
+    blank = 0
     for number in count(first):
         line = file.readline(MOST_RECORD_BYTES + 1)
         if not line:
             return
         if len(line) > MOST_RECORD_BYTES:
-            found = f"line {number} does not end within {MOST_RECORD_BYTES} bytes"
-            raise refusal(path, found, "endless_line", "This is no list of leads, or it is damaged.")
+            said = f"line {number} does not end within {MOST_RECORD_BYTES} bytes"
+            raise refusal(path, said, "endless_line", "This is no list of leads, or it is damaged.")
         try:
             text = line.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError:
             text = line.decode(encoding, "backslashreplace").rstrip("\r\n")
             yield Record(number, text, None, Reason.ENCODING)
             continue
-        yield record_of_line(number, text.removeprefix(_BOM) if number == 1 else text, path)
+        found = record_of_line(number, text.removeprefix(_BOM) if number == 1 else text, path)
+        blank += isinstance(found, Skipped)
+        refuse_many_skipped(blank, path)
+        yield found
 
 
 def record_of_line(number: int, text: str, path: str) -> Record | Skipped:
     """Tell what a line is, given without its end."""
-    if not text.strip(_BLANK):
+    if not text.strip(BLANK):
         return Skipped("blank", number)
     record = Record(number, text, _object(text))
-    if record.cells is None and number == 1 and text.strip(_BLANK) == "{":
+    if record.cells is None and number == 1 and text.strip(BLANK) == "{":
         raise not_records(path, row=1)
     return record
 

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from prep.model import Reason
-from prep.sources.batch import REJECTED_SCHEMA, Skipped
+from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Skipped
 from prep.sources.encoding import is_utf8
 from prep.sources.records import Layout, split
 
@@ -55,7 +55,10 @@ class Walk:
         self.holds_nul = _NUL in self._masked
 
     def visit(self, odd_lines: Iterator[OddLine], lines: int) -> None:
-        """Decide what each odd line is; those inside a record that began above are passed over."""
+        """Decide what each odd line is; those inside a record that began above are passed over.
+
+        It stops where more lines hold no row than may: whoever reads refuses the source then.
+        """
         self.lines = lines
         next_start = 0
         for line, start, end in odd_lines:
@@ -64,6 +67,9 @@ class Walk:
             next_start = end
             if kind := self._kind(start, end):
                 self._skip(line, start, end, kind)
+                if len(self._skipped) > MOST_SKIPPED:
+                    self._end, self.lines = end, line + 1
+                    return
             elif not self._holds_quote(start, end):
                 self._reject(line, start, end)
             elif record_end := self._record(line, start, end):

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from prep.errors import SourceError
+from prep.model import Reading
 from prep.pipeline import clean, prepare
 from prep.sources import Source, open_source
 from prep.sources.columnar import as_text, open_frame, plain_number, spool
@@ -287,6 +288,21 @@ def test_a_broken_line_costs_no_other(tmp_path: Path) -> None:
     assert batch.rejected["_line"].to_list() == batch.rejected["_row"].to_list() == [*range(2, 11)]
     assert batch.rejected["raw"].to_list() == [*(line.decode() for line in bad), '{"a":"\\xff"}']
     assert (reader.rows, reader.sha256) == (11, digest(str(tmp_path / "x")))
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-8", "Ana"), ("latin-1", "Zo\xeb")])
+def test_more_blank_lines_between_records_than_are_listed_are_refused(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
+    path = tmp_path / "leads.ndjson"
+    record = f'{{"firstName": "{name}"}}\n'
+    path.write_text(record + "\n" * 100_000, encoding=encoding)
+    (batch,) = open_source(str(path), Reading(encoding=encoding)).read()
+    assert (batch.cells.height, len(batch.skipped)) == (1, 100_000)
+    path.write_text(record + "\n" * 100_001 + record, encoding=encoding)
+    with pytest.raises(SourceError) as caught:
+        open_source(str(path), Reading(encoding=encoding))
+    assert caught.value.code == "too_many_skipped"
 
 
 def test_json_with_a_mark_and_in_another_encoding(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 from prep.errors import PrepError, SettingsError, SourceError
 from prep.model import Reading
 from prep.sources import Skipped, blocks, delimited, walk
+from prep.sources.batch import MOST_SKIPPED
+from prep.sources.blocks import Place
 from prep.sources.delimited import DelimitedSource, open_delimited
 from prep.sources.encoding import TextEncoding
-from prep.sources.records import Dialect
+from prep.sources.records import Dialect, Layout
 
 UNREADABLE = "unreadable_row"
 
@@ -434,6 +436,37 @@ def test_a_line_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPat
         list(open_delimited(str(path), COMMAS).read(block_bytes=100))
     assert caught.value.code == "endless_line"
     assert "line 3 " in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "extra"),
+    [
+        (b"\n", b""),
+        (b"\n", b'"x\ny",z\n'),
+        (b"\n", b"\xe9,z\n"),
+        (b"#\n", b""),
+        (b"a,b\n", b""),
+        (b"a,b\n", b'"x\ny",z\n'),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [1 << 20, 5_000])
+def test_more_lines_without_a_row_than_are_listed_are_refused(
+    path: Path, line: bytes, extra: bytes, block_bytes: int
+) -> None:
+    few = b"a,b\n1,2\n" + extra + line * (MOST_SKIPPED - 1) + b"3,4\n"
+    assert len(read(path, few, lookup_position=0, block_bytes=block_bytes).skipped) == MOST_SKIPPED
+    with pytest.raises(SourceError) as caught:
+        read(path, few + line + b"5,6\n", lookup_position=0, block_bytes=block_bytes)
+    assert caught.value.code == "too_many_skipped"
+    assert caught.value.message == (
+        f"{path}: more than 100000 lines hold no row: they are blank, comments, or the header again"
+    )
+
+
+@pytest.mark.parametrize("text", [b"\n" * 150_000, b'"x\ny",z\n' + b"#\n" * 150_000, b"a,b\n" * 150_000])
+def test_a_block_is_looked_at_no_further_than_to_the_first_line_too_many(text: bytes) -> None:
+    layout = Layout(Dialect(","), 2, ("a", "b"), 0)
+    assert len(blocks.read_block(text, layout, Place(0, 1), final=True).batch.skipped) == MOST_SKIPPED + 1
 
 
 def test_a_header_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,6 +314,23 @@ def test_options_that_cannot_work_are_refused(tmp_path: Path, options: dict[str,
     assert caught.value.code == code
 
 
+def test_lines_without_a_row_are_bounded_over_all_sources(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for number, path in enumerate(paths):
+        path.write_text("email\n" + "\n" * 60_000 + f"ana{number}@example.com\n", encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        prepare(paths)
+    assert caught.value.facts == {
+        "code": "too_many_skipped",
+        "message": f"{paths[1]}: more than 100000 lines up to here hold no row:"
+        " they are blank, comments, or the header again",
+        "hint": "Delete them. This takes blank ones out of text: grep '[^[:space:]]' leads.csv > rows.csv",
+        "source": str(paths[1]),
+        "row": None,
+        "column": None,
+    }
+
+
 def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (path, empty) = write(tmp_path, a="email\na@example.com\n", b="email\n\n\n")
     codes = []
