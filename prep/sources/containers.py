@@ -34,13 +34,16 @@ MOST_RATIO: Final = 200
 """How many bytes may come out of one. Lead files yield 4 to 50, tables with long constant cells up to 100."""
 
 FREE_BYTES: Final = 64 * 1024 * 1024
-"""So much may come out at any ratio."""
+"""So much may come out at any ratio, of all tables of an archive together."""
 
 MOST_BYTES: Final = 64 * 1024**3
 """More never comes out of one file: twice the largest table that row numbers of 32 bits allow for."""
 
 MOST_MEMBERS: Final = 256
 """An archive with more tables is no list of leads; single ones can still be named."""
+
+_FREE_MEMBER_BYTES: Final = FREE_BYTES // MOST_MEMBERS
+"""So much may come out at any ratio of a compressed file in an archive, where no directory tells how much."""
 
 _DIRECTORY_BYTES: Final = 4 * 1024 * 1024
 _PIECE_BYTES: Final = 64 * 1024
@@ -144,7 +147,8 @@ def members(path: str) -> Members:
     A member that is no table is none of `left_out`: reading it says what is wrong with it.
 
     Raises:
-        SourceError: The archive is damaged, empty, or holds too many members or two of one name.
+        SourceError: The archive is damaged, empty, holds too many members or two of one name, or its tables
+            unpack to far more than its size.
     """
     if split_path(path)[1] is not None or not _is_archive(path):
         return Members((path,))
@@ -161,6 +165,8 @@ def members(path: str) -> Members:
             "too_many_members",
             f"Name those to read, as in {path}{MEMBER_MARK}{tables[0]}",
         )
+    if sum(entries[name].file_size for name in tables) > max(FREE_BYTES, MOST_RATIO * os.stat(path).st_size):  # noqa: PTH116
+        raise _bomb(path)
     return Members(tuple(f"{path}{MEMBER_MARK}{name}" for name in tables), left_out)
 
 
@@ -182,7 +188,9 @@ class Unpacking(io.RawIOBase):
     than a table would (`archive_bomb`). It never just ends.
     """
 
-    def __init__(self, packed: BinaryIO, make: _Make, path: str, *, may_repeat: bool) -> None:
+    def __init__(
+        self, packed: BinaryIO, make: _Make, path: str, *, may_repeat: bool, member_bytes: int | None = None
+    ) -> None:
         """Read on from where a stream stands.
 
         Args:
@@ -190,11 +198,13 @@ class Unpacking(io.RawIOBase):
             make: Makes a decompressor.
             path: What is read, for messages.
             may_repeat: Several compressed pieces may follow each other, with padding between.
+            member_bytes: How many bytes of an archive the compressed file takes, if it is a member.
         """
         self._packed = packed
         self._make = make
         self._path = path
         self._may_repeat = may_repeat
+        self._member_bytes = member_bytes
         self._decompressor = make()
         self._ahead = b""
         self._taken = 0
@@ -248,29 +258,33 @@ class Unpacking(io.RawIOBase):
         self._decompressor = self._make()
 
     def _refuse_bomb(self) -> None:
-        if self._given > FREE_BYTES and self._given > MOST_RATIO * self._taken:
-            found = f"it unpacks to more than {MOST_RATIO} times its size, as no list of leads does"
-        elif self._given > MOST_BYTES:
-            found = f"it unpacks to more than {MOST_BYTES // 1024**3} GB"
-        else:
-            return
-        raise _refusal(
-            self._path, found, "archive_bomb", "If you trust it, unpack it and give the file inside."
-        )
+        free, taken = FREE_BYTES, self._taken
+        if self._member_bytes is not None:
+            free, taken = _FREE_MEMBER_BYTES, min(taken, self._member_bytes)
+        if self._given > free and self._given > MOST_RATIO * taken:
+            raise _bomb(self._path)
+        if self._given > MOST_BYTES:
+            raise _bomb(self._path, f"{MOST_BYTES // 1024**3} GB")
 
 
-def unpack(packed: BinaryIO, kind: str, path: str) -> Unpacking:
+def _bomb(path: str, bound: str = f"{MOST_RATIO} times its size, as no list of leads does") -> SourceError:
+    found = f"it unpacks to more than {bound}"
+    return _refusal(path, found, "archive_bomb", "If you trust it, unpack it and give what is inside.")
+
+
+def unpack(packed: BinaryIO, kind: str, path: str, *, member_bytes: int | None = None) -> Unpacking:
     """Read the content of one compressed file.
 
     Args:
         packed: Its bytes.
         kind: `gzip`, `bzip2`, `xz` or `zstd`.
         path: What is read, for messages.
+        member_bytes: How many bytes of an archive it takes, if it is a member.
     """
-    return Unpacking(packed, _COMPRESSIONS[kind], path, may_repeat=True)
+    return Unpacking(packed, _COMPRESSIONS[kind], path, may_repeat=True, member_bytes=member_bytes)
 
 
-def open_member(file: BinaryIO, path: str, name: str) -> io.RawIOBase:
+def open_member(file: BinaryIO, path: str, name: str) -> "Member":
     """Read one member of a zip archive.
 
     Args:
@@ -308,7 +322,7 @@ def open_member(file: BinaryIO, path: str, name: str) -> io.RawIOBase:
     span = io.BufferedReader(_Span(file, _data_offset(file, entry, path), entry.compress_size), _PIECE_BYTES)
     make = _METHODS[entry.compress_type]
     content = span if make is None else Unpacking(span, make, path, may_repeat=False)
-    return _Checked(content, entry, path)
+    return Member(content, entry, path)
 
 
 def _data_offset(file: BinaryIO, entry: zipfile.ZipInfo, path: str) -> int:
@@ -338,12 +352,17 @@ class _Span(io.RawIOBase):
         return len(data)
 
 
-class _Checked(io.RawIOBase):
-    """A member's bytes, compared at their end with what the archive's directory says of them."""
+class Member(io.RawIOBase):
+    """A member's bytes, which are compared with what the archive's directory says of them.
+
+    Attributes:
+        packed_bytes: How many bytes of the archive it takes.
+    """
 
     def __init__(
         self, content: "Unpacking | io.BufferedReader[_Span]", entry: zipfile.ZipInfo, path: str
     ) -> None:
+        self.packed_bytes = entry.compress_size
         self._content = content
         self._entry = entry
         self._path = path
@@ -351,14 +370,19 @@ class _Checked(io.RawIOBase):
         self._crc = 0
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Fill the buffer as far as one piece reaches."""
         view = memoryview(buffer)
         count = self._content.readinto(view) or 0
         self._bytes += count
         self._crc = zlib.crc32(view[:count], self._crc)
-        if view.nbytes and not count and (self._bytes, self._crc) != (self._entry.file_size, self._entry.CRC):
+        is_over = bool(view.nbytes) and not count
+        if self._bytes > self._entry.file_size or (
+            is_over and (self._bytes, self._crc) != (self._entry.file_size, self._entry.CRC)
+        ):
             raise broken(self._path, "the content is not what was packed")
         return count
 

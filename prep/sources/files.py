@@ -38,19 +38,22 @@ class Content(io.BufferedReader):
             compressed file.
     """
 
-    def __init__(self, stored: "_Stored", path: str, *, is_unpacked: bool = False) -> None:
+    def __init__(self, stored: "_Stored", path: str, *, member_bytes: int | None = None) -> None:
         """Read a source.
 
         Args:
             stored: The file, or the member of an archive, as it is stored.
             path: The source, for messages.
-            is_unpacked: It is a member of an archive.
+            member_bytes: How many bytes of an archive it takes, if it is a member.
         """
         self._stored = stored
         packed = io.BufferedReader(stored, _BUFFER_BYTES)
         kind = kind_of(packed.peek(HEAD_BYTES)[:HEAD_BYTES])
-        self.is_unpacked = is_unpacked or is_compressed(kind)
-        super().__init__(unpack(packed, kind, path) if is_compressed(kind) else packed, _BUFFER_BYTES)
+        self.is_unpacked = member_bytes is not None or is_compressed(kind)
+        if is_compressed(kind):
+            super().__init__(unpack(packed, kind, path, member_bytes=member_bytes), _BUFFER_BYTES)
+        else:
+            super().__init__(packed, _BUFFER_BYTES)
 
     def drain(self) -> str:
         """Take what is left of the stored bytes, unpacking nothing; return their digest."""
@@ -112,9 +115,10 @@ def opened(path: str, *, digesting: bool = False) -> Iterator[Content]:
         _refuse_others(archive, path)
         with open(archive, "rb", buffering=0) as file:  # noqa: PTH123, a Path would raise on odd names
             size = os.fstat(file.fileno()).st_size if member is None else None
-            bytes_of = file if member is None else open_member(file, path, member)
-            stored = _Stored(bytes_of, digesting=digesting, size=size)
-            with Content(stored, path, is_unpacked=member is not None) as content:
+            inside = None if member is None else open_member(file, path, member)
+            stored = _Stored(inside or file, digesting=digesting, size=size)
+            member_bytes = inside.packed_bytes if inside else None
+            with Content(stored, path, member_bytes=member_bytes) as content:
                 yield content
     except FileNotFoundError as error:
         raise _refusal(

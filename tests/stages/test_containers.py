@@ -137,6 +137,40 @@ def test_a_bomb_is_refused_while_it_unpacks(
     assert taken <= 1_000_000 + containers._PIECE_BYTES * containers.MOST_RATIO
 
 
+def test_all_tables_of_an_archive_have_one_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "FREE_BYTES", 1_000_000)
+    rows = b"a@example.com\n" * 70_000
+    one = zipped(tmp_path / "one.zip", {"a.csv": rows, "__MACOSX/a.csv": rows}, zipfile.ZIP_BZIP2)
+    assert members(one) == Members((f"{one}!a.csv",), ("__MACOSX/a.csv",))
+    path = zipped(tmp_path / "two.zip", {"a.csv": rows, "b.csv": rows}, zipfile.ZIP_BZIP2)
+    with pytest.raises(SourceError) as caught:
+        members(path)
+    assert caught.value.code == "archive_bomb"
+    assert caught.value.message == (
+        f"{path}: it unpacks to more than 200 times its size, as no list of leads does"
+    )
+
+
+def test_a_member_gives_no_more_than_the_directory_says(tmp_path: Path) -> None:
+    rows = b"a@example.com\n" * 70_000
+    path = Path(zipped(tmp_path / "a.zip", {"b.csv": rows}))
+    packed = path.read_bytes()
+    path.write_bytes(patched(packed, b"PK\x01\x02", 24, struct.pack("<I", 1_000)))
+    with pytest.raises(SourceError) as caught, opened(f"{path}!b.csv") as content:
+        content.read(100_000)
+    assert caught.value.code == "broken_archive"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_compressed_file_in_an_archive_is_held_against_what_it_takes_there(
+    tmp_path: Path, method: int
+) -> None:
+    piece = bz2.compress(b"a@example.com\n" * 3_000)
+    path = zipped(tmp_path / "a.zip", {"b.csv.bz2": piece * 200, "few.csv.bz2": piece}, method)
+    assert read(f"{path}!few.csv.bz2") == b"a@example.com\n" * 3_000
+    assert refusal(f"{path}!b.csv.bz2").code == "archive_bomb"
+
+
 def test_no_file_unpacks_to_more_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "MOST_BYTES", 50_000)
     assert refusal(write(tmp_path / "x", gzip.compress(TABLE))).code == "archive_bomb"
