@@ -39,7 +39,12 @@ _SECRETS: Final = frozenset({"password", "sslpassword", "passfile", "oauth_clien
 _SPEAKABLE_STATES: Final = ("08", "0A", "25", "28", "3D", "3F", "42", "53", "57")
 """Classes of SQL states whose messages speak of the connection, the login, the server or the query's text:
 https://www.postgresql.org/docs/current/errcodes-appendix.html. Others may quote cells."""
-
+_SPEAKABLE_SQLITE: Final = re.compile(
+    r"[A-Z_]+: (?:\[\w+\] )?(?:failed to (?:open|prepare)\b|parameter count mismatch:"
+    r"|failed to step query: (?:database is locked|database disk image is malformed|disk I/O error)$)",
+    re.IGNORECASE,
+)
+"""What speaks of the file or of the query's text. Whatever else is said of rows may quote cells."""
 
 _ARROW_TYPES: Final = frozenset(
     ("BOOL", "STRING", "DATE32", "TIMESTAMP", "TIME64", "FLOAT", "DOUBLE", "INT8", "INT16", "INT32", "INT64")
@@ -63,6 +68,9 @@ class _Driver(Protocol):
 
     def connect(self) -> "Connection":
         """Open a connection that cannot change data."""
+
+    def hidden(self, state: str | None, message: str) -> str | None:
+        """What to say in place of a message that may quote cells; None for others."""
 
     def frames(self, cursor: "Cursor", query: str) -> tuple[list[str], Iterator[pl.DataFrame]]:
         """Send a query; return its columns and what it yields, as `as_text` writes it."""
@@ -95,11 +103,11 @@ def open_query(url: str | None, query: str) -> TableSource:
     query += "\n"  # drivers put it into brackets, which a remark at its end would swallow
 
     def pieces() -> Iterator[pl.DataFrame]:
-        with _answering(driver.name, secrets), _running(driver, query) as (_, frames):
+        with _answering(driver, secrets), _running(driver, query) as (_, frames):
             for frame in frames:
                 yield from frame.iter_slices(batch_rows(frame.width))
 
-    with _answering(driver.name, secrets), _running(driver, query) as (columns, _):
+    with _answering(driver, secrets), _running(driver, query) as (columns, _):
         return TableSource(driver.name, Reading(), tuple(columns), pieces=pieces)
 
 
@@ -110,7 +118,7 @@ def _running(driver: _Driver, query: str) -> Iterator[tuple[list[str], Iterator[
 
 
 @contextmanager
-def _answering(name: str, secrets: Sequence[str]) -> Iterator[None]:
+def _answering(driver: _Driver, secrets: Sequence[str]) -> Iterator[None]:
     """Say in our own words what a database has against a query.
 
     Raises:
@@ -118,10 +126,11 @@ def _answering(name: str, secrets: Sequence[str]) -> Iterator[None]:
     """
     from adbc_driver_manager import Error  # noqa: PLC0415, loaded when needed
 
+    name = driver.name
     try:
         yield
     except Error as error:
-        said = _speakable(error.sqlstate, str(error), secrets)
+        said = driver.hidden(error.sqlstate, str(error)) or _speakable(str(error), secrets)
         wants_password = "password" in said and not secrets
         raise SourceError(
             f"{name}: the database refuses{said}",
@@ -138,10 +147,8 @@ def _answering(name: str, secrets: Sequence[str]) -> Iterator[None]:
         ) from None
 
 
-def _speakable(state: str | None, message: str, secrets: Sequence[str]) -> str:
-    """What a driver says, without passwords, where it cannot hold cells; else only the SQL state."""
-    if state and not state.startswith(_SPEAKABLE_STATES):
-        return f" (SQL state {state})"
+def _speakable(message: str, secrets: Sequence[str]) -> str:
+    """What a driver says, without passwords."""
     said = _PREAMBLE.sub("", message.partition("\n")[0]).strip()
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         said = said.replace(secret, "***")
@@ -209,6 +216,9 @@ class _PostgreSql:
             cursor.execute("SET TRANSACTION READ ONLY")
         return connection
 
+    def hidden(self, state: str | None, _: str) -> str | None:
+        return None if not state or state.startswith(_SPEAKABLE_STATES) else f" (SQL state {state})"
+
     def frames(self, cursor: "Cursor", query: str) -> tuple[list[str], Iterator[pl.DataFrame]]:
         cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
         fields = _fields(cursor, query)
@@ -265,7 +275,13 @@ class _Sqlite:
             )
         return connect(f"file:{quote(str(self.file.absolute()))}?mode=ro")
 
+    def hidden(self, _: str | None, message: str) -> str | None:
+        return None if _SPEAKABLE_SQLITE.match(message.partition("\n")[0]) else ": it cannot compute a row"
+
     def frames(self, cursor: "Cursor", query: str) -> tuple[list[str], Iterator[pl.DataFrame]]:
+        for words in (query, f"SELECT 1 FROM (\n{query})"):  # noqa: S608, the user's own
+            cursor.adbc_statement.set_sql_query(words)
+            cursor.adbc_statement.prepare()  # in brackets nothing but a SELECT may stand; ATTACH makes files
         cursor.adbc_statement.set_options(**{_SQLITE_BATCH: "1"})
         columns = [str(column.name) for column in _stream(cursor, query).schema.fields]
         cursor.adbc_statement.set_options(**{_SQLITE_BATCH: str(_SQLITE_ROWS)})

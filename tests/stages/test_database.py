@@ -97,8 +97,12 @@ def test_sqlite_without_rows(leads: str) -> None:
     [
         ("SELEC 1", "database_refused", "syntax"),
         ("SELECT nope FROM leads", "database_refused", "nope"),
+        ("SELECT Email FROM leads WHERE", "database_refused", "incomplete input"),
+        ("SELECT * FROM people", "database_refused", "no such table: people"),
+        ("SELECT ? AS a", "database_refused", "parameter count mismatch"),
         ("DELETE FROM leads", "database_refused", ""),
         ("INSERT INTO leads VALUES (1,2,3)", "database_refused", ""),
+        ("INSERT INTO leads VALUES (1,2,3) RETURNING *", "database_refused", ""),
         ("SELECT x'00' AS b", "unsupported_column", "'b'"),
         (" ; ", "no_query", "blank"),
     ],
@@ -107,6 +111,25 @@ def test_what_sqlite_refuses(leads: str, query: str, code: str, word: str) -> No
     error = refusal(leads, query)
     assert (error.code, word in error.message) == (code, True)
     assert len(rows(leads, "SELECT * FROM leads")) == 3
+
+
+@pytest.mark.parametrize("condition", ["1", "n = 2.5"])
+def test_what_sqlite_says_of_a_cell_is_not_passed_on(leads: str, condition: str) -> None:
+    error = refusal(leads, f"SELECT CASE WHEN {condition} THEN json_extract('{{}}', Email) END FROM leads")  # noqa: S608
+    name = leads.replace("%20", " ")
+    assert error.facts == {
+        "code": "database_refused",
+        "message": f"{name}: the database refuses: it cannot compute a row",
+        "hint": "Check the URL and the query.",
+        "source": name,
+        "row": None,
+        "column": None,
+    }
+
+
+def test_a_query_attaches_no_other_database(leads: str, tmp_path: Path) -> None:
+    assert refusal(leads, f"ATTACH DATABASE '{tmp_path}/new.db' AS n").code == "database_refused"
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_no_file_is_made(tmp_path: Path) -> None:
