@@ -68,15 +68,15 @@ class Client:
         return answer
 
     def ask(
-        self, path: str, body: dict[str, Any] | None = None, **headers: str | None
+        self, path: str, body: dict[str, Any] | bytes | None = None, **headers: str | None
     ) -> tuple[int, dict[str, str], str]:
-        """Send a request; headers are those of the page, but for what is given."""
+        """Send a request, bytes as they are; headers are those of the page, but for what is given."""
         own = {"cookie": self.cookie, "host": self.host, HEADER: self.key if body is not None else None}
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in {**own, **told}.items() if value is not None}
         connection = HTTPConnection(self.host, timeout=30)
         method = "GET" if body is None else "POST"
-        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        connection.request(method, path, json.dumps(body) if isinstance(body, dict) else body, sent)
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()

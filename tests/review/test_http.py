@@ -1,6 +1,7 @@
 """The page over HTTP: who is let in, what is sent with it, what it answers."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from prep.errors import FolderError, SettingsError
 from prep.pipeline import Run
 from prep.review import serve
 from prep.review.application import HEADER
+from prep.review.desk import Desk
 
 from .conftest import Client, served
 
@@ -139,6 +141,57 @@ def test_nonsense_is_refused_without_a_change(client: Client) -> None:
     assert client.ask("/api/edit", {"id": 99, "place": 0, "value": "x"})[0] == 409
     assert client.ask("/api/rows?page=x")[0] == 400
     assert client.json("/api/state")["steps"]["undo"] is None
+
+
+MISREAD = {"error": {"message": "prep did not understand the page; reload it."}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/edit", b"{"),
+        ("/api/edit", b"\xff"),
+        ("/api/edit", b"[" * 100_000),
+        ("/api/edit", b"[]"),
+        ("/api/edit", {"id": 0, "place": 0, "value": "\ud800"}),
+        ("/api/edit", {"id": 10**20, "place": 0, "value": "x"}),
+        ("/api/edit", {"id": 0, "place": 10**20, "value": "x"}),
+        ("/api/edit", {"id": -1, "place": 0, "value": "x"}),
+        ("/api/leave", {"id": 99}),
+        ("/api/edit", {"id": 0, "place": 99, "value": "x"}),
+        ("/api/fill", {"view": {}, "place": 99, "value": "x"}),
+        ("/api/replace", {"view": {}, "place": 99, "find": "a", "value": "b"}),
+        ("/api/fill", {"view": {"place": "99"}, "place": 0, "value": "x"}),
+        ("/api/fill", {"view": {"state": ["open"]}, "place": 0, "value": "x"}),
+        ("/api/fill", {"view": {"reason": ["a"]}, "place": 0, "value": "x"}),
+        ("/api/rows?sort=99", None),
+        ("/api/rows?place=-1&text=x", None),
+        ("/api/rows?page=99999999999999999999", None),
+        (f"/api/rows?page={'9' * 5000}", None),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_words(
+    client: Client, path: str, body: dict[str, Any] | bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, _, text = client.ask(path, body)
+    assert (status, json.loads(text), caplog.text) == (400, MISREAD, "")
+    assert client.json("/api/state")["steps"]["undo"] is None
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_a_defect_shows_its_traceback_on_demand_only(
+    client: Client, debug: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("ana@example.com")
+
+    monkeypatch.setattr(Desk, "undo", fail)
+    monkeypatch.setenv("PREP_DEBUG", debug)
+    status, _, text = client.ask("/api/undo", {})
+    message = "prep met a defect of its own. PREP_DEBUG=1 shows more, which may hold values of your file."
+    assert (status, json.loads(text)) == (500, {"error": {"message": message}})
+    assert client.ask("/api/state")[0] == 200
+    assert ("ana@example.com" in caplog.text, "Traceback" in caplog.text) == (bool(debug), bool(debug))
 
 
 def test_a_second_page_of_one_run_is_refused(client: Client, run: Run) -> None:
