@@ -51,6 +51,7 @@ def clean_into(
     progress: Progress,
     *,
     goal: Goal | None = None,
+    max_rejected: str | None = None,
     parent_run_id: str | None = None,
     settle: Callable[[Plan], Plan] = settle,
     workbook: bool = True,
@@ -65,6 +66,7 @@ def clean_into(
         progress: Told about rows as they are judged and written.
         goal: `run` if whoever resumes the folder is to send its rows, as by default where a destination is
             given.
+        max_rejected: As in the manifest.
         parent_run_id: The run whose rows these are.
         settle: Finds out how columns spell dates and numbers, where rows show that it must.
         workbook: Write the rejected rows as a workbook too.
@@ -77,7 +79,7 @@ def clean_into(
     """
     with folder.discarded_unless_begun():
         manifest = _manifest(plan, destination, goal or ("run" if destination else "clean"))
-        manifest = replace(manifest, parent_run_id=parent_run_id)
+        manifest = replace(manifest, max_rejected=max_rejected, parent_run_id=parent_run_id)
     if is_known := folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:
@@ -143,9 +145,12 @@ def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
             source=str(folder.path),
         )
     aim, said = known.destination, wanted.destination
-    if said and not is_bound and (known.goal != wanted.goal or not (aim and aim.is_same(said))):
-        known = replace(known, goal=wanted.goal, destination=aim if aim and aim.is_same(said) else said)
-        folder.write_manifest(known)
+    if said and not is_bound:
+        meant = aim if aim and aim.is_same(said) else said
+        renewed = replace(known, goal=wanted.goal, destination=meant, max_rejected=wanted.max_rejected)
+        if renewed != known:
+            folder.write_manifest(renewed)
+        return renewed
     return known
 
 

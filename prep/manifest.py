@@ -109,6 +109,7 @@ class Manifest:
         suppression: `path` and `sha256` of each suppression list.
         cleaned: None until cleaning is complete.
         destination: Where the rows are to go; None for a run that only cleans.
+        max_rejected: With more rejected rows resuming sends nothing: `100`, `5%`; None once it was sent.
         has_ledger: Whether sending began. From then on a missing ledger is an error.
         is_purged: Whether the rows' data was deleted.
         conventions: How columns of dates and numbers are read, where their cells had to tell.
@@ -130,6 +131,7 @@ class Manifest:
     parent_run_id: str | None = None
     cleaned: Cleaned | None = None
     destination: Destination | None = None
+    max_rejected: str | None = None
     has_ledger: bool = False
     is_purged: bool = False
     conventions: tuple[Convention, ...] = ()
@@ -186,6 +188,7 @@ class Manifest:
             suppression=tuple(raw["suppression"]),
             parent_run_id=raw["parent_run_id"],
             destination=Destination(**raw["destination"]) if raw["destination"] else None,
+            max_rejected=raw.get("max_rejected"),
             has_ledger=raw["has_ledger"],
             is_purged=raw.get("is_purged", False),
             conventions=tuple(Convention(**column) for column in raw.get("conventions", ())),

@@ -28,6 +28,7 @@ from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.runs import Run, open_folder, refuse_half_settled, refuse_open, refuse_purged
 from prep.schema import Schema
 from prep.sources import Source, open_source
+from prep.tolerance import Limit
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
@@ -93,6 +94,7 @@ def clean(
     schema: Schema | str | Path | None = None,
     destination: Destination | None = None,
     goal: Goal | None = None,
+    max_rejected: str | None = None,
     keep_source: bool = False,
     memory: str = USUAL,
     progress: Progress = silent,
@@ -110,6 +112,7 @@ def clean(
         destination: Where the rows are to be sent afterwards.
         goal: What resuming the folder is for: `run` sends the rows too, and is the default where a
             destination is given; `clean` leaves that to `submit`.
+        max_rejected: With more rejected rows than this, `100` or `5%`, resuming sends nothing.
         keep_source: Copy the files into the run folder. What comes only once is always copied.
         memory: What may be held at a time, such as `500MB` or `2GB`; changes nothing else.
         progress: Told how far reading, validating and writing are.
@@ -120,6 +123,8 @@ def clean(
         FolderError: The folder was made for something else, was purged, or another process works on it.
     """
     settings, bound = make_settings(options), Memory.parse(memory)
+    if max_rejected is not None:
+        Limit.parse(max_rejected)
     if destination is not None:
         destination.refuse_misfit(parse_object(settings.object))
     given = listed(sources)
@@ -131,7 +136,7 @@ def clean(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
-        return _clean(folder, plan, destination, tell, bound, goal=goal)
+        return _clean(folder, plan, destination, tell, bound, goal=goal, max_rejected=max_rejected)
 
 
 def check(
@@ -195,9 +200,19 @@ def _clean(
     memory: Memory,
     *,
     goal: Goal | None,
+    max_rejected: str | None = None,
     parent_run_id: str | None = None,
 ) -> Run:
-    clean_into(folder, plan, destination, progress, goal=goal, parent_run_id=parent_run_id, memory=memory)
+    clean_into(
+        folder,
+        plan,
+        destination,
+        progress,
+        goal=goal,
+        max_rejected=max_rejected,
+        parent_run_id=parent_run_id,
+        memory=memory,
+    )
     write_report(folder, build_report(folder))
     return Run(folder)
 
@@ -206,15 +221,15 @@ def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, setting
     return make_plan(sources, choose_schema(schema, parse_object(settings.object)), settings)
 
 
-def set_goal(run: Run, goal: Goal) -> None:
-    """Say whether whoever resumes a run is to send its rows; one of which anything was sent stays as it is.
+def withhold(run: Run) -> None:
+    """Let nobody who resumes a run send its rows; one of which anything was sent stays as it is.
 
     Raises:
         FolderError: Another process works on it, or it cannot be written.
     """
     with run.folder.lock():
         if not has_begun(run.folder):
-            run.folder.write_manifest(replace(run.folder.manifest(), goal=goal))
+            run.folder.write_manifest(replace(run.folder.manifest(), goal="clean"))
             write_report(run.folder, build_report(run.folder))
 
 
@@ -578,4 +593,12 @@ def resume_cleaning(path: str | Path, *, memory: str = USUAL, progress: Progress
     with run.folder.lock():
         sources = [reopen(run.folder, record) for record in manifest.sources]
         plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))
-        return _clean(run.folder, plan, manifest.destination, tell, bound, goal=manifest.goal)
+        return _clean(
+            run.folder,
+            plan,
+            manifest.destination,
+            tell,
+            bound,
+            goal=manifest.goal,
+            max_rejected=manifest.max_rejected,
+        )

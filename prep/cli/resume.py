@@ -6,6 +6,7 @@ import click
 
 from prep.cli import options, session
 from prep.cli.progress import show_progress
+from prep.tolerance import Limit
 
 
 @click.command("resume", context_settings=options.CONTEXT)
@@ -50,8 +51,12 @@ def command(**chosen: Any) -> int:
         settle(chosen["folder"], chunk, decision, batch_id=chosen["batch_id"])
     with show_progress(quiet=chosen["quiet"]) as board:
         run = resume_cleaning(chosen["folder"], memory=chosen["memory"], progress=board.advance)
-    if run.folder.manifest().goal == "clean" or not run.report["chunks"]:
+    manifest = run.folder.manifest()
+    if manifest.goal == "clean" or not run.report["chunks"]:
         return session.answer(run, chosen)
+    limit = Limit.parse(manifest.max_rejected) if manifest.max_rejected else None
+    if limit and limit.is_exceeded(run.counts):
+        return session.refuse(run, chosen, limit)
     destination = session.known_destination(run, chosen)
     note = session.FINISHED if session.is_finished(run) else ""
     return session.answer(session.send(run, destination, chosen), chosen, note=note, waited=True)

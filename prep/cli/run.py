@@ -37,7 +37,7 @@ def command(**chosen: Any) -> int:
     before the first upload.
     """
     from prep.intake import default_folder
-    from prep.pipeline import clean, set_goal
+    from prep.pipeline import clean
 
     given = arguments.given(chosen)
     session.begin(chosen["out"] or default_folder(given[0]))
@@ -49,7 +49,7 @@ def command(**chosen: Any) -> int:
             chosen["out"],
             schema=chosen["schema"],
             destination=destination,
-            goal="clean" if limit else "run",  # else prep resume would send, whatever the limit says
+            max_rejected=limit.text if limit else None,
             keep_source=chosen["keep_source"],
             memory=chosen["memory"],
             progress=board.advance,
@@ -57,8 +57,6 @@ def command(**chosen: Any) -> int:
         )
     if limit and limit.is_exceeded(run.counts) and not session.is_finished(run):
         return session.refuse(run, chosen, limit)
-    if limit:
-        set_goal(run, "run")
     note = session.FINISHED if session.is_finished(run) else ""
     if run.report["chunks"]:
         run = session.send(run, destination, chosen)

@@ -361,9 +361,9 @@ def _place(destination: "Destination", into: str) -> str:
 
 def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:
     """Answer for a run that is not sent, by `prep resume` neither, because too many rows were rejected."""
-    from prep.pipeline import set_goal
+    from prep.pipeline import withhold
 
-    set_goal(run, "clean")
+    withhold(run)
     return answer(run, chosen, exit_code=EXIT_TOO_MANY_REJECTED, note=limit.refusal(run.counts))
 
 

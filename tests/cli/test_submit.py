@@ -286,12 +286,56 @@ def test_a_run_that_was_stopped_while_cleaning_keeps_its_list(
         assert (ended.code, ended.err) == (130, "Interrupted. prep resume leads.prep carries on.\n")
 
     assert prep("resume", "leads.prep").code == 3
-    assert uploads(marketo) == (0 if limit else 1)
+    assert uploads(marketo) == 1
     assert prep("submit", "leads.prep").code == 3
 
     said = f"leads.prep: sent to {host(marketo)}, list Newsletter, partition Europe; finished"
     assert prep("report", "leads.prep").out.splitlines()[0] == said
     assert (len(marketo.members(1002)), len(marketo.members(1001)), uploads(marketo)) == (2, 0, 1)
+
+
+def test_resuming_heeds_the_limit_that_the_run_was_given(
+    prep: Prep, leads: Path, marketo: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_while_cleaning(prep, monkeypatch, "run", "leads.csv", "--max-rejected", "10%")
+
+    ended = prep("resume", "leads.prep")
+
+    assert (ended.code, ended.out.splitlines()[:2]) == (
+        3,
+        [
+            "leads.prep: clean; nothing was sent yet",
+            "Nothing is sent: 1 of 4 rows were rejected, more than --max-rejected 10% allows.",
+        ],
+    )
+    assert (prep("resume", "leads.prep").code, uploads(marketo)) == (3, 0)
+    assert prep("submit", "leads.prep").out.startswith("leads.prep: sent to")
+    assert uploads(marketo) == 1
+
+
+def test_a_submission_that_was_refused_before_its_first_upload_is_resumed_where_it_was_to_go(
+    prep: Prep, leads: Path, marketo: Sandbox
+) -> None:
+    prep("clean", "leads.csv")
+    where = ("--list", "Newsletter", "--partition-name")
+    assert prep("submit", "leads.prep", *where, "Nope").code == 4
+
+    assert (prep("resume", "leads.prep").code, uploads(marketo)) == (4, 0)
+    assert prep("submit", "leads.prep", "--partition-name", "Europe").code == 3
+    said = f"leads.prep: sent to {host(marketo)}, list Newsletter, partition Europe; finished"
+    assert prep("report", "leads.prep").out.splitlines()[0] == said
+
+
+def test_what_carries_a_refused_rehearsal_on_is_a_rehearsal(
+    prep: Prep, leads: Path, marketo: Sandbox
+) -> None:
+    prep("clean", "leads.csv")
+
+    ended = prep("submit", "leads.prep", "--sandbox", "--list", "Nope")
+
+    assert ended.code == 4
+    assert ended.err.endswith("prep submit leads.prep --sandbox --list-id N carries on.\n")
+    assert uploads(marketo) == 0
 
 
 def test_a_rehearsal_takes_no_run_over(
