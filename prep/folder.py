@@ -219,10 +219,15 @@ class RunFolder:
         """Replace the manifest, durably and all at once."""
         durable.write(self.manifest_file, _json_bytes(manifest.to_json()))
 
+    @property
+    def home(self) -> Path:
+        """The folder that holds it, also where its path is `.` or a symbolic link."""
+        return Path(os.path.realpath(self.path)).parent
+
     def add_retry(self, retry: "RunFolder") -> None:
         """Note where rows of this run are tried again."""
         manifest = self.manifest()
-        name = os.path.relpath(retry.path, self.path.parent)
+        name = os.path.relpath(os.path.realpath(retry.path), self.home)
         self.write_manifest(replace(manifest, retries=(*manifest.retries, name)))
 
     def write_report(self, report: Mapping[str, Any], page: Callable[[], str]) -> None:

@@ -1,5 +1,6 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -162,10 +163,12 @@ _NOT_TAKEN: Final = [Fate.REJECTED.value, Fate.SUPPRESSED.value, Fate.FAILED.val
 
 
 def _retries(folder: RunFolder) -> Iterator[RunFolder]:
-    """The retries of a run that are still there, the first one first."""
+    """The retries of a run that are still there, also those that older code did not note, by their names."""
     manifest = folder.manifest()
-    for name in manifest.retries:
-        retry = RunFolder(folder.path.parent / name)
+    begin = f"{Path(os.path.realpath(folder.path)).name.removesuffix('.prep')}-retry"
+    beside = sorted(path.name for path in folder.home.iterdir() if path.name.startswith(begin))
+    for name in dict.fromkeys([*manifest.retries, *beside]):
+        retry = RunFolder(folder.home / name)
         if retry.manifest_file.exists() and retry.manifest().parent_run_id == manifest.run_id:
             yield retry
 
@@ -360,6 +363,8 @@ def spool(folder: RunFolder, name: str, table: Returned, delimiter: str) -> Path
 
 def next_folder(parent: Path) -> Path:
     """Where the next retry of `leads.prep` goes: `leads-retry1.prep` beside it, then `leads-retry2.prep`."""
+    if parent.name in {"", ".."}:
+        parent = Path(os.path.realpath(parent))
     number = 1
     while (path := parent.with_name(f"{parent.name.removesuffix('.prep')}-retry{number}.prep")).exists():
         number += 1

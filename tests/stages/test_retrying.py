@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -371,6 +372,27 @@ def test_of_two_retries_at_once_the_second_is_refused(run: Run) -> None:
     assert identities(retry(run, progress=begin_another)) == [("leads.csv", 3, 4, "ready")]
     assert set(codes) == {"folder_in_use"}
     assert len(run.folder.manifest().retries) == 1
+
+
+@pytest.mark.parametrize("name", [".", "../linked", "../leads.prep"])
+def test_what_a_retry_has_is_not_tried_again_however_the_folder_was_called(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "linked").symlink_to(run.path)
+    correct(run.folder.rejected, mend_bo)
+    with monkeypatch.context() as patch:
+        patch.chdir(run.path)
+        assert retry(name).path.resolve().parent == tmp_path.resolve()
+    with pytest.raises(SourceError, match="in a retry already"):
+        retry(run)
+
+
+def test_a_retry_that_older_code_made_without_noting_it_counts_too(run: Run) -> None:
+    correct(run.folder.rejected, mend_bo)
+    retry(run)
+    run.folder.write_manifest(replace(run.folder.manifest(), retries=()))
+    with pytest.raises(SourceError, match="in a retry already"):
+        retry(run)
 
 
 def test_what_the_retry_of_a_retry_has_is_not_tried_either(run: Run) -> None:
