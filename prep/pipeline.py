@@ -221,6 +221,19 @@ def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, setting
     return make_plan(sources, choose_schema(schema, parse_object(settings.object)), settings)
 
 
+def aim(run: Run, destination: Destination) -> None:
+    """Note where a run is to be sent, so that whoever is stopped before its first upload can resume it.
+
+    Raises:
+        FolderError: Another process works on it, or it cannot be written.
+    """
+    with run.folder.lock():
+        manifest = run.folder.manifest()
+        if not (manifest.is_restore or has_begun(run.folder)):
+            aimed = replace(manifest, goal="run", destination=destination, max_rejected=None)
+            run.folder.write_manifest(aimed)
+
+
 def withhold(run: Run) -> None:
     """Let nobody who resumes a run send its rows; one of which anything was sent stays as it is.
 

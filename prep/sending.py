@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 def prepare_sending(
     folder: RunFolder, manifest: Manifest, client: "Marketo", wanted: Destination | None
 ) -> Manifest:
-    """What the folder is to know before the first byte is sent; later on that stays as it is.
-
-    It knows where its rows go before Marketo is asked, so that whoever is stopped there can carry on.
-    """
+    """What the folder is to know before the first byte is sent; later on that stays as it is."""
     has_sent = has_begun(folder)
     is_bound = has_sent or manifest.is_restore
     destination = find_destination(manifest.destination, client, wanted, is_bound=is_bound)
@@ -35,7 +32,6 @@ def prepare_sending(
     if has_sent or not manifest.results.chunks:
         return ready
     destination.refuse_misfit(manifest.into)
-    folder.write_manifest(ready)
     destination, findings = check_destination(client, destination)
     findings += check_fields(folder, manifest, client, destination.target)
     return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))

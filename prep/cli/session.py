@@ -232,7 +232,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
         Declined: The answer was no.
     """
     from prep.model import JobState
-    from prep.pipeline import submit
+    from prep.pipeline import aim, submit
     from prep.report import note_preview, read_jobs
 
     is_sandbox = destination.target == SANDBOX
@@ -262,6 +262,7 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
             board.sending(before, chunks)
 
         try:
+            aim(run, destination)
             sent = submit(
                 run,
                 client,
