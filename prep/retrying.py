@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from prep import durable
 from prep.config import CleanSettings
-from prep.corrections import read_corrections
+from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
 from prep.folder import RunFolder
 from prep.intake import reopen
@@ -220,10 +221,12 @@ def find_changed(
     unchanged: list[Returned] = []
     notes: list[str] = []
     tables = [
-        (path, correct(table, changes, path))
+        (path, correct(read_returned(path), changes, path))
         for path in (folder.rejected, folder.rejected_workbook)
-        if path.exists() and (table := read_returned(path)).rows.height
+        if path.exists()
     ]
+    to_try = _still_there([table for _, table in tables], changes, folder.rejected)
+    tables = [(path, table) for path, table in tables if table.rows.height]
     for path, table in tables:
         rows = _refuse_strangers(path, table, folder, Fate.REJECTED).join(
             _as_written(folder, manifest, table), on=[SOURCE, ROW], how="left", maintain_order="left"
@@ -251,10 +254,27 @@ def find_changed(
     found = [*changed, *unchanged] if everything else changed
     if not found:
         return None, notes
-    kept = found[0].rows if everything else found[0].rows.filter(_CHANGED)
-    return replace(found[0], rows=kept.drop(_CHANGED)), notes
+    wanted = found[0].rows if everything else found[0].rows.filter(_CHANGED)
+    kept = wanted.join(to_try, on=[SOURCE, ROW], how="semi", maintain_order="left")
+    if deleted := wanted.height - kept.height:
+        notes.append(
+            f"rows of {found[0].path.name} that are deleted in the other table or left out in prep review, "
+            f"which stay rejected: {deleted:,}"
+        )
+    return (replace(found[0], rows=kept.drop(_CHANGED)) if kept.height else None), notes
 
 
+def _still_there(tables: Sequence[Returned], changes: pl.DataFrame, reviewed: Path) -> pl.DataFrame:
+    """`_source` and `_row` of rows that no table of rejected rows lacks, and that were not left out."""
+    left_out = changes.filter(
+        (pl.col("table") == reviewed.name) & (pl.col("place") == LEFT_OUT) & pl.col("value").is_not_null()
+    ).select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))
+    identities = [table.rows.select(SOURCE, ROW) for table in tables] or [_NOBODY]
+    there = reduce(lambda all_, one: all_.join(one, on=[SOURCE, ROW], how="semi"), identities)
+    return there.join(left_out, on=[SOURCE, ROW], how="anti")
+
+
+_NOBODY: Final = pl.DataFrame(schema={SOURCE: pl.String(), ROW: pl.UInt32()})
 _CHANGED: Final = "_changed"
 
 

@@ -29,10 +29,10 @@ def command(**chosen: Any) -> int:
     """Make a new run of failed rows and of rejected rows that you corrected; send it if the first was sent.
 
     Correct rows in rejected.csv or rejected.xlsx of the run folder, with any spreadsheet program, and save.
-    Leave the columns _source, _row and _line alone: they tell which row is which. Lines that you delete stay
-    rejected. A column that you add counts if it has the name of a field, or --map gives it one; else it is
-    left out and named. One that you delete is asked for. Rows that could not be split are corrected in their
-    cells, not in _raw.
+    Leave the columns _source, _row and _line alone: they tell which row is which. Lines that you delete in
+    either stay rejected. A column that you add counts if it has the name of a field, or --map gives it one;
+    else it is left out and named. One that you delete is asked for. Rows that could not be split are
+    corrected in their cells, not in _raw.
     With --map, --dates, --timezone or --decimal all rejected rows are tried again, since their cells mean
     something else; the order of dates that a column proved in the run is kept.
     Rows that were sent are not touched; prep clean with --map makes a run of the whole file.

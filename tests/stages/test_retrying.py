@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from prep.config import CleanOptions
+from prep.corrections import CHANGES, LEFT_OUT, Journal
 from prep.errors import FolderError, HeaderError, SettingsError, SourceError
 from prep.marketo import Marketo
 from prep.model import Advance
@@ -269,13 +270,59 @@ def test_all_rejected_rows(run: Run) -> None:
 
 
 def test_deleted_lines_are_left_alone(run: Run) -> None:
-    def keep_bo(rows: Rows) -> None:
+    def mend_and_keep_bo(rows: Rows) -> None:
         mend_bo(rows)
-        del rows[2:]
+        keep_bo(rows)
 
-    correct(run.folder.rejected, keep_bo)
+    correct(run.folder.rejected, mend_and_keep_bo)
     assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
     assert run.counts["rejected"] == 4
+
+
+def keep_bo(rows: Rows) -> None:
+    del rows[2:]
+
+
+@pytest.mark.parametrize("delete_in_workbook", [True, False])
+def test_lines_deleted_in_either_table_stay_rejected_where_all_are_tried(
+    run: Run, *, delete_in_workbook: bool
+) -> None:
+    if delete_in_workbook:
+        book = openpyxl.load_workbook(run.folder.rejected_workbook)
+        (sheet,) = book.worksheets
+        sheet.delete_rows(3, 10)
+        book.save(run.folder.rejected_workbook)
+        correct(run.folder.rejected, mend_bo)
+    else:
+        correct(run.folder.rejected, keep_bo)
+        correct_workbook(run.folder.rejected_workbook, mend_bo)
+
+    again = retry(run, everything=True)
+
+    assert identities(again) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    corrected = "rejected.csv" if delete_in_workbook else "rejected.xlsx"
+    note = f"rows of {corrected} that are deleted in the other table or left out in prep review, which stay"
+    assert f"{note} rejected: 3" in str(summarise(again.report, str(again.path)))
+
+
+def test_a_row_that_was_corrected_in_one_table_and_deleted_in_the_other_stays_rejected(run: Run) -> None:
+    correct_workbook(run.folder.rejected_workbook, mend_bo)
+    correct(run.folder.rejected, lambda rows: rows.__delitem__(1))
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 3, 4, "ready")]
+    assert "left out in prep review, which stay rejected: 1" in str(summarise(again.report, str(again.path)))
+
+
+def test_a_row_that_was_left_out_in_review_is_not_taken_from_the_workbook(run: Run) -> None:
+    with Journal(run.folder.review) as journal:
+        left_out = {"table": "rejected.csv", "source": run.rows["source"][0], "row": 2}
+        journal.add(
+            "left out",
+            pl.DataFrame([{**left_out, "place": LEFT_OUT, "base": None, "value": "x"}], schema=CHANGES),
+        )
+    correct_workbook(run.folder.rejected_workbook, say_employees("9"))
+    run.folder.rejected.unlink()
+    assert [row for _, row, *_ in identities(retry(run, everything=True))] == [3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
