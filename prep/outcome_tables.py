@@ -41,7 +41,7 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> None:
     at_hand = all(folder.holds(source) for source in manifest.sources)
     if (known := folder.manifest()).tells_sent == at_hand:
         folder.write_manifest(replace(known, tells_sent=not at_hand))
-    columns, frames = (_source_cells if at_hand else _sent_cells)(folder, manifest)
+    columns, frames = told_cells(folder, manifest, as_sent=not at_hand)
     delimiter = people_delimiter(manifest.sources[0].reading)
     paths = {Fate.FAILED: folder.failed, Fate.WARNED: folder.warnings}
     with ExitStack() as files:
@@ -87,6 +87,21 @@ def _is_told() -> pl.Expr:
 def _told(rows: pl.DataFrame) -> pl.DataFrame:
     """Those rows that Marketo told something of."""
     return rows.filter(_is_told()).rename({name: f"_{name}" for name in _TOLD})
+
+
+def told_cells(
+    folder: RunFolder, manifest: Manifest, *, as_sent: bool
+) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """The rows that failed or were warned, in source order.
+
+    Returns:
+        The headers; and the rows, whose cells are named by position, with `_source`, `_row` and what Marketo
+        said of them.
+
+    Raises:
+        FolderError: A chunk or a source is not what it was when it was cleaned, or is gone.
+    """
+    return (_sent_cells if as_sent else _source_cells)(folder, manifest)
 
 
 def _source_cells(folder: RunFolder, manifest: Manifest) -> tuple[list[str], Iterator[pl.DataFrame]]:

@@ -102,6 +102,12 @@ def _read_fields(manifest: Manifest) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+def map_alike(manifest: Manifest, other: Manifest) -> bool:
+    """Whether the columns of a run's sources become the same by its settings and by those of another one."""
+    settings = replace(_settings(manifest), maps=_settings(other).maps)
+    return _read_fields(manifest) == _read_fields(replace(manifest, settings=settings.to_json()))
+
+
 def _settings(manifest: Manifest) -> CleanSettings:
     return CleanSettings.from_json(manifest.settings)
 

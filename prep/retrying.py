@@ -17,11 +17,13 @@ from prep.folder import RunFolder
 from prep.intake import reopen
 from prep.manifest import Manifest, SourceRecord
 from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate
+from prep.outcome_tables import told_cells
 from prep.people import Table
 from prep.plan import occurrences
 from prep.retry_mapping import (
     find_strangers,
     map_again,
+    map_alike,
     name_as_in_sources,
     refuse_header,
     refuse_idle,
@@ -88,7 +90,9 @@ def leave_out_retried(
 ) -> tuple[dict[str, Returned], list[str]]:
     """Leave rows out that an earlier retry has, with the same cells and settings; each is sent once.
 
-    Rows that it rejected or suppressed, or that Marketo refused there too, are tried again.
+    Failed rows that stand in the table as prep wrote them are left out too, whatever cells the retry has, if
+    it mapped columns alike: the table may have been written anew since, with other values. Rows that it
+    rejected or suppressed, or that Marketo refused there too, are tried again.
 
     Returns:
         The tables that hold a row still, and a sentence about the rows that were left out, if any were.
@@ -97,9 +101,12 @@ def leave_out_retried(
         SourceError: No row is left.
     """
     left = dict(tables)
-    for retry in _descendants(folder):
-        if _means_the_same(retry.manifest(), manifest):
-            left = {name: _without(retry, table, manifest) for name, table in left.items()}
+    retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
+    untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
+    for retry in retries:
+        same = untouched if map_alike(manifest, retry.manifest()) else _NOBODY
+        for name, table in left.items():
+            left[name] = _without(retry, table, manifest, same if name == folder.failed.name else _NOBODY)
     found = {name: table for name, table in left.items() if table.rows.height}
     if not found:
         (*_, last) = _retries(folder)
@@ -122,14 +129,33 @@ def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:
     return then == now
 
 
-def _without(retry: RunFolder, table: Returned, manifest: Manifest) -> Returned:
+def _as_prep_wrote(folder: RunFolder) -> pl.DataFrame:
+    """`_source` and `_row` of the failed rows that nobody corrected, as far as that can be told."""
+    manifest = folder.manifest()
+    if not (manifest.tells_sent or all(folder.holds(record) for record in manifest.sources)):
+        return _NOBODY
+    table = correct(read_returned(folder.failed), read_corrections(folder.review), folder.failed)
+    strangers = find_strangers(name_as_in_sources(table, manifest), manifest)
+    compared = [name for name in table.names if name not in strangers]
+    columns, frames = told_cells(folder, manifest, as_sent=manifest.tells_sent)
+    written = _named_as_written(table.columns, columns)
+    is_same = pl.all_horizontal(pl.lit(True), *(~_differs(name) for name in compared))
+    same = [
+        table.rows.join(frame.select(SOURCE, ROW, *written), on=[SOURCE, ROW]).filter(is_same)
+        for frame in frames
+    ]
+    return pl.concat([_NOBODY, *(rows.select(SOURCE, ROW) for rows in same)])
+
+
+def _without(retry: RunFolder, table: Returned, manifest: Manifest, untouched: pl.DataFrame) -> Returned:
     """A table without the rows that a retry has as they are in it, or that it had before it was purged.
 
-    Rows are as they are by the values of their fields, whatever the columns are called; a field that one of
-    the tables lacks is blank.
+    Those that are `untouched` count as such. Rows are as they are by the values of their fields, whatever the
+    columns are called; a field that one of the tables lacks is blank.
     """
     identity = [SOURCE, ROW]
-    now, same, alike = _values(table, manifest), _taken(retry), identity
+    taken = _taken(retry)
+    now, same, alike = _values(table, manifest), taken, identity
     if not retry.manifest().is_purged:
         earlier = [
             _values(read_returned(path), retry.manifest()) for path in sorted(retry.spool.glob("*.csv"))
@@ -140,8 +166,9 @@ def _without(retry: RunFolder, table: Returned, manifest: Manifest) -> Returned:
         alike = sorted({*now.columns, *then.columns})
         now, then = (_widened(values, alike) for values in (now, then))
         same = then.join(same, on=identity, how="semi")
-    places = now.with_row_index(_PLACE).join(same, on=alike, how="anti", nulls_equal=True)[_PLACE]
-    return replace(table, rows=table.rows[places.sort()])
+    left = now.with_row_index(_PLACE).join(same, on=alike, how="anti", nulls_equal=True)
+    left = left.join(taken.join(untouched, on=identity, how="semi"), on=identity, how="anti")
+    return replace(table, rows=table.rows[left[_PLACE].sort()])
 
 
 _PLACE: Final = "_place"
@@ -344,20 +371,13 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
     The last two are of rows that could not be split, and null for others. Sources without a row of the table
     need not be there.
     """
-    headers = occurrences(table.columns)
     frames = []
     for record in sources_of(table, manifest):
         if not folder.holds(record):
             raise _absent(record.path)
         source = reopen(folder, record)
-        places = {column: str(place) for place, column in enumerate(occurrences(source.columns))}
-        shown = [
-            (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(
-                f"{index}_written"
-            )
-            for index, column in enumerate(headers)
-        ]
-        blank = [pl.lit(None, pl.String).alias(f"{index}_written") for index in range(len(headers))]
+        shown = _named_as_written(table.columns, source.columns)
+        blank = [pl.lit(None, pl.String).alias(f"{name}_written") for name in table.names]
         for batch in source.read(record.lookup_position):
             known = identify(source, batch)
             no_text = [pl.lit(None, pl.String).alias(f"{name}_written") for name in (REASONS, RAW)]
@@ -369,6 +389,15 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
                 known.rejected.select(SOURCE, ROW, *blank, *text),
             ]
     return pl.concat(frames)
+
+
+def _named_as_written(columns: Sequence[str], written: Sequence[str]) -> list[pl.Expr]:
+    """The cells of other columns of the same names, called `0_written` …; blank where there are none."""
+    places = {column: str(place) for place, column in enumerate(occurrences(written))}
+    return [
+        (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(f"{index}_written")
+        for index, column in enumerate(occurrences(columns))
+    ]
 
 
 def spool(folder: RunFolder, name: str, table: Returned, delimiter: str) -> Path:

@@ -998,6 +998,54 @@ def test_a_field_that_values_as_sent_lack_is_asked_for(tmp_path: Path, client: M
     )
 
 
+PADDED = "email,firstName,Note\n shared.mailbox@example.com ,Dora,x\nana@example.com,Ana,y\n"
+
+
+def test_values_as_sent_are_not_tried_a_second_time_where_a_retry_has_the_cells_of_the_source(
+    tmp_path: Path, client: Marketo
+) -> None:
+    source = tmp_path / "l.csv"
+    source.write_text(PADDED)
+    run = submit(clean(source, tmp_path / "l.prep", unknown="drop"), client, poll_seconds=(0.05, 1))
+    assert identities(retry(run)) == [("l.csv", 1, 2, "ready")]
+    source.unlink()
+    run = reconcile(run, client)
+    assert run.folder.failed.read_text("utf-8-sig").splitlines()[1].startswith("shared.mailbox@example.com,")
+
+    def remark(rows: Rows) -> None:
+        for row, cell in zip(rows, ("Remark", "ask"), strict=True):
+            row.insert(0, cell)
+
+    correct(run.folder.failed, remark)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+    correct(run.folder.failed, lambda rows: rows[1].__setitem__(2, "Dory"))
+    again = retry(run)
+    assert (again.path / "chunks/leads-0001.csv").read_text() == (
+        "email,firstName\nshared.mailbox@example.com,Dory\n"
+    )
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_failed_rows_whose_correction_was_overwritten_are_not_tried_a_second_time(
+    tmp_path: Path, client: Marketo, *, has_source: bool
+) -> None:
+    source = tmp_path / "l.csv"
+    source.write_text(PADDED)
+    run = submit(clean(source, tmp_path / "l.prep", unknown="drop"), client, poll_seconds=(0.05, 1))
+    correct(run.folder.failed, lambda rows: rows[1].__setitem__(0, "dora@example.com"))
+    assert (submit(retry(run), client, poll_seconds=(0.05, 1))).counts["imported"] == 1
+    if not has_source:
+        source.unlink()
+    run = reconcile(run, client)
+    assert "dora" not in run.folder.failed.read_text()
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "already_retried"
+
+
 @pytest.mark.parametrize("sent", [True, False])
 def test_a_constant_that_was_changed_in_one_row_is_refused(
     tmp_path: Path, client: Marketo, *, sent: bool
