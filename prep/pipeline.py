@@ -25,6 +25,7 @@ from prep.object_keys import choose_schema
 from prep.objects import parse_object
 from prep.plan import Plan, make_plan
 from prep.report import build_report, has_begun, read_jobs, write_report
+from prep.returned import own_places
 from prep.runs import Run, open_folder, refuse_half_settled, refuse_open, refuse_purged
 from prep.schema import Schema
 from prep.sources import Source, open_source
@@ -218,7 +219,13 @@ def _clean(
 
 
 def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, settings: CleanSettings) -> Plan:
-    return make_plan(sources, choose_schema(schema, parse_object(settings.object)), settings)
+    chosen = choose_schema(schema, parse_object(settings.object))
+    for source in sources:
+        if own_places(source.columns):
+            from prep.retry_mapping import refuse_other_meaning
+
+            refuse_other_meaning(source, chosen, settings)
+    return make_plan(sources, chosen, settings)
 
 
 def aim(run: Run, destination: Destination) -> None:

@@ -13,15 +13,15 @@ from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.conventions import settle_by, survey
 from prep.errors import HeaderError, SchemaError, SourceError
 from prep.folder import RunFolder
-from prep.folding import as_typed, name_some
+from prep.folding import as_typed, fold, name_some
 from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, SOURCE, Reading, Unknown
+from prep.model import FIND_OUT, SOURCE, Convention, DateOrder, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
 from prep.returned import own_places
 from prep.returned_tables import Returned
-from prep.schema import Field
+from prep.schema import Field, Schema
 from prep.schema_file import load_schema
 from prep.sources import Source
 from prep.sources.columnar import TableSource
@@ -118,6 +118,72 @@ def _heading(path: str | Path, columns: Iterable[str], reading: Reading = FIND_O
 
 def _map(manifest: Manifest, sources: Sequence[Source], settings: CleanSettings) -> Plan:
     return map_sources(sources, load_schema(manifest.schema["origin"]), settings)
+
+
+def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings) -> None:
+    """Refuse a table in its run folder whose columns would become something else than they did in the run.
+
+    What a person says of a column counts. Of two columns that are one field, and of one that is several
+    fields, only `plan_again` knows what to do.
+
+    Args:
+        source: A table of prep's own, or any other file.
+        schema: By which it is to be cleaned.
+        settings: By which it is to be cleaned.
+
+    Raises:
+        HeaderError: It is so.
+        FolderError: The run is damaged.
+    """
+    path = Path(source.path)
+    folder = RunFolder(path.parent)
+    own = own_places(source.columns)
+    of_answers = {folder.failed, folder.warnings}
+    tables = {folder.rejected, folder.rejected_workbook, folder.duplicates, *of_answers}
+    if not own or path not in tables or not folder.manifest_file.exists():
+        return
+    manifest = folder.manifest()
+    said = {**settings.mapping, **settings.maps}
+    maps, _ = split_maps(said, [source.columns])
+    plan = map_sources([_heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))
+    is_sent = manifest.tells_sent and path in of_answers
+    meanings = _read_meanings(manifest)
+    meant = {name: name for name in source.columns} if is_sent else meanings.agreed
+    of_field = Counter(meant.get(column.header) for column in plan.columns)
+    is_said = {fold(header) or header for header in said}
+    others = [
+        column.header
+        for column in plan.columns
+        if column.how is not How.SET
+        and str(column.position) not in own.values()
+        and (fold(column.header) or column.header) not in is_said
+        and (
+            meant.get(column.header, _field(column)) != _field(column)
+            or (not is_sent and column.header in meanings.by_source)
+            or (_field(column) and of_field[_field(column)] > 1)
+        )
+    ]
+    others += [
+        convention.column
+        for convention in (() if is_sent else manifest.conventions)
+        if convention.column in source.columns and not _says(settings, convention)
+    ]
+    if others:
+        raise HeaderError(
+            f"{path}: columns that are read otherwise here than in their run: "
+            f"{name_some([*dict.fromkeys(others)])}",
+            code="other_meaning",
+            hint=f"prep retry {folder.typed} reads them as the run did. Else say what they are with --map, "
+            "--dates or --decimal.",
+            source=str(path),
+            column=others[0],
+        )
+
+
+def _says(settings: CleanSettings, convention: Convention) -> bool:
+    """Whether settings say what a column proved, or anything where it proved nothing."""
+    said = settings.decimal if convention.setting == DECIMAL else settings.dates
+    return said == convention.value if convention.value else said not in {None, DateOrder.ISO}
 
 
 def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:

@@ -9,7 +9,7 @@ import pytest
 from prep.config import CleanOptions
 from prep.errors import HeaderError, SchemaError, SourceError
 from prep.marketo import Marketo
-from prep.pipeline import Run, clean, reconcile, retry, submit
+from prep.pipeline import Run, clean, prepare, reconcile, retry, submit
 from prep.review.answers import describe_mapping
 from prep.review.desk import REASONS, Desk
 from prep.sandbox import Fault, FaultKind, Sandbox
@@ -114,6 +114,90 @@ def test_the_page_of_a_review_judges_the_same_columns(
     assert desk.rows[REASONS].to_list() == [""] * len(texts)
     desk.close()
     assert len(ready(retry(run))) == len(texts)
+
+
+@pytest.mark.parametrize(("texts", "options"), CASES.values(), ids=CASES)
+def test_a_table_in_its_folder_is_cleaned_as_its_run_read_it_or_not_at_all(
+    texts: list[str], options: CleanOptions, tmp_path: Path
+) -> None:
+    run = clean_sources(tmp_path / "run", texts, options)
+    right = clean_sources(tmp_path / "right", [text.replace("(at)", "@") for text in texts], options)
+    mend(run.folder.rejected)
+    again = clean_or_code(run.folder.rejected, tmp_path / "again.prep", options)
+    if isinstance(again, Run):
+        assert ready(again) == ready(right)
+    else:
+        assert again in {"other_meaning", "unknown_header"}
+        assert not (tmp_path / "again.prep").exists()
+
+
+def clean_or_code(path: Path, out: Path, options: CleanOptions) -> Run | str:
+    try:
+        return clean(path, out, **options)
+    except HeaderError as error:
+        return error.code
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "columns"),
+    [
+        (
+            ["Email,Company\na(at)example.com,A\n", "Email,Company Name\nb(at)example.com,B\n"],
+            {},
+            "'Company', 'Company Name'",
+        ),
+        (["Email,Job\na(at)example.com,Chief\n"], {"maps": {"Job": "company"}}, "'Job'"),
+        (["Email,Birthday\na(at)example.com,03.04.1980\nb@example.com,13.04.1980\n"], {}, "'Birthday'"),
+    ],
+)
+def test_a_table_in_its_folder_is_not_read_otherwise(
+    texts: list[str], options: CleanOptions, columns: str, tmp_path: Path
+) -> None:
+    run = clean_sources(tmp_path / "run", texts, options)
+    for path in (run.folder.rejected, run.folder.rejected_workbook):
+        with pytest.raises(HeaderError) as caught:
+            prepare(path)
+        assert (caught.value.code, caught.value.message) == (
+            "other_meaning",
+            f"{path}: columns that are read otherwise here than in their run: {columns}",
+        )
+        assert caught.value.hint == (
+            f"prep retry {run.path} reads them as the run did. Else say what they are with --map, --dates or "
+            "--decimal."
+        )
+
+
+def test_what_is_said_of_a_column_counts_for_a_table_in_its_folder(tmp_path: Path) -> None:
+    text = "Email,Job,Birthday\na(at)example.com,Chief,03.04.1980\nb@example.com,,13.04.1980\n"
+    run = clean_sources(tmp_path / "run", [text], {"maps": {"Job": "company"}})
+    mend(run.folder.rejected)
+    again = clean(run.folder.rejected, tmp_path / "again.prep", maps={"job": "company"}, dates="dmy")
+    assert ready(again) == ready(retry(run))
+    with pytest.raises(HeaderError, match="'Birthday'"):
+        prepare(run.folder.rejected, maps={"Job": "company"}, dates="mdy")
+
+
+def test_numbers_by_type_are_not_read_as_text_from_a_table_in_its_folder(tmp_path: Path) -> None:
+    source = tmp_path / "leads.parquet"
+    pl.DataFrame({"email": ["a(at)example.com"], "Annual Revenue": [1.234]}).write_parquet(source)
+    run = clean(source, tmp_path / "leads.prep", decimal="comma")
+    with pytest.raises(HeaderError, match="'Annual Revenue'"):
+        prepare(run.folder.rejected, decimal="comma")
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_a_table_of_failed_rows_in_its_folder(*, has_source: bool, tmp_path: Path, client: Marketo) -> None:
+    source = tmp_path / "leads.csv"
+    source.write_text("Email,Telephone,Phone\na@example.com,+49 1,+49 2\n")
+    run = clean(source, tmp_path / "leads.prep", maps={"Telephone": "mobilePhone"})
+    if not has_source:
+        source.unlink()
+    submit(run, client, poll_seconds=(0.05, 1))
+    if has_source:
+        with pytest.raises(HeaderError, match="'Telephone'"):
+            prepare(run.folder.failed)
+    else:
+        assert ready(clean(run.folder.failed, tmp_path / "again.prep")) == ready(run)
 
 
 def test_a_row_with_a_full_name_and_a_first_name_is_refused(tmp_path: Path) -> None:
