@@ -224,11 +224,18 @@ class RunFolder:
         """The folder that holds it, also where its path is `.` or a symbolic link."""
         return Path(os.path.realpath(self.path)).parent
 
-    def add_retry(self, retry: "RunFolder") -> None:
-        """Note where rows of this run are tried again."""
-        manifest = self.manifest()
+    @contextmanager
+    def noting_retry(self, retry: "RunFolder") -> Iterator[None]:
+        """Note where rows of this run are tried again, unless the block fails before anything is there."""
+        known = self.manifest()
         name = os.path.relpath(os.path.realpath(retry.path), self.home)
-        self.write_manifest(replace(manifest, retries=(*manifest.retries, name)))
+        self.write_manifest(replace(known, retries=(*known.retries, name)))
+        try:
+            yield
+        except BaseException:
+            if not retry.manifest_file.exists():
+                self.write_manifest(known)
+            raise
 
     def write_report(self, report: Mapping[str, Any], page: Callable[[], str]) -> None:
         """Replace `report.html`, then `report.json`, which say the same to people and to machines.

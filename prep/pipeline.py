@@ -465,9 +465,8 @@ def retry(
                 source=str(folder.path),
             )
         folder.create()
-        with folder.lock():
+        with folder.lock(), parent.noting_retry(folder):
             with folder.discarded_unless_begun():
-                parent.add_retry(folder)
                 delimiter = people_delimiter(manifest.sources[0].reading)
                 paths = [spool(folder, name, table, delimiter) for name, table in tables.items()]
                 first, *others = open_all(paths, replace(AS_WRITTEN, delimiter=delimiter))

@@ -98,8 +98,9 @@ def leave_out_retried(
         The tables that hold a row still, and a sentence about the rows that were left out, if any were.
 
     Raises:
-        SourceError: No row is left.
+        SourceError: No row is left, or nobody can tell, since a retry is gone and may have sent them.
     """
+    notes = [*_tell_missing(folder)]
     left = dict(tables)
     retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
     untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
@@ -117,7 +118,31 @@ def leave_out_retried(
             source=str(folder.path),
         )
     left_out = sum(table.rows.height - left[name].rows.height for name, table in tables.items())
-    return found, [f"rows that an earlier retry has, which are left out: {left_out:,}"] if left_out else []
+    if left_out:
+        notes.append(f"rows that an earlier retry has, which are left out: {left_out:,}")
+    return found, notes
+
+
+def _tell_missing(folder: RunFolder) -> Iterator[str]:
+    """Tell of retries that are not where they were; those of a run that was sent were to be sent too."""
+    manifest = folder.manifest()
+    places = [folder.home / name for name in manifest.retries]
+    if gone := [path for path in places if not path.exists() or _is_of_another(path, manifest)]:
+        names = ", ".join(map(str, gone))
+        if manifest.has_ledger:
+            raise SourceError(
+                f"{folder.path}: retries of this run are not there any more: {names}",
+                code="missing_retry",
+                hint="Put them back: they tell which rows were sent already. If all rows may be sent again, "
+                f"give the tables themselves, as in prep run {folder.typed}/failed.csv.",
+                source=str(folder.path),
+            )
+        yield f"retries of this run that are not there any more, whose rows are tried again: {names}"
+
+
+def _is_of_another(path: Path, parent: Manifest) -> bool:
+    folder = RunFolder(path)
+    return folder.manifest_file.exists() and folder.manifest().parent_run_id != parent.run_id
 
 
 def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:

@@ -515,19 +515,62 @@ def test_however_the_run_was_made_no_row_is_tried_twice(tmp_path: Path, options:
     assert caught.value.code == "already_retried"
 
 
-def test_another_run_in_the_place_of_a_retry_has_nothing(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("replaced", [False, True])
+def test_where_a_retry_of_a_run_that_was_sent_is_gone_no_row_is_sent_again(
+    run: Run, tmp_path: Path, *, replaced: bool
+) -> None:
     correct(run.folder.rejected, mend_bo)
     place = retry(run).path
     shutil.rmtree(place)
-    other = clean(tmp_path / "leads.csv", tmp_path / "other.prep")
-    correct(other.folder.rejected, mend_bo)
-    assert identities(retry(other, place)) == [("leads.csv", 2, 3, "ready")]
-    assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    if replaced:
+        other = clean(tmp_path / "leads.csv", tmp_path / "other.prep")
+        correct(other.folder.rejected, mend_bo)
+        assert identities(retry(other, place)) == [("leads.csv", 2, 3, "ready")]
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.message) == (
+        "missing_retry",
+        f"{run.path}: retries of this run are not there any more: {place}",
+    )
+    assert caught.value.hint == (
+        "Put them back: they tell which rows were sent already. If all rows may be sent again, give the "
+        f"tables themselves, as in prep run {run.path}/failed.csv."
+    )
+    assert identities(clean(run.folder.failed, tmp_path / "again.prep")) == [("leads.csv", 3, 4, "ready")]
 
 
-def test_a_retry_that_is_gone_has_nothing(run: Run) -> None:
-    shutil.rmtree(retry(run).path)
-    assert identities(retry(run)) == [("leads.csv", 3, 4, "ready")]
+def test_a_run_that_was_moved_away_from_its_retry_sends_no_row_again(run: Run, tmp_path: Path) -> None:
+    retry(run)
+    (tmp_path / "elsewhere").mkdir()
+    moved = run.path.rename(tmp_path / "elsewhere/leads.prep")
+    with pytest.raises(SourceError) as caught:
+        retry(moved)
+    assert caught.value.code == "missing_retry"
+
+
+def test_where_a_retry_of_a_run_that_was_not_sent_is_gone_its_rows_are_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_bytes(LEADS.encode())
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+    correct(run.folder.rejected, mend_bo)
+    place = retry(run).path
+    shutil.rmtree(place)
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 2, 3, "ready")]
+    told = "retries of this run that are not there any more, whose rows are tried again"
+    assert f"{told}: {place}" in str(summarise(again.report, str(again.path)))
+
+
+def test_a_retry_that_came_to_nothing_is_not_missed(tmp_path: Path, client: Marketo) -> None:
+    """It fails while it is being cleaned, when its folder is there."""
+    (tmp_path / "leads.csv").write_text("email,Annual Revenue\nana@example.com,many\ncy@example.com,1\n")
+    run = submit(clean(tmp_path / "leads.csv", tmp_path / "leads.prep"), client, poll_seconds=(0.05, 1))
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(1, "1,234"))
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "ambiguous_numbers"
+    assert not run.path.with_name("leads-retry1.prep").exists()
+    correct(run.folder.rejected, lambda rows: rows[1].__setitem__(1, "1234"))
+    assert identities(retry(run)) == [("leads.csv", 1, 2, "ready")]
 
 
 def test_a_folder_that_is_there_is_left_as_it_is(run: Run) -> None:
