@@ -300,7 +300,7 @@ def submit(
     """
     from prep.jobs import run_jobs
     from prep.preflight import Finding
-    from prep.sending import finisher, noting, prepare_sending, recording, write_down
+    from prep.sending import finisher, noting, prepare_sending, recording, writing_down
 
     folder = open_folder(run)
     with folder.lock():
@@ -318,7 +318,7 @@ def submit(
             for exchange in asked:
                 ledger.note(exchange)
 
-            try:
+            with writing_down(folder, manifest, ledger):
                 run_jobs(
                     ledger,
                     client,
@@ -332,8 +332,6 @@ def submit(
                     clock=clock,
                     sleep=sleep,
                 )
-            finally:
-                write_down(folder, manifest, ledger.jobs())
     return Run(folder)
 
 
@@ -496,7 +494,7 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
         MarketoError: Marketo cannot be reached, or knows a job no longer; what is at hand stays as it is.
     """
     from prep.preflight import refuse_other_host
-    from prep.sending import recording, take_answers, write_down
+    from prep.sending import recording, take_answers, writing_down
 
     folder = open_folder(run)
     with folder.lock():
@@ -504,11 +502,8 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
         check_sources(folder, manifest)
         if manifest.destination is not None and read_jobs(folder):
             refuse_other_host(manifest.destination, client)
-            with recording(folder, manifest, client) as ledger:
-                try:
-                    take_answers(folder, manifest, ledger, client)
-                finally:
-                    write_down(folder, manifest, ledger.jobs())
+            with recording(folder, manifest, client) as ledger, writing_down(folder, manifest, ledger):
+                take_answers(folder, manifest, ledger, client)
         else:
             write_report(folder, build_report(folder))
     return Run(folder)

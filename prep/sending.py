@@ -1,11 +1,12 @@
 """What `submit` and `reconcile` share: the look before the first byte, and what is written afterwards."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from prep.config import Destination
+from prep.errors import FolderError
 from prep.folder import RunFolder
 from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
@@ -15,7 +16,7 @@ from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
 from prep.preflight import check_destination, check_fields, find_destination
 from prep.report import build_report, has_begun, write_report
-from prep.settlement import find_doubts, keep_files, open_ledger, settle_rows
+from prep.settlement import find_doubts, find_missing, keep_files, open_ledger, settle_rows
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
@@ -74,6 +75,18 @@ def finisher(folder: RunFolder, manifest: Manifest, ledger: Ledger) -> Callable[
     return finish
 
 
+@contextmanager
+def writing_down(folder: RunFolder, manifest: Manifest, ledger: Ledger) -> Iterator[None]:
+    """Write down all that is known when the block ends; an error that ended it is told before one of that."""
+    try:
+        yield
+    except BaseException:
+        with suppress(FolderError):
+            write_down(folder, manifest, ledger.jobs())
+        raise
+    write_down(folder, manifest, ledger.jobs())
+
+
 def write_down(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> None:
     """Write down all that is known, the report even where a table for people cannot be made."""
     try:
@@ -85,18 +98,22 @@ def write_down(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> No
 def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: "Marketo") -> None:
     """Take in what Marketo says now of unknown jobs, then of finished ones, where it leaves no doubt.
 
-    The files are in place before the ledger says so: whoever is interrupted in between asks once more.
+    The files are in place before the ledger says so: whoever is interrupted in between asks once more. Where
+    doubts were left before and a file is gone, one with doubts takes its place.
     """
+    missing = find_missing(folder, ledger.jobs())
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
     for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
         answer = _answer(ledger, client, job, manifest.into)
         if answer is None:
             continue
         told, files = answer
-        if find_doubts(folder, manifest, chunks[job.chunk], told, files):
+        doubts = find_doubts(folder, manifest, chunks[job.chunk], told, files)
+        was_doubtful = job.state is JobState.UNKNOWN or job.assumed
+        if doubts and not (was_doubtful and job.chunk in missing):
             continue
-        keep_files(folder, told, *files)
-        if job.state is JobState.UNKNOWN:
+        keep_files(folder, told, *files, is_doubtful=bool(doubts))
+        if job.state is JobState.UNKNOWN and not doubts:
             ledger.resolved(told)
 
 

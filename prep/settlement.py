@@ -78,6 +78,30 @@ def _received_name(job: Job, kind: str) -> str:
     return f"{file.stem}.{job.batch_id}.{kind}{file.suffix}"
 
 
+def find_missing(folder: RunFolder, jobs: Iterable[Job]) -> dict[str, Path]:
+    """Chunk → a file that Marketo sent about its job and that is gone, if rows would lose their fates by it.
+
+    Such a file is known from the counts of a job that is reconciled, or from rows that it settled before.
+    """
+    quoted = set(folder.query_rows(_quoted).rows())
+    missing: dict[str, Path] = {}
+    for job in jobs:
+        is_counted = job.state is JobState.RECONCILED and job.status is JobStatus.COMPLETE
+        for kind, count in (("failures", job.failed), ("warnings", job.warned)):
+            name = _received_name(job, kind)
+            is_known = (is_counted and count) or (job.chunk, job.batch_id, kind) in quoted
+            if is_known and not folder.has_received(name):
+                missing.setdefault(job.chunk, folder.received / name)
+    return missing
+
+
+def _quoted(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """`chunk`, `batch_id` and kind of each file that settled a row."""
+    kind = pl.when(fate=Fate.FAILED.value).then(pl.lit("failures")).otherwise(pl.lit("warnings"))
+    told = rows.filter(pl.col("matched_by").is_not_null())
+    return told.select("chunk", "batch_id", kind.alias("kind")).unique()
+
+
 def find_outcome(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome | None:
     """What became of the rows of a chunk, as far as it is known; None as long as it was not sent."""
     match job.state:
@@ -157,9 +181,19 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
     meanwhile that these may be older than the fates. Memory holds a part of the table at a time.
 
     Raises:
-        FolderError: A chunk or a source is not what it was when it was cleaned.
+        FolderError: A chunk or a source is not what it was when it was cleaned, or a file that Marketo sent
+            is gone; then every table stays as it was.
         BalanceError: The fates do not add up.
     """
+    if missing := find_missing(folder, jobs):
+        path = next(iter(missing.values()))
+        raise FolderError(
+            f"{path}: missing, and Marketo's word on rows was in it",
+            code="missing_received",
+            hint=f"prep reconcile {folder.typed} asks Marketo for it again, which keeps it for seven days; "
+            "later only a backup has it. The fates and tables of the run are left as they were.",
+            source=str(path),
+        )
     outcomes = _Outcomes(folder, manifest, {job.chunk: job for job in jobs})
     parts = beside_chunks(map(_unsettled, folder.stream_rows()), manifest.results.chunks, outcomes.of)
     settled = balanced(parts, manifest.read)

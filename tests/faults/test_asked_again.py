@@ -247,3 +247,46 @@ def test_the_batch_of_another_chunk_is_not_taken_for_this_one(attempt_with: Tryi
         assert caught.value.code == "other_chunks_batch"
         assert attempt.jobs == (first, second)
         assert attempt.run.counts["unknown"] == ROWS_OF_A_CHUNK
+
+
+def remove_received(attempt: Attempt) -> None:
+    for received in attempt.run.folder.received.iterdir():
+        received.unlink()
+
+
+@pytest.mark.parametrize("is_decided", [False, True])
+def test_doubtful_files_that_are_gone_are_fetched_again(attempt_with: Trying, *, is_decided: bool) -> None:
+    with attempt_with(Fault(kind=FaultKind.FILE_SHORT)) as attempt:
+        attempt.submit()
+        if is_decided:
+            settle(attempt.run, attempt.jobs[0].chunk, "landed")
+            attempt.submit()
+        before = attempt.run.rows
+        assert len(failed_rows(attempt)) > 1
+        remove_received(attempt)
+        with pytest.raises(FolderError) as caught:
+            attempt.submit()
+        assert caught.value.code == "missing_received"
+        assert attempt.run.rows.equals(before)
+
+        ask_again(attempt)
+
+        assert attempt.run.rows.equals(before)
+        attempt.submit()
+
+
+def test_a_row_that_failed_is_not_called_imported_where_nobody_can_be_asked(attempt_with: Trying) -> None:
+    with attempt_with(ONCE[0]) as attempt:
+        attempt.submit()
+        settle(attempt.run, attempt.jobs[0].chunk, "landed")
+        attempt.sandbox.advance(8 * DAY)
+        attempt.submit()
+        named = failed_rows(attempt)
+        assert len(named) > 1
+        remove_received(attempt)
+
+        with pytest.raises(FolderError) as caught:
+            attempt.submit()
+
+        assert caught.value.code == "missing_received"
+        assert failed_rows(attempt) == named

@@ -318,6 +318,38 @@ def test_of_words_that_were_purged_only_the_report_tells(sent: Run) -> None:
     assert json.loads(sent.folder.report.read_text(encoding="utf-8"))["messages"] == before
 
 
+@pytest.mark.parametrize("kind", ["failures", "warnings"])
+def test_a_file_of_marketos_that_is_gone_unsettles_no_row(sent: Run, client: Marketo, kind: str) -> None:
+    names = ("rows.parquet", "failed.csv", "warnings.csv", "duplicates.csv", "report.json")
+    before = {name: (sent.path / name).read_bytes() for name in names}
+    (received,) = sent.folder.received.glob(f"*.{kind}.csv")
+    content = received.read_bytes()
+    received.unlink()
+    with pytest.raises(FolderError) as caught:
+        submit(sent, client, poll_seconds=POLL)
+    assert (caught.value.code, caught.value.source) == ("missing_received", str(received))
+    assert caught.value.hint.startswith("prep reconcile leads.prep asks Marketo for it again")
+    assert {name: (sent.path / name).read_bytes() for name in names} == before
+
+    reconcile(sent, client)
+    assert received.read_bytes() == content
+    assert {name: (sent.path / name).read_bytes() for name in names} == before
+
+
+def test_a_file_that_marketo_does_not_have_any_more_unsettles_no_row(
+    sent: Run, sandbox: Sandbox, client: Marketo
+) -> None:
+    before = fates(sent), sent.folder.failed.read_bytes()
+    for received in sent.folder.received.iterdir():
+        received.unlink()
+    sandbox.advance(8 * 24 * 60 * 60)
+    with pytest.raises(TerminalError) as caught:
+        reconcile(sent, client)
+    assert caught.value.code == "unknown_batch"
+    assert (fates(sent), sent.folder.failed.read_bytes()) == before
+    assert retry(sent, sent.path.with_name("again.prep")).counts["read"] == 1
+
+
 def parsed(content: bytes, delimiter: str) -> list[dict[str, str | None]]:
     lines = csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter=delimiter, strict=True)
     return [{name: cell or None for name, cell in line.items()} for line in lines]
