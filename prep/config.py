@@ -238,7 +238,7 @@ class CleanSettings:
             raise FolderError(
                 "the settings in manifest.json are damaged",
                 code="damaged_manifest",
-                hint="Restore the file from a backup, or make a new run with -o DIR.",
+                hint="Restore the file from a backup. If nothing was sent, a new run with -o DIR will do.",
             ) from error
 
 

@@ -124,7 +124,8 @@ def _unlike(file: str) -> BalanceError:
     return BalanceError(
         f"{file} does not have the rows that the table of fates says",
         code="unbalanced",
-        hint="Restore rows.parquet and manifest.json from a backup, or make a new run with -o DIR.",
+        hint="Restore rows.parquet and manifest.json from a backup. Do not send the rows by another run: "
+        "they may be in Marketo.",
     )
 
 

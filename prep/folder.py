@@ -31,6 +31,13 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _STREAMED_ROWS: Final = 200_000
 
+_NOT_SENT: Final = "Restore it from a backup, or make a new run with -o DIR."
+_SENT: Final = (
+    "Restore it from a backup, but no older ledger.sqlite. Do not send the rows by another run: they may be "
+    "in Marketo."
+)
+"""What helps with a damaged file of a run of which nothing was sent, and of one that Marketo may have."""
+
 
 class RunFolder:
     """The files of one run. Files are readable by their owner only."""
@@ -203,7 +210,7 @@ class RunFolder:
             raise FolderError(
                 f"{self.manifest_file}: damaged",
                 code="damaged_manifest",
-                hint="Restore it from a backup, or make a new run with -o DIR.",
+                hint=_SENT if self.ledger.exists() else _NOT_SENT,
                 source=str(self.path),
             ) from error
         if manifest is None:
@@ -366,14 +373,18 @@ class RunFolder:
             raise FolderError(
                 f"{path}: cannot be read: {error.strerror}",
                 code="missing_chunk",
-                hint="Restore the file, or make a new run with -o DIR.",
+                hint=f"{_SENT} prep status {self.typed} shows the jobs."
+                if self.ledger.exists()
+                else _NOT_SENT,
                 source=str(path),
             ) from error
         if sha256(content).hexdigest() != chunk.sha256:
             raise FolderError(
                 f"{path}: changed since it was written",
                 code="chunk_changed",
-                hint="Restore the file, or correct the source and make a new run with -o DIR.",
+                hint=f"{_SENT} prep status {self.typed} shows the jobs."
+                if self.ledger.exists()
+                else "Restore it from a backup, or correct the source and make a new run with -o DIR.",
                 source=str(path),
             )
         return content
@@ -446,7 +457,7 @@ class RunFolder:
         return FolderError(
             f"{self.rows}: missing or damaged",
             code="damaged_rows",
-            hint="Restore it from a backup, or make a new run with -o DIR.",
+            hint=f"{_SENT} prep status {self.typed} shows the jobs." if self.ledger.exists() else _NOT_SENT,
             source=str(self.path),
         )
 
@@ -475,11 +486,13 @@ def check_sources(folder: RunFolder, manifest: Manifest) -> None:
     """
     for source in manifest.sources:
         if folder.holds(source) and digest(folder.location(source)) != source.sha256:
+            where = "A relative path counts from the folder where the run was made."
             raise FolderError(
                 f"{source.path}: changed since it was cleaned",
                 code="source_changed",
-                hint="Restore the file, or make a new run from the changed one with -o DIR. "
-                "A relative path counts from the folder where the run was made.",
+                hint=f"Restore the file, or move it away: the run goes on without it. {where}"
+                if folder.ledger.exists()
+                else f"Restore the file, or make a new run from the changed one with -o DIR. {where}",
                 source=source.path,
             )
 

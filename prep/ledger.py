@@ -139,7 +139,8 @@ class Ledger:
             raise FolderError(
                 f"{self.path}: the ledger holds {len(known)} chunks and not the run's {len(wanted)}",
                 code="other_chunks",
-                hint="Something altered the run folder. Restore it, or clean into a new one.",
+                hint="Something altered the run folder: restore manifest.json from a backup. "
+                "Do not send the rows by another run: they may be in Marketo.",
             )
         if not known:
             with self._transaction() as database:

@@ -269,8 +269,8 @@ def submit(
 ) -> Run:
     """Send what a run has ready, wait for Marketo, and settle the fate of every row.
 
-    Before the first byte is sent, Marketo is asked whether it has the list, the partition, the lookup field
-    and every field of the upload, and lets imports write them.
+    Before the first byte is sent, every upload file is looked at, and Marketo is asked whether it has the
+    list, the partition, the lookup field and every field of the upload, and lets imports write them.
 
     Safe to call again after any interruption: nothing is sent twice, nothing that was learnt is lost.
 
@@ -300,7 +300,7 @@ def submit(
     """
     from prep.jobs import run_jobs
     from prep.preflight import Finding
-    from prep.sending import finisher, noting, prepare_sending, recording, writing_down
+    from prep.sending import check_chunks, finisher, noting, prepare_sending, recording, writing_down
 
     folder = open_folder(run)
     with folder.lock():
@@ -309,6 +309,7 @@ def submit(
         rows = {chunk.file: chunk.rows for chunk in manifest.results.chunks}
         tell = shielded(progress)
         check_sources(folder, manifest)
+        check_chunks(folder, manifest)
         asked: list[Exchange] = []
         with noting(client, asked.append):
             manifest = prepare_sending(folder, manifest, client, destination)

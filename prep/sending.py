@@ -15,7 +15,7 @@ from prep.manifest import Manifest
 from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
 from prep.preflight import check_destination, check_fields, find_destination
-from prep.report import build_report, has_begun, write_report
+from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.settlement import find_doubts, find_missing, keep_files, open_ledger, settle_rows
 
 if TYPE_CHECKING:
@@ -36,6 +36,18 @@ def prepare_sending(
     destination, findings = check_destination(client, destination)
     findings += check_fields(folder, manifest, client, destination.target)
     return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))
+
+
+def check_chunks(folder: RunFolder, manifest: Manifest) -> None:
+    """Refuse to send any upload file while one that is still to be sent is not what cleaning wrote.
+
+    Raises:
+        FolderError: One is missing or changed.
+    """
+    given = {job.chunk for job in read_jobs(folder) if job.state is not JobState.PLANNED}
+    for chunk in manifest.results.chunks:
+        if chunk.file not in given:
+            folder.read_chunk(chunk)
 
 
 @contextmanager

@@ -256,6 +256,39 @@ def test_a_changed_chunk_is_refused(run: Run) -> None:
     assert [changed.value.code, missing.value.code] == ["chunk_changed", "missing_chunk"]
 
 
+@pytest.mark.parametrize("was_sent", [False, True])
+def test_a_damaged_run_is_made_anew_only_if_nothing_was_sent(
+    run: Run, leads: Path, *, was_sent: bool
+) -> None:
+    manifest = run.folder.manifest()
+    (chunk,) = manifest.results.chunks
+    if was_sent:
+        run.folder.ledger.touch()
+    leads.write_text(LEADS + "\n")
+    (run.path / chunk.file).write_bytes(b"email\n")
+    hints = []
+
+    def note(act: Callable[[], object]) -> None:
+        with pytest.raises(FolderError) as caught:
+            act()
+        hints.append(caught.value.hint)
+
+    note(lambda: check_sources(run.folder, manifest))
+    note(lambda: run.folder.read_chunk(chunk))
+    (run.path / chunk.file).unlink()
+    note(lambda: run.folder.read_chunk(chunk))
+    for path, look in (
+        (run.folder.rows, run.folder.read_rows),
+        (run.folder.manifest_file, run.folder.manifest),
+    ):
+        path.write_bytes(b"{")
+        note(look)
+    assert len(hints) == 5
+    for hint in hints:
+        assert ("make a new run" in hint) is not was_sent
+        assert hint.startswith("Restore ")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"x" * 100])
 def test_damaged_fates_are_refused(run: Run, content: bytes | None) -> None:
     if content is None:

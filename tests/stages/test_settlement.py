@@ -389,6 +389,37 @@ def test_a_second_submit_sends_nothing(sent: Run, sandbox: Sandbox, client: Mark
     assert fates(again) == fates(sent)
 
 
+@pytest.mark.parametrize(
+    ("content", "code"), [(None, "missing_chunk"), (b"email\nx@example.com\n", "chunk_changed")]
+)
+@pytest.mark.parametrize("was_begun", [False, True])
+def test_no_upload_begins_while_another_one_is_damaged(
+    tmp_path: Path, content: bytes | None, code: str, *, was_begun: bool
+) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("email\n" + "".join(f"person{number}@example.com\n" for number in range(200)))
+    run = clean(path, tmp_path / "x.prep", max_bytes=1_000)
+    *_, last = run.folder.manifest().results.chunks
+    with (
+        Sandbox(job_seconds=0, time_scale=0) as sandbox,
+        Marketo(sandbox.url, "id", "secret") as client,
+    ):
+        if was_begun:
+            submit(run, client, wait=False, queue_slots=1, poll_seconds=POLL)
+        before = len(sandbox.jobs())
+        whole = (run.path / last.file).read_bytes()
+        if content is None:
+            (run.path / last.file).unlink()
+        else:
+            (run.path / last.file).write_bytes(content)
+        with pytest.raises(FolderError) as caught:
+            submit(run, client, queue_slots=1, poll_seconds=POLL)
+        assert (caught.value.code, len(sandbox.jobs())) == (code, before)
+        assert before == was_begun
+        (run.path / last.file).write_bytes(whole)
+        assert submit(run, client, poll_seconds=POLL).counts["imported"] == 200
+
+
 def test_a_run_without_ready_rows_sends_nothing(leads: Path, sandbox: Sandbox, client: Marketo) -> None:
     leads.write_text("email\nnobody\n")
     run = submit(clean(leads), client, poll_seconds=POLL)
