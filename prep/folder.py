@@ -86,7 +86,7 @@ class RunFolder:
         """Open a folder that a run made.
 
         Raises:
-            FolderError: There is no such folder, or it is not a run folder.
+            FolderError: There is no such folder, it is not a run folder, or its path is not UTF-8.
         """
         folder = cls(path)
         if not folder.path.is_dir():
@@ -96,6 +96,7 @@ class RunFolder:
                 hint="prep clean FILE or prep run FILE makes one, called FILE.prep.",
                 source=str(path),
             )
+        folder._refuse_name()
         folder.manifest()
         return folder
 
@@ -103,9 +104,10 @@ class RunFolder:
         """Make the folder, or take one that is there if it is empty or a run folder already.
 
         Raises:
-            FolderError: It cannot be made, or holds other things.
+            FolderError: It cannot be made, holds other things, or its path is not UTF-8.
         """
         try:
+            self._refuse_name()
             self._is_ours = not self.path.exists() or self.manifest_file.exists()
             durable.make_folder(self.path)
             strangers = not self.manifest_file.exists() and any(
@@ -125,6 +127,19 @@ class RunFolder:
                 hint="Choose another folder with -o DIR.",
                 source=str(self.path),
             )
+
+    def _refuse_name(self) -> None:
+        """Refuse a path that polars, which takes every one for UTF-8, does not find or finds elsewhere."""
+        for path in (str(self.path.absolute()), os.path.realpath(self.path)):
+            shown = os.fsencode(path).decode("utf-8", "replace")
+            if shown != path:
+                raise FolderError(
+                    f"{shown}: the path of the run folder is not UTF-8",
+                    code="bad_folder_name",
+                    hint="Every name in the path of a run folder must be UTF-8: choose another one with "
+                    "-o DIR, or rename it. If they all are, set PYTHONUTF8=1.",
+                    source=shown,
+                )
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -150,3 +150,62 @@ def test_a_folder_that_may_not_be_entered(program: Prep, leads: Path) -> None:
         "Error: leads.prep/manifest.json: cannot be read: Permission denied",
     )
     assert "Traceback" not in ended.err
+
+
+FOLDER_NAME = (
+    "Every name in the path of a run folder must be UTF-8: choose another one with -o DIR, or rename it."
+)
+
+
+@pytest.mark.parametrize("command", ["clean", "run --sandbox"])
+def test_a_run_folder_whose_name_is_not_utf_8_is_not_made(program: Prep, leads: Path, command: str) -> None:
+    ended = program(*command.split(), "leads.csv", "-o", os.fsdecode(b"\xff.prep"), "--json")
+
+    assert (ended.code, ended.json["error"]["code"]) == (1, "bad_folder_name")
+    assert (
+        ended.json["error"]["message"]
+        == f"{leads.parent}/\ufffd.prep: the path of the run folder is not UTF-8"
+    )
+    assert ended.json["error"]["hint"].startswith(FOLDER_NAME)
+    assert names(leads.parent) == ["leads.csv"]
+
+
+@pytest.mark.parametrize("name", [b"link", b"\xff"])
+def test_a_run_folder_is_not_made_behind_a_link_with_such_a_name_or_end(
+    program: Prep, leads: Path, name: bytes
+) -> None:
+    end = {b"link": b"\xff", b"\xff": b"end"}[name]
+    os.mkdir(end)  # noqa: PTH102 (takes bytes)
+    os.symlink(end, name)  # noqa: PTH211
+    ended = program("clean", "leads.csv", "-o", os.fsdecode(name + b"/leads.prep"), "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (1, "bad_folder_name")
+    assert os.listdir(end) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("command", ["status", "report", "resume", "submit", "reconcile", "retry", "purge"])
+def test_a_run_folder_that_got_such_a_name_is_not_opened(program: Prep, leads: Path, command: str) -> None:
+    program("clean", "leads.csv")
+    moved = os.fsdecode(b"\xff")
+    Path(moved).mkdir()
+    Path("leads.prep").rename(f"{moved}/leads.prep")
+
+    ended = program(command, "leads.prep", cwd=leads.parent / moved)
+
+    assert ended.error[0] == 1
+    assert "leads.prep: the path of the run folder is not UTF-8\n" in ended.err
+
+
+def test_names_are_utf_8_and_the_locale_is_not(
+    program: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+
+    ended = program("clean", "leads.csv", "-o", "é.prep")
+
+    assert (ended.code, names(leads.parent)) == (1, ["leads.csv"])
+    assert ended.err.endswith(f"{FOLDER_NAME} If they all are, set PYTHONUTF8=1.\n")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert program("clean", "leads.csv", "-o", "é.prep").code == 3
+    assert program("status", "é.prep").out.startswith(r"\xe9.prep: clean")
