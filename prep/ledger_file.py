@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -69,6 +69,8 @@ _PASSING: Final = frozenset(
 )
 """Primary result codes of a file that is sound but cannot be used now; any other means damage.
 https://www.sqlite.org/rescode.html"""
+
+_NOT_WRITABLE: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 
 _SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What `sqlite3` raises; the latter where its message would quote broken text."""
@@ -187,19 +189,35 @@ class LedgerFile:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
+    """Open the file; only to be read where nothing can be written, such as the files beside it."""
     try:
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
-        )
         try:
-            for pragma in _PRAGMAS:
-                database.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            database.close()
-            raise
+            return _opened(path, "mode=rw", _PRAGMAS)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE not in _NOT_WRITABLE or _has_news(path):
+                raise
+            return _opened(path, "mode=ro&immutable=1")
     except _SQLITE_ERRORS as error:
         raise _unusable(path, error) from None
+
+
+def _opened(path: Path, how: str, pragmas: Iterable[str] = ()) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS
+    )
+    try:
+        for pragma in pragmas:
+            database.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        database.close()
+        raise
     return database
+
+
+def _has_news(path: Path) -> bool:
+    """Whether there are changes that the file alone does not tell of."""
+    news = path.with_name(f"{path.name}-wal")
+    return news.exists() and news.stat().st_size > 0
 
 
 def _lay_out(path: Path) -> None:

@@ -152,6 +152,32 @@ def test_a_folder_that_may_not_be_entered(program: Prep, leads: Path) -> None:
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("has_news", [False, True])
+def test_a_run_that_was_sent_is_shown_where_nothing_can_be_written(
+    program: Prep, leads: Path, *, has_news: bool
+) -> None:
+    assert program("run", "leads.csv", "--sandbox").code == 3
+    shown = [program(*command).out for command in (("status", "leads.prep"), ("report", "leads.prep"))]
+    folder = leads.parent / "leads.prep"
+    if has_news:
+        written(folder / "ledger.sqlite-wal", "what another process is about to write")
+        (folder / "ledger.sqlite-wal").chmod(0o400)
+    (folder / "ledger.sqlite").chmod(0o400)
+    folder.chmod(0o500)
+    try:
+        ended = [program(name, "leads.prep", before=without_privileges()) for name in ("status", "report")]
+        stopped = program("resume", "leads.prep", before=without_privileges())
+    finally:
+        folder.chmod(0o700)
+
+    if has_news:
+        assert all("the ledger cannot be read or written" in each.err for each in ended)
+    else:
+        assert [each.out for each in ended] == shown
+    assert stopped.code == 1
+    assert "Traceback" not in stopped.err
+
+
 FOLDER_NAME = (
     "Every name in the path of a run folder must be UTF-8: choose another one with -o DIR, or rename it."
 )
