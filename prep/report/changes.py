@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from prep.comparison import Change, Outcome
+from prep.folder import RunFolder
 from prep.model import SANDBOX
 
 OUTCOMES: Final = {
@@ -190,8 +191,9 @@ def _way_back(report: Mapping[str, Any], folder: str) -> Iterator[str]:
     else:
         people, files = (counted(restore[name], *words) for name, *words in _COUNTED)
         yield f"The way back: {folder}/restore has {people} in {files}, as of now"
+        typed = RunFolder(f"{folder}/restore").typed
         sandbox = " --sandbox" if preview["target"] == SANDBOX else ""
-        yield f"  prep submit {folder}/restore{sandbox}  puts them back after the import"
+        yield f"  prep submit {typed}{sandbox}  puts them back after the import"
     yield from limits(preview)
 
 

@@ -63,6 +63,21 @@ The way back: leads.prep/restore has 4 people in 3 files, as of now
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("my leads.prep", "'my leads.prep/restore'"),
+        ("-x.prep", "./-x.prep/restore"),
+        ("x.prep", "x.prep/restore"),
+    ],
+)
+def test_the_command_of_the_way_back_can_be_typed(here: Path, prep: Prep, name: str, typed: str) -> None:
+    written(here / "leads.csv", ROWS)
+    prep("clean", "leads.csv", "-q", "--allow-protected", "unsubscribed", f"--out={name}")
+    ended = prep("preview", "--sandbox", "--", name)
+    assert f"\n  prep submit {typed} --sandbox  puts them back after the import\n" in ended.out
+
+
 def test_there_and_back_on_the_command_line(run: str, prep: Prep) -> None:
     previewed = prep("preview", run, "--sandbox", "--json", "-q").json
     assert previewed["exit_code"] == 0
