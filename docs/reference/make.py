@@ -264,8 +264,8 @@ def _report() -> str:
     return _page(
         "# Keys of report.json",
         """The file in the run folder, and what `prep run`, `clean`, `submit`, `resume`, `reconcile`, `retry`,
-        `report` and `preview` print with `--json`; `prep check --json` prints it without `chunks` and `jobs`.
-        `[]` is each element of a list, `*` any key of a table.""",
+        `report`, `preview` and `purge` print with `--json`; `prep check --json` prints it without `chunks`
+        and `jobs`. `[]` is each element of a list, `*` any key of a table.""",
         _table(("key", "what it holds"), ((f"`{key}`", meaning) for key, meaning in KEYS.items())),
     )
 

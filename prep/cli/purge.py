@@ -38,10 +38,12 @@ def command(**chosen: Any) -> int:
     is_asked = not chosen["yes"] and is_terminal(sys.stdin, sys.stdout, sys.stderr)
     if is_asked and not click.confirm(printable(f"Delete all rows of {run.path}?"), err=True):
         raise Declined("Nothing was deleted")
-    code = session.answer(purge(run), {**chosen, "quiet": True})
+    purged = purge(run)
+    retries = list(_unpurged_retries(run.folder))
+    code = session.answer(purged, {**chosen, "quiet": True}, more={"retries": [*map(str, retries)]})
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])
-        for path in _unpurged_retries(run.folder):
+        for path in retries:
             still = f"{path}: still holds rows of these people: prep purge {quoted(path)}"
             say(still, err=chosen["as_json"])
     return code
@@ -52,8 +54,10 @@ def _unpurged_retries(folder: "RunFolder") -> Iterator[Path]:
     from prep.folder import RunFolder
 
     manifest = folder.manifest()
+    beside = folder.path.parent
+    home = beside if beside.samefile(folder.home) else folder.home
     for name in manifest.retries:
-        retry = RunFolder(folder.path.parent / name)
+        retry = RunFolder(home / name)
         if not retry.manifest_file.exists():
             continue
         try:

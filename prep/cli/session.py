@@ -375,6 +375,7 @@ def answer(
     exit_code: int | None = None,
     note: str = "",
     waited: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> int:
     """Print a run's numbers as text and, if asked, as JSON.
 
@@ -384,6 +385,7 @@ def answer(
         exit_code: The exit code, if it is not the one that the numbers mean.
         note: What the numbers alone do not tell.
         waited: The command sent and waited as long as it was to, and nobody refused anything.
+        more: What the JSON answer has besides.
 
     Returns:
         The exit code.
@@ -399,7 +401,7 @@ def answer(
     if not chosen.get("quiet"):
         show(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
     if chosen["as_json"]:
-        say_json(report)
+        say_json({**report, **(more or {})})
     code: int = report["exit_code"]
     return code
 

@@ -146,9 +146,20 @@ def test_purge_names_the_retries_that_hold_the_same_people(leads: Path, prep: Pr
 
     assert prep("purge", "leads.prep", "--yes").out == f"leads.prep: {done}{of_first}{of_second}"
     assert prep("purge", "leads-retry1.prep", "--yes").out == f"leads-retry1.prep: {done}{of_second}"
-    assert prep("purge", "leads.prep", "--yes", "--json").err == f"leads.prep: {done}{of_second}"
+    again = prep("purge", "leads.prep", "--yes", "--json")
+    assert (again.err, again.json["retries"]) == (f"leads.prep: {done}{of_second}", [second])
     assert prep("purge", second, "--yes").out == f"{second}: {done}"
     assert prep("purge", "leads.prep", "--yes").out == f"leads.prep: {done}"
+    assert prep("purge", "leads.prep", "--yes", "--json").json["retries"] == []
+
+
+def test_purge_names_retries_wherever_it_was_typed(
+    leads: Path, prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prep("run", leads, "--sandbox")
+    prep("retry", "leads.prep", "--all", "-q")
+    monkeypatch.chdir("leads.prep")
+    assert prep("purge", ".", "--yes", "--json").json["retries"] == [str(here / "leads-retry1.prep")]
 
 
 def people_in(folder: Path) -> list[str]:

@@ -99,14 +99,17 @@ def test_a_report_has_the_keys_of_the_table(
         assert says("run", "a.csv", "-o", "b.prep", "--dates", "dmy", "--json") == 4
         reports.append(json.loads(capsys.readouterr().out))
 
-    for report in reports:
-        assert list(strangers(report)) == []
-    unseen = KEYS.keys() - {path for report in reports for path in seen(report)}
-    assert unseen == RARE
-    assert {name for report in reports for name in report["settings"]} <= SETTINGS.keys() - {"schema"}
-
     tables = [table.read_text(encoding="utf-8-sig") for table in tmp_path.glob("a.prep/*.csv")]
     headers = [next(csv.reader([table.partition("\n")[0]])) for table in tables]
     added = {name for header in headers for name in header if name.startswith("_")} | set(ROWS)
     assert len(headers) == 6
     assert added == {name for name in COLUMNS if name.startswith("_") or name in ROWS}
+
+    assert says("retry", "a.prep", "--all") == 3
+    assert says("purge", "a.prep", "--json") == 3
+    reports.append(json.loads(capsys.readouterr().out))
+    for report in reports:
+        assert list(strangers(report)) == []
+    unseen = KEYS.keys() - {path for report in reports for path in seen(report)}
+    assert unseen == RARE
+    assert {name for report in reports for name in report["settings"]} <= SETTINGS.keys() - {"schema"}
