@@ -50,7 +50,7 @@ def command(**chosen: Any) -> int:
         if chosen["opens"] and not webbrowser.open(page.absolute().as_uri()):
             say(f"{page}: no browser answers; open the file with one", err=True)
     if chosen["as_json"]:
-        say_json(report)
+        say_json({**report, **session.why_stopped(report["exit_code"], name)})
     code: int = report["exit_code"]
     return code
 

@@ -19,7 +19,7 @@ from prep.cli.ending import Declined, Situation
 from prep.cli.look import show
 from prep.cli.progress import Board, show_progress
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
-from prep.errors import FolderError, PrepError, SettingsError
+from prep.errors import FolderError, PrepError, SettingsError, TransientError
 from prep.limits import POLL_SECONDS
 from prep.model import SANDBOX
 from prep.tolerance import Limit
@@ -401,9 +401,22 @@ def answer(
     if not chosen.get("quiet"):
         show(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
     if chosen["as_json"]:
-        say_json({**report, **(more or {})})
+        say_json({**report, **(more or {}), **why_stopped(report["exit_code"], os.fspath(run.path))})
     code: int = report["exit_code"]
     return code
+
+
+def why_stopped(exit_code: int, folder: str) -> dict[str, Any]:
+    """What the JSON answer has besides where uploads are left to be sent and nothing is running."""
+    if exit_code != _EXIT_STOPPED:
+        return {}
+    error = TransientError(
+        f"{folder}: sending stopped before the last upload, and nothing is running",
+        code="sending_stopped",
+        hint=f"prep resume {quoted(folder)} carries on.",
+        source=folder,
+    )
+    return {"error": error.facts}
 
 
 def begin(folder: Path | None = None) -> None:

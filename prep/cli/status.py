@@ -9,6 +9,7 @@ import click
 
 from prep.cli import options
 from prep.cli.look import show
+from prep.cli.session import why_stopped
 from prep.cli.terminal import quoted, say_json
 from prep.errors import FolderError, PrepError
 from prep.limits import BATCH_ID_DAYS
@@ -54,9 +55,9 @@ def command(folders: tuple[Path, ...], *, as_json: bool) -> int:
 
 
 def _error_of(run: dict[str, Any]) -> dict[str, Any] | None:
-    """Why a run ends the command with 1."""
+    """Why a run ends the command with 1 or 4."""
     if "error" in run or run["cleaned"]:
-        return run.get("error")
+        return run.get("error") or why_stopped(run["exit_code"], run["folder"]).get("error")
     return FolderError(
         f"{run['folder']}: cleaning was interrupted",
         code="not_cleaned",

@@ -501,6 +501,14 @@ def test_a_refusal_leaves_the_rest_ready(prep: Prep, here: Path, monkeypatch: py
         assert ended.json == stored("many.prep")
         assert ended.err.count("\n") == 2
         assert prep("status", "many.prep").code == 4
+        for command in (
+            ("status", "many.prep"),
+            ("status", "many.prep", "none.prep"),
+            ("report", "many.prep"),
+        ):
+            answer = prep(*command, "--json").json
+            assert (answer["exit_code"], answer["error"]["code"]) == (4, "sending_stopped")
+            assert answer["error"]["hint"] == "prep resume many.prep carries on."
         report = prep("report", "many.prep")
         assert report.code == 4
         assert report.out.splitlines()[0] == f"many.prep: sent in part to {host(marketo)}, list 1001"
