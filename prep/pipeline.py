@@ -241,15 +241,19 @@ def aim(run: Run, destination: Destination) -> None:
             run.folder.write_manifest(aimed)
 
 
-def withhold(run: Run) -> None:
+def withhold(run: Run, max_rejected: str) -> None:
     """Let nobody who resumes a run send its rows; one of which anything was sent stays as it is.
+
+    Args:
+        run: The run.
+        max_rejected: The bound that it exceeds.
 
     Raises:
         FolderError: Another process works on it, or it cannot be written.
     """
     with run.folder.lock():
         if not has_begun(run.folder):
-            run.folder.write_manifest(replace(run.folder.manifest(), goal="clean"))
+            run.folder.write_manifest(replace(run.folder.manifest(), goal="clean", max_rejected=max_rejected))
             write_report(run.folder, build_report(run.folder))
 
 

@@ -364,7 +364,7 @@ def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:
     """Answer for a run that is not sent, by `prep resume` neither, because too many rows were rejected."""
     from prep.pipeline import withhold
 
-    withhold(run)
+    withhold(run, limit.text)
     return answer(run, chosen, exit_code=EXIT_TOO_MANY_REJECTED, note=limit.refusal(run.counts))
 
 

@@ -10,6 +10,7 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "run_id": "name of the run, unique",
         "parent_run_id": "the run whose rows this one tries again, or puts back; null for none",
         "goal": "`run` if rows are to be sent, `clean` if not",
+        "max_rejected": "with more rejected rows nothing is sent; null without a bound, and once it was sent",
         "state": "`clean`, `submitting`, `waiting`, `reconciled` or `unknown`",
         "target": "host of the instance, or `sandbox`; null as long as none was named",
         "sources[]": "the inputs, in order",

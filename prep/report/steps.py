@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from prep.model import SANDBOX, Fate, KeepPolicy
 from prep.objects import FLAGS, LEADS, parse_object
+from prep.tolerance import Limit
 
 _SOURCES_TO_TYPE: Final = 5
 _STDIN: Final = "-"
@@ -112,8 +113,13 @@ def commands_after_check(report: Mapping[str, Any]) -> Iterator[Step]:
 def _needed_options(report: Mapping[str, Any]) -> str:
     """What must stand behind `prep submit DIR`, or rows could not be sent or would go elsewhere."""
     needs = parse_object(report.get("object", str(LEADS))).kind.needs
-    sandbox = " --sandbox" if report["target"] == SANDBOX else ""
-    return sandbox + "".join(f" {FLAGS[name]} …" for name in needs if not report.get(name))
+    options = [f"{FLAGS[name]} …" for name in needs if not report.get(name)]
+    if report["target"] == SANDBOX:
+        options.insert(0, "--sandbox")
+    limit, counts = report.get("max_rejected"), report["counts"]
+    if limit and Limit.parse(limit).is_exceeded(counts):
+        options.append(f"--max-rejected {counts[Fate.REJECTED]}")
+    return "".join(f" {option}" for option in options)
 
 
 def tables_to_read(report: Mapping[str, Any], place: str) -> Iterator[Step]:

@@ -1,6 +1,7 @@
 """`run`, `submit`, `resume`, `status`, `reconcile` against a Marketo at the other end of real HTTP."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -241,7 +242,7 @@ def test_a_run_with_too_many_rejected_rows_keeps_where_it_would_go(
     refused = prep("run", "leads.csv", "--list", "Newsletter", "--max-rejected", "10%")
 
     assert refused.code == 3
-    assert "  prep submit leads.prep  sends 2 rows in 1 file\n" in refused.out
+    assert "  prep submit leads.prep --max-rejected 1  sends 2 rows in 1 file\n" in refused.out
     assert prep("resume", "leads.prep").code == 3
     rejected = leads.parent / "leads.prep/rejected.csv"
     rejected.write_text(rejected.read_text().replace("not-an-address", "nemo@example.com"))
@@ -355,7 +356,7 @@ def test_hints_of_a_rehearsal_stay_in_the_sandbox(prep: Prep, leads: Path, marke
     ).out
 
     assert "prep submit a.prep --sandbox --list-id N carries on." in missing
-    assert "  prep submit b.prep --sandbox  sends 2 rows in 1 file\n" in refused
+    assert "  prep submit b.prep --sandbox --max-rejected 1  sends 2 rows in 1 file\n" in refused
     assert marketo.requests() == []
 
 
@@ -368,7 +369,7 @@ def test_a_limit_holds_for_a_run_that_was_to_be_sent_before(
     refused = prep(*again.split(), "--max-rejected", 0)
 
     assert refused.code == 3
-    assert "  prep submit leads.prep  sends 2 rows in 1 file\n" in refused.out
+    assert "  prep submit leads.prep --max-rejected 1  sends 2 rows in 1 file\n" in refused.out
     assert prep("resume", "leads.prep").out.splitlines()[0] == "leads.prep: clean; nothing was sent yet"
     assert uploads(marketo) == 0
 
@@ -429,12 +430,26 @@ def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo:
     said = "Nothing is sent: 1 of 4 rows were rejected, more than --max-rejected 10% allows."
     assert (ended.code, ended.json["exit_code"]) == (3, 3)
     assert ended.err.splitlines()[:2] == ["leads.prep: clean; nothing was sent yet", said]
-    assert "  prep submit leads.prep  sends 2 rows in 1 file\n" in ended.err
+    assert "  prep submit leads.prep --max-rejected 1  sends 2 rows in 1 file\n" in ended.err
     assert ended.json == stored("leads.prep")
     assert prep("submit", "leads.prep", "--max-rejected", 0).code == 3
     assert prep("resume", "leads.prep").code == 3  # would send, had the run been let through
     assert marketo.requests() == []
     assert prep("run", "leads.csv", "--max-rejected", "25%").out.startswith("leads.prep: sent to")
+    assert uploads(marketo) == 1
+
+
+@pytest.mark.parametrize("command", [("clean", "leads.csv"), ("run", "leads.csv"), ("submit", "leads.prep")])
+def test_where_prep_toml_has_the_bound_the_command_that_is_proposed_sends(
+    prep: Prep, leads: Path, marketo: Sandbox, command: tuple[str, str]
+) -> None:
+    if command[0] == "submit":
+        prep("clean", "leads.csv")
+    Path("prep.toml").write_text("max_rejected = 0\n")
+    refused = prep(*command)
+    assert refused.code == 3
+    (proposed,) = re.findall(r"prep (submit leads\.prep.*?)  sends 2 rows", refused.out + refused.err)
+    prep(*proposed.split())
     assert uploads(marketo) == 1
 
 

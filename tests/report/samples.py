@@ -15,6 +15,7 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         "run_id": "e820751a",
         "parent_run_id": "4c87d77f",
         "goal": "run",
+        "max_rejected": None,
         "state": "reconciled",
         "target": text,
         "sources": [
