@@ -76,9 +76,13 @@ class Journal:
         self._path = path
         with self._errors():
             self._database = sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False)
-            path.chmod(0o600)
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_TABLES)
+            try:
+                path.chmod(0o600)
+                self._database.execute("PRAGMA synchronous = FULL")
+                self._database.executescript(_TABLES)
+            except BaseException:
+                self.close()
+                raise
 
     def __enter__(self) -> Self:
         return self

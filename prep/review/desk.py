@@ -109,7 +109,12 @@ class Desk:
         check_sources(folder, manifest)
         refuse_changed_schema(manifest)
         sheet = open_sheet(folder, manifest)
-        return cls(folder, manifest, sheet, Journal(folder.review))
+        journal = Journal(folder.review)
+        try:
+            return cls(folder, manifest, sheet, journal)
+        except BaseException:
+            journal.close()
+            raise
 
     def close(self) -> None:
         """Close the journal."""

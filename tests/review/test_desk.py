@@ -1,12 +1,14 @@
 """Rows under repair: what is wrong with them, what a person does, and that nothing of it is lost."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -274,6 +276,31 @@ def test_a_damaged_journal_is_told(run: Run) -> None:
     with pytest.raises(FolderError) as raised:
         Desk.open(run.path)
     assert raised.value.code == "damaged_journal"
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_page_that_cannot_be_opened_leaves_no_journal_open(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, is_damaged: bool
+) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connect_noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    if is_damaged:
+        run.folder.review.write_bytes(b"no database, but long enough to be one" * 100)
+    else:
+        table = run.folder.rejected
+        table.write_text(table.read_text(encoding="utf-8").replace("First Name", "Given"), encoding="utf-8")
+    monkeypatch.setattr(sqlite3, "connect", connect_noted)
+    with pytest.raises(PrepError):
+        Desk.open(run.path)
+    assert opened
+    for database in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            database.execute("SELECT 1")
 
 
 def test_the_journal_is_for_its_owner_only_and_holds_no_more_than_it_must(desk: Desk, run: Run) -> None:
