@@ -5,7 +5,7 @@ Cells were corrected, and columns were given to other fields.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -26,10 +26,13 @@ CHANGES: Final = pl.Schema(
         "place": pl.Int32(),
         "base": pl.String(),
         "value": pl.String(),
+        "header": pl.String(),
+        "occurrence": pl.Int32(),
     }
 )
 """One cell of a table that was corrected: which table, row and column (counted from 0), what the table has
-there and what shall stand there instead; null is blank."""
+there and what shall stand there instead; null is blank. The column is the one with this header, and so many
+of its name before it, wherever it stands now; null in journals of older code, where the place counts."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS step (
@@ -38,7 +41,7 @@ CREATE TABLE IF NOT EXISTS step (
 CREATE TABLE IF NOT EXISTS change (
     step INTEGER NOT NULL REFERENCES step(id),
     "table" TEXT NOT NULL, source TEXT NOT NULL, row INTEGER NOT NULL,
-    place INTEGER NOT NULL, base TEXT, value TEXT
+    place INTEGER NOT NULL, base TEXT, value TEXT, header TEXT, occurrence INTEGER
 );
 CREATE INDEX IF NOT EXISTS change_of_step ON change(step);
 CREATE TABLE IF NOT EXISTS mapped (
@@ -46,10 +49,12 @@ CREATE TABLE IF NOT EXISTS mapped (
 );
 """
 
-_CURRENT: Final = """
-SELECT change."table", source, row, place, base, value
-FROM change JOIN step ON step.id = change.step WHERE NOT is_undone ORDER BY change.step
-"""
+_ADDED: Final = {"header": "TEXT", "occurrence": "INTEGER"}
+"""Columns of `change` that journals of older code lack."""
+
+_CELLS: Final = 'SELECT "table", source, row, place, base, value, header, occurrence FROM change'
+
+_CURRENT: Final = f"{_CELLS} JOIN step ON step.id = change.step WHERE NOT is_undone ORDER BY change.step"
 
 _MAPS: Final = """
 SELECT header, field FROM mapped JOIN step ON step.id = mapped.step WHERE NOT is_undone ORDER BY mapped.step
@@ -80,9 +85,16 @@ class Journal:
                 path.chmod(0o600)
                 self._database.execute("PRAGMA synchronous = FULL")
                 self._database.executescript(_TABLES)
+                self._add_columns()
             except BaseException:
                 self.close()
                 raise
+
+    def _add_columns(self) -> None:
+        known = {name for _, name, *_ in self._database.execute("PRAGMA table_info(change)")}
+        for name, kind in _ADDED.items():
+            if name not in known:
+                self._database.execute(f"ALTER TABLE change ADD COLUMN {name} {kind}")
 
     def __enter__(self) -> Self:
         return self
@@ -114,26 +126,26 @@ class Journal:
             cells = CHANGES.to_frame() if changes is None else changes.select(CHANGES.names())
             rows: Iterable[tuple[object, ...]] = cells.iter_rows()
             self._database.executemany(
-                "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)", ((step, *row) for row in rows)
+                "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", ((step, *row) for row in rows)
             )
             self._database.executemany(
                 "INSERT INTO mapped VALUES (?, ?, ?)",
                 ((step, header, field) for header, field in (maps or {}).items()),
             )
 
-    def undo(self) -> pl.DataFrame:
-        """Take the last step back.
+    def undo(self) -> AbstractContextManager[pl.DataFrame]:
+        """Take the last step back, unless the block raises.
 
         Returns:
-            The cells that it changed; none if there is no step.
+            For a `with` block: the cells that it changed; none if there is no step.
         """
         return self._turn("SELECT max(id) FROM step WHERE NOT is_undone", is_undone=True)
 
-    def redo(self) -> pl.DataFrame:
-        """Do the step again that was taken back last.
+    def redo(self) -> AbstractContextManager[pl.DataFrame]:
+        """Do the step again that was taken back last, unless the block raises.
 
         Returns:
-            The cells that it changes; none if there is no step.
+            For a `with` block: the cells that it changes; none if there is no step.
         """
         return self._turn("SELECT min(id) FROM step WHERE is_undone", is_undone=False)
 
@@ -146,10 +158,8 @@ class Journal:
         return Steps(*(label[0] if label else None for label in labels))
 
     def current(self) -> pl.DataFrame:
-        """What stands in the corrected cells now, each once, as `CHANGES`."""
-        return self._frame(_CURRENT).unique(
-            ["table", "source", "row", "place"], keep="last", maintain_order=True
-        )
+        """What was corrected, as `CHANGES`: of what was put into one cell, the last counts."""
+        return self._frame(_CURRENT)
 
     def maps(self) -> dict[str, str]:
         """The columns that have another field now than in the run: header → field, empty if left out."""
@@ -157,13 +167,12 @@ class Journal:
             latest = dict(self._database.execute(_MAPS).fetchall())
         return {header: field for header, field in latest.items() if field is not None}
 
-    def _turn(self, query: str, *, is_undone: bool) -> pl.DataFrame:
+    @contextmanager
+    def _turn(self, query: str, *, is_undone: bool) -> Iterator[pl.DataFrame]:
         with self._transaction():
             (step,) = self._database.execute(query).fetchone()
             self._database.execute("UPDATE step SET is_undone = ? WHERE id = ?", (is_undone, step))
-        return self._frame(
-            'SELECT "table", source, row, place, base, value FROM change WHERE step = ?', (step,)
-        )
+            yield self._frame(f"{_CELLS} WHERE step = ?", (step,))
 
     def _frame(self, query: str, parameters: tuple[object, ...] = ()) -> pl.DataFrame:
         with self._errors():

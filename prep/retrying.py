@@ -52,13 +52,12 @@ def find_tables(
     """
     tables = {}
     changes = read_corrections(folder.review)
-    if (
-        folder.failed.exists()
-        and (failed := correct(read_returned(folder.failed), changes, folder.failed)).rows.height
-    ):
-        _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
-        tables["failed.csv"] = name_as_in_sources(failed, folder.manifest())
-        refuse_unmovable(tables["failed.csv"], folder.manifest(), manifest)
+    if folder.failed.exists():
+        named = name_as_in_sources(read_returned(folder.failed), folder.manifest())
+        if (failed := correct(named, changes, folder.failed)).rows.height:
+            _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
+            refuse_unmovable(failed, folder.manifest(), manifest)
+            tables["failed.csv"] = failed
     try:
         changed, notes = find_changed(folder, manifest, changes, everything=everything)
     except SourceError as error:

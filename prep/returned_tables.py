@@ -6,11 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from prep.corrections import LEFT_OUT
+from prep.corrections import CHANGES, LEFT_OUT
 from prep.errors import SourceError
+from prep.folding import name_some
 from prep.formulas import unguard
 from prep.model import IDENTITY, LINE, ROW, SOURCE
 from prep.people import AS_WRITTEN
+from prep.plan import occurrences
 from prep.returned import RAW, REASONS, own_places, own_rows, without_guards
 from prep.sources import Batch, Source, open_source
 
@@ -134,19 +136,62 @@ def _not_ours(path: Path) -> SourceError:
     )
 
 
+def locate(table: Returned, changes: pl.DataFrame) -> pl.DataFrame:
+    """Corrections of a table's rows, each cell once, with the places that their columns have in it now.
+
+    Args:
+        table: The table as it is now, named as in the sources.
+        changes: Corrections (`corrections.CHANGES`); those of other tables and of lines that are gone do
+            not count.
+
+    Raises:
+        SourceError: A column is not in it any more.
+    """
+    changes = changes.filter(pl.col("table") == table.path.name).join(
+        table.rows, left_on=["source", "row"], right_on=[SOURCE, ROW], how="semi", maintain_order="left"
+    )
+    columns = [(*column, place) for place, column in enumerate(occurrences(table.columns))]
+    known = pl.DataFrame(
+        columns, {"header": pl.String, "occurrence": pl.Int32, "_now": pl.Int32}, orient="row"
+    )
+    is_place = pl.col("header").is_null() & (pl.col("place") < len(columns))
+    found = changes.join(known, on=["header", "occurrence"], how="left", maintain_order="left")
+    found = found.with_columns(pl.when(is_place).then("place").otherwise("_now").alias("_now"))
+    named = pl.col("header").fill_null(pl.format("column {}", pl.col("place") + 1))
+    lost = found.filter(pl.col("_now").is_null()).select(named.unique(maintain_order=True)).to_series()
+    if len(lost):
+        raise SourceError(
+            f"{table.path}: lacks columns of which cells were corrected in prep review: {name_some([*lost])}",
+            code="lost_columns",
+            hint=f"Restore the table{_how(table)}, or delete review.sqlite, which holds what was corrected "
+            "in prep review.",
+            source=str(table.path),
+            column=lost[0],
+        )
+    placed = found.with_columns(place="_now").select(CHANGES.names())
+    return placed.unique(["source", "row", "place"], keep="last", maintain_order=True)
+
+
+def _how(table: Returned) -> str:
+    """How the cells of the sources come back into a table that was corrected when it had them."""
+    how = " (put the sources back and give prep reconcile, for their cells instead of values as sent)"
+    return how if table.is_sent else ""
+
+
 def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
     """A table with what was corrected on the page of `prep review`, as if it had been edited.
 
     Args:
-        table: The table as it is now.
+        table: The table as it is now, named as in the sources.
         changes: Corrections (`corrections.CHANGES`); those of other tables and of lines that are gone do
             not count.
         path: Where the table is.
 
     Raises:
-        SourceError: A cell was corrected on the page, and since then in the table as well.
+        SourceError: A cell was corrected on the page, and since then in the table as well, or its column is
+            not there any more.
     """
-    changes = changes.filter(pl.col("table") == path.name).drop("table")
+    changes = locate(table, changes)
     left_out = changes.filter((pl.col("place") == LEFT_OUT) & pl.col("value").is_not_null())
     rows = table.rows.join(left_out, left_on=[SOURCE, ROW], right_on=["source", "row"], how="anti")
     contradicted = 0
@@ -171,7 +216,8 @@ def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
         raise SourceError(
             f"{path}: {contradicted} cells were changed in it that were corrected in prep review before",
             code="two_corrections",
-            hint="Restore the table, or delete review.sqlite, which holds what was corrected in prep review.",
+            hint=f"Restore the table{_how(table)}, or delete review.sqlite, which holds what was corrected "
+            "in prep review.",
             source=str(path),
         )
     return replace(table, rows=rows)

@@ -1,6 +1,7 @@
 """Rows under repair: what they are now, what is wrong with them still, and what a person does to them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -82,13 +83,14 @@ class Desk:
         self.folder = folder
         self.sheet = sheet
         self._as_run = manifest
+        corrections = sheet.locate(journal.current())
         self._map(journal.maps())
         self.lock = RLock()
         self.version = 0
         self._journal = journal
         self._signature = _signature(folder)
         self.rows = sheet.rows.with_columns(pl.lit(False).alias(CHANGED), pl.lit(False).alias(IS_LEFT_OUT))
-        repaired = self._apply(journal.current())
+        repaired = self._apply(corrections)
         self._check(repaired if _is_as_written(folder) and not self.maps else self._judged_anew())
 
     @classmethod
@@ -240,6 +242,8 @@ class Desk:
             pl.lit(LEFT_OUT, pl.Int32).alias("place"),
             pl.lit(None, pl.String).alias("base"),
             pl.lit("yes" if is_left_out else None, pl.String).alias("value"),
+            pl.lit(None, pl.String).alias("header"),
+            pl.lit(None, pl.Int32).alias("occurrence"),
         )
         what = "left out" if is_left_out else "taken in again"
         return self._do(f"{changes.height:,} rows {what}", changes)
@@ -366,6 +370,7 @@ class Desk:
         rows = self._repairable(self.rows[wanted[ID]].with_columns(wanted["value"]))
         rows = rows.filter(_plain(name).ne_missing(_plain("value")))
         base = self.sheet.rows[rows[ID]][name].alias("base")
+        header, occurrence = self.sheet.columns[place]
         own = {table: places[place] for table, places in self.sheet.places.items() if place in places}
         return (
             rows.with_columns(base)
@@ -377,6 +382,8 @@ class Desk:
                 pl.col(TABLE).replace_strict(own, return_dtype=pl.Int32).alias("place"),
                 "base",
                 "value",
+                pl.lit(header).alias("header"),
+                pl.lit(occurrence, pl.Int32).alias("occurrence"),
             )
         )
 
@@ -387,11 +394,12 @@ class Desk:
             self._check(self._apply(changes))
         return changes.height
 
-    def _turn(self, turn: Callable[[], pl.DataFrame]) -> None:
+    def _turn(self, turn: Callable[[], AbstractContextManager[pl.DataFrame]]) -> None:
         self._refuse_stale()
-        touched = turn()
         cells = ["table", "source", "row", "place"]
-        now = self._journal.current().select(*cells, "value", stands=True)
+        with turn() as changes:
+            now = self.sheet.locate(self._journal.current()).select(*cells, "value", stands=True)
+            touched = self.sheet.locate(changes)
         values = touched.join(now, on=cells, how="left", suffix="_now", maintain_order="left")
         back = pl.when("stands").then("value_now").otherwise("base")
         turned = self._apply(values.with_columns(back.alias("value")).select(CHANGES.names()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from prep.advice import Advice, advise, known_schema
-from prep.corrections import read_corrections
+from prep.corrections import CHANGES
 from prep.errors import FolderError
 from prep.folder import RunFolder
 from prep.manifest import Manifest
@@ -17,7 +17,7 @@ from prep.model import IDENTITY, Fate
 from prep.plan import occurrences
 from prep.retry_mapping import name_as_in_sources
 from prep.retrying import sources_of
-from prep.returned_tables import Returned, correct, read_returned
+from prep.returned_tables import Returned, correct, locate, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
 
@@ -59,6 +59,17 @@ class Sheet:
             for name, table in self.tables.items()
         }
 
+    def locate(self, changes: pl.DataFrame) -> pl.DataFrame:
+        """Corrections of the rows, each cell once, with the places that their columns have in the tables.
+
+        Raises:
+            SourceError: They contradict a table.
+        """
+        for table in self.tables.values():
+            correct(table, changes, table.path)
+        found = [locate(table, changes) for table in self.tables.values()]
+        return pl.concat([CHANGES.to_frame(), *found])
+
     def as_table(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows of this sheet as `Judge.judge` takes those of a table."""
         places = self.places[name]
@@ -84,9 +95,6 @@ def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:
         if path.exists()
     }
     tables = {name: table for name, (_, table) in found.items() if table.rows.height}
-    changes = read_corrections(folder.review)
-    for name, table in tables.items():
-        correct(table, changes, folder.path / name)  # a cell that was corrected twice is told before all else
     if folder.failed.name in tables:
         tables[folder.failed.name] = name_as_in_sources(tables[folder.failed.name], manifest)
     columns = tuple(

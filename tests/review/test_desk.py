@@ -6,9 +6,10 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 import pytest
@@ -269,6 +270,116 @@ def test_purging_deletes_the_repairs_and_waits_for_the_page(run: Run, tmp_path: 
     with pytest.raises(FolderError) as raised:
         Desk.open(bad.path)
     assert raised.value.code == "purged"
+
+
+COMMENTED: Final = ["Comment", "Email", "First Name", "Do Not Call", "Date of Birth", "Notes"]
+SWAPPED: Final = ["Notes", "First Name", "Do Not Call", "Date of Birth", "Email"]
+
+
+def rearrange(table: Path, columns: Sequence[str]) -> None:
+    """What a spreadsheet does: a column is inserted, moved or deleted."""
+    cells = pl.read_csv(table, infer_schema=False)
+    tail = [name for name in cells.columns if name.startswith("_")]
+    cells = cells.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in cells)
+    cells.select(*columns, *tail).write_csv(table)
+
+
+@pytest.mark.parametrize("columns", [COMMENTED, SWAPPED])
+def test_corrections_stay_in_their_columns_wherever_these_go(
+    run: Run, desk: Desk, columns: Sequence[str]
+) -> None:
+    desk.edit(4, EMAIL, "fay@example.com")
+    desk.edit(4, NOTES, "none")
+    rearrange(run.folder.rejected, columns)
+    again = Desk.open(run.path)
+    notes = columns.index("Notes")
+    assert (cells(again, columns.index("Email"))[4], cells(again, notes)[4]) == ("fay@example.com", "none")
+    again.edit(4, notes, "many")
+    again.undo()
+    assert cells(again, notes)[4] == "none"
+    again.undo()
+    assert cells(again, notes)[4] is None
+    again.redo()
+    assert cells(again, notes)[4] == "none"
+    again.close()
+    (chunk,) = (retry(run).path / "chunks").iterdir()
+    (row,) = pl.read_csv(chunk, infer_schema=False).rows(named=True)
+    assert (row["email"], row["notes"]) == ("fay@example.com", "none")
+
+
+def test_columns_of_one_name_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("leads.csv").write_text("note,note,email\n,,no-address\n")
+    run = prep.clean("leads.csv", unknown="drop")
+    desk = Desk.open(run.path)
+    desk.edit(0, 1, "second")
+    desk.close()
+    table = run.folder.rejected
+    header, row = table.read_text("utf-8-sig").splitlines()
+    table.write_text(f"Comment,{header}\n,{row}\n")
+    again = Desk.open(run.path)
+    assert [cells(again, place)[0] for place in range(4)] == [None, None, "second", "no-address"]
+    again.close()
+
+
+def test_corrections_of_a_column_that_is_gone_are_told(run: Run, desk: Desk) -> None:
+    desk.edit(4, NOTES, "none")
+    rearrange(run.folder.rejected, SWAPPED[1:])
+    for work in (lambda: Desk.open(run.path), lambda: retry(run)):
+        with pytest.raises(SourceError) as raised:
+            work()
+        assert raised.value.code == "lost_columns"
+        assert raised.value.message.endswith(
+            "lacks columns of which cells were corrected in prep review: 'Notes'"
+        )
+        assert "Restore the table, or delete review.sqlite" in raised.value.hint
+
+
+def test_what_a_table_has_no_column_for_any_more_is_not_done_again(run: Run) -> None:
+    rearrange(run.folder.rejected, COMMENTED)
+    desk = Desk.open(run.path)
+    desk.edit(4, 0, "called")
+    desk.undo()
+    desk.close()
+    rearrange(run.folder.rejected, COMMENTED[1:])
+    again = Desk.open(run.path)
+    with pytest.raises(SourceError) as raised:
+        again.redo()
+    assert raised.value.code == "lost_columns"
+    assert (again.steps().undo, again.steps().redo) == (None, "one cell of row 6")
+    again.close()
+
+
+OLD_JOURNAL: Final = """
+CREATE TABLE step (id INTEGER PRIMARY KEY, label TEXT NOT NULL, is_undone INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE change (
+    step INTEGER NOT NULL REFERENCES step(id),
+    "table" TEXT NOT NULL, source TEXT NOT NULL, row INTEGER NOT NULL,
+    place INTEGER NOT NULL, base TEXT, value TEXT
+);
+CREATE TABLE mapped (step INTEGER NOT NULL REFERENCES step(id), header TEXT NOT NULL, field TEXT);
+INSERT INTO step (label) VALUES ('one cell of row 6'), ('1 rows left out');
+INSERT INTO change VALUES (1, 'rejected.csv', 'leads.csv', 6, 4, NULL, 'none');
+INSERT INTO change VALUES (2, 'rejected.csv', 'leads.csv', 1, -1, NULL, 'yes');
+"""
+"""As it was before headers were taken down."""
+
+
+def test_a_journal_of_older_code_goes_on(run: Run) -> None:
+    with closing(sqlite3.connect(run.folder.review)) as database:
+        database.executescript(OLD_JOURNAL)
+    desk = Desk.open(run.path)
+    assert (cells(desk, NOTES)[4], desk.counts()["left out"]) == ("none", 1)
+    desk.edit(4, NOTES, "many")
+    assert Desk.open(run.path).rows["4"][4] == "many"
+    desk.undo()
+    assert cells(desk, NOTES)[4] == "none"
+    desk.close()
+    rearrange(run.folder.rejected, SWAPPED[1:])
+    for work in (lambda: Desk.open(run.path), lambda: retry(run)):
+        with pytest.raises(SourceError, match="'column 5'") as raised:
+            work()
+        assert raised.value.code == "lost_columns"
 
 
 def test_a_damaged_journal_is_told(run: Run) -> None:

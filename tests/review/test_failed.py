@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import prep
-from prep.pipeline import retry, submit
+from prep.errors import SourceError
+from prep.pipeline import reconcile, retry, submit
 from prep.review import Desk
 from prep.review.answers import describe, page
 from prep.review.desk import View
@@ -68,3 +69,39 @@ def test_values_as_sent_are_judged_by_their_fields_where_these_are_mapped_crossw
     assert (retry(run).path / "chunks/leads-0001.csv").read_text() == (
         "email,numberOfEmployees,title\ndora@example.com,5,Chef\nbo@example.com,6,Chief\n"
     )
+
+
+def test_corrections_stay_in_their_fields_where_the_table_becomes_values_as_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "Notes,Title,Email,Company\n,,shared.mailbox@example.com,\n"
+    Path("leads.csv").write_text(text)
+    with prep.Sandbox(job_seconds=0) as sandbox, prep.Marketo(sandbox.url, "id", "secret") as client:
+        run = submit(prep.clean("leads.csv", unknown="drop"), client, poll_seconds=(0.05, 1))
+        desk = Desk.open(run.path)
+        assert [name for name, _ in desk.sheet.columns] == ["Notes", "Title", "Email", "Company"]
+        desk.edit(0, 1, "Cook")
+        desk.edit(0, 3, "Acme")
+        desk.close()
+        Path("leads.csv").unlink()
+        reconcile(run, client)
+        again = Desk.open(run.path)
+        assert [name for name, _ in again.sheet.columns] == ["Title", "Email", "Company"]
+        assert again.rows.select("0", "1", "2").rows() == [("Cook", "shared.mailbox@example.com", "Acme")]
+        again.close()
+        assert (retry(run).path / "chunks/leads-0001.csv").read_text() == (
+            "title,email,company\nCook,shared.mailbox@example.com,Acme\n"
+        )
+        Path("leads.csv").write_text(text)
+        reconcile(run, client)
+        desk = Desk.open(run.path)
+        desk.edit(0, 0, "called")
+        desk.close()
+        Path("leads.csv").unlink()
+        reconcile(run, client)
+    for work in (lambda: Desk.open(run.path), lambda: retry(run)):
+        with pytest.raises(SourceError, match="in prep review: 'Notes'") as raised:
+            work()
+        assert raised.value.code == "lost_columns"
+        assert raised.value.hint.startswith("Restore the table (put the sources back and give prep reconcile")
