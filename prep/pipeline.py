@@ -428,7 +428,8 @@ def retry(
         progress: As in `clean`.
 
     Raises:
-        SourceError: A table came back damaged, was corrected twice, or there is nothing to try again.
+        SourceError: A table came back damaged, was corrected twice or is gone, or there is nothing to try
+            again.
         HeaderError: Columns do not fit the schema as they are mapped now, such as two for one field, or a
             table lost some.
         SettingsError: A column or field of `maps` is not there, or an option is not what it may be.

@@ -47,7 +47,7 @@ def find_tables(
         Name of the source that the rows become → the rows; and sentences about what of them is left out.
 
     Raises:
-        SourceError: A table came back damaged, or there is nothing to try again.
+        SourceError: A table came back damaged or is gone, or there is nothing to try again.
         HeaderError: Columns of a table were lost, or do not fit the schema.
     """
     tables = {}
@@ -66,6 +66,7 @@ def find_tables(
         changed, notes = None, [f"rejected rows were not looked at: {error.message}"]
     if changed is not None:
         tables["rejected.csv"] = changed
+    notes += _tell_missing(folder, changes, is_refused=not tables)
     if not tables:
         raise SourceError(
             "; ".join([f"{folder.path}: no row failed, and no rejected row was changed", *notes]),
@@ -84,6 +85,55 @@ def find_tables(
     return united, notes
 
 
+def find_missing(folder: RunFolder) -> dict[str, SourceError]:
+    """The tables that are gone although rows of the run belong into them: name → what is to be said of it."""
+    gone = {
+        fate: path
+        for fate, path in ((Fate.REJECTED, folder.rejected), (Fate.FAILED, folder.failed))
+        if not path.exists()
+    }
+    counts = folder.count_rows() if gone else {}
+    return {
+        path.name: SourceError(
+            f"{path}: is gone, although the run has {fate} rows: {counts[fate]:,}",
+            code="missing_table",
+            hint=_bring_back(folder, fate),
+            source=str(path),
+        )
+        for fate, path in gone.items()
+        if counts.get(fate)
+    }
+
+
+def _bring_back(folder: RunFolder, fate: Fate) -> str:
+    if fate is Fate.FAILED:
+        return f"prep reconcile {folder.typed} writes it anew. Lines that you delete there are left out."
+    if folder.rejected_workbook.exists():
+        return (
+            f"Save {folder.rejected_workbook.name} under this name as CSV UTF-8, or correct it and give "
+            f"prep retry {folder.typed}."
+        )
+    if folder.manifest().has_ledger:
+        return "Restore it from a backup. Other rows were sent: a new run must have the rejected ones only."
+    return "Restore it from a backup, or make a new run with -o DIR."
+
+
+def _tell_missing(folder: RunFolder, changes: pl.DataFrame, *, is_refused: bool) -> Iterator[str]:
+    """Tell of tables that are gone; `rejected.csv` is not needed where `rejected.xlsx` is.
+
+    Raises:
+        SourceError: There is one, and it is refused.
+    """
+    for name, error in find_missing(folder).items():
+        if name == folder.rejected.name and folder.rejected_workbook.exists():
+            if name in changes["table"]:
+                yield f"{name} is gone: what was corrected in it in prep review is left out"
+        elif is_refused:
+            raise error
+        else:
+            yield f"{error.message}. {error.hint}"
+
+
 def leave_out_retried(
     folder: RunFolder, manifest: Manifest, tables: Mapping[str, Returned]
 ) -> tuple[dict[str, Returned], list[str]]:
@@ -99,7 +149,7 @@ def leave_out_retried(
     Raises:
         SourceError: No row is left, or nobody can tell, since a retry is gone and may have sent them.
     """
-    notes = [*_tell_missing(folder)]
+    notes = [*_tell_missing_retries(folder)]
     left = dict(tables)
     retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
     untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
@@ -122,7 +172,7 @@ def leave_out_retried(
     return found, notes
 
 
-def _tell_missing(folder: RunFolder) -> Iterator[str]:
+def _tell_missing_retries(folder: RunFolder) -> Iterator[str]:
     """Tell of retries that are not where they were; those of a run that was sent were to be sent too."""
     manifest = folder.manifest()
     places = [folder.home / name for name in manifest.retries]
@@ -158,11 +208,13 @@ def _as_prep_wrote(folder: RunFolder) -> pl.DataFrame:
     manifest = folder.manifest()
     if not (manifest.tells_sent or all(folder.holds(record) for record in manifest.sources)):
         return _NOBODY
-    table = correct(read_returned(folder.failed), read_corrections(folder.review), folder.failed)
-    strangers = find_strangers(name_as_in_sources(table, manifest), manifest)
+    returned = read_returned(folder.failed)
+    named = name_as_in_sources(returned, manifest)
+    table = correct(named, read_corrections(folder.review), folder.failed)
+    strangers = find_strangers(table, manifest)
     compared = [name for name in table.names if name not in strangers]
     columns, frames = told_cells(folder, manifest, as_sent=manifest.tells_sent)
-    written = _named_as_written(table.columns, columns)
+    written = _named_as_written(returned.columns, columns)
     is_same = pl.all_horizontal(pl.lit(True), *(~_differs(name) for name in compared))
     same = [
         table.rows.join(frame.select(SOURCE, ROW, *written), on=[SOURCE, ROW]).filter(is_same)
@@ -317,9 +369,12 @@ def find_changed(
 
 def _still_there(tables: Sequence[Returned], changes: pl.DataFrame, reviewed: Path) -> pl.DataFrame:
     """`_source` and `_row` of rows that no table of rejected rows lacks, and that were not left out."""
-    left_out = changes.filter(
-        (pl.col("table") == reviewed.name) & (pl.col("place") == LEFT_OUT) & pl.col("value").is_not_null()
-    ).select(pl.col("source").alias(SOURCE), pl.col("row").alias(ROW))
+    last = changes.filter((pl.col("table") == reviewed.name) & (pl.col("place") == LEFT_OUT)).unique(
+        ["source", "row"], keep="last", maintain_order=True
+    )
+    left_out = last.filter(pl.col("value").is_not_null()).select(
+        pl.col("source").alias(SOURCE), pl.col("row").alias(ROW)
+    )
     identities = [table.rows.select(SOURCE, ROW) for table in tables] or [_NOBODY]
     there = reduce(lambda all_, one: all_.join(one, on=[SOURCE, ROW], how="semi"), identities)
     return there.join(left_out, on=[SOURCE, ROW], how="anti")

@@ -98,7 +98,7 @@ def _read_workbook(path: Path) -> Returned:
         raise SourceError(
             f"{path}: cannot be read as a workbook",
             code="unreadable_source",
-            hint="Save it as .xlsx, or correct rejected.csv instead.",
+            hint="Save it as .xlsx again, or delete it and use rejected.csv instead.",
             source=str(path),
         ) from error
     names = [name or "" for name in sheet.select(unguard(pl.all())).row(0)]

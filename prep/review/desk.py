@@ -102,7 +102,7 @@ class Desk:
         Raises:
             FolderError: There is no such run, it was not finished or purged, its tables were not finished, or
                 nothing is to be repaired (`nothing_to_repair`).
-            SourceError: A source changed, or a table came back damaged.
+            SourceError: A source changed, or a table came back damaged or is gone.
             SchemaError: The schema changed, and what columns become by it.
         """
         folder = open_folder(Run.open(path))

@@ -16,7 +16,7 @@ from prep.manifest import Manifest
 from prep.model import IDENTITY, Fate
 from prep.plan import occurrences
 from prep.retry_mapping import name_as_in_sources
-from prep.retrying import sources_of
+from prep.retrying import find_missing, sources_of
 from prep.returned_tables import Returned, correct, locate, read_returned
 
 ID, TABLE, RAW, MESSAGE = "_record", "_table", "_raw", "_message"
@@ -36,7 +36,7 @@ class Sheet:
             words), `_reasons` (as cleaning or Marketo gave them, `field:code` joined by `; `), and the cells,
             named by position in `columns`.
         advice: What Marketo's words mean, by the code in `_reasons`.
-        closed: Tables that cannot be repaired → why.
+        closed: Tables that cannot be repaired, or are gone → why.
     """
 
     tables: Mapping[str, Returned]
@@ -81,7 +81,7 @@ def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:
     """Read the rows of a run that can be repaired.
 
     Raises:
-        SourceError: A table came back damaged.
+        SourceError: A table came back damaged, or is gone and nothing else is there.
         FolderError: The table of fates is.
     """
     fates = folder.query_rows(
@@ -105,15 +105,21 @@ def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:
         _rows_of(name, tables[name], columns, fates.filter(pl.col("fate") == found[name][0]), advice)
         for name in tables
     ]
+    missing = find_missing(folder)
     if not frames:
+        for error in missing.values():
+            raise error
         raise FolderError(
-            f"{folder.path}: no row was rejected, and none failed",
+            f"{folder.path}: no row is left in rejected.csv or failed.csv"
+            if fates.height
+            else f"{folder.path}: no row was rejected, and none failed",
             code="nothing_to_repair",
             source=str(folder.path),
         )
     rows = pl.concat(frames).with_row_index(ID)
     codes = {_code(told): told for told in advice.values()}
-    return Sheet(tables, columns, rows, codes, _closed(folder, manifest, tables))
+    gone = {name: f"{error.message}. {error.hint}" for name, error in missing.items()}
+    return Sheet(tables, columns, rows, codes, {**gone, **_closed(folder, manifest, tables)})
 
 
 def _advice(fates: pl.DataFrame, manifest: Manifest) -> dict[str, Advice]:

@@ -296,7 +296,7 @@ def test_rows_are_found_again_by_the_numbers_that_they_had(prep: Prep, here: Pat
     failed = pl.read_csv(here / "leads.prep/failed.csv", infer_schema=False)
     assert failed["email"].to_list() == ["shared.mailbox@example.com"]
     assert prep("reconcile", "leads.prep", "--quiet").code == 3
-    (here / "leads.prep/failed.csv").unlink()
+    failed.clear().write_csv(here / "leads.prep/failed.csv")
     code, message = prep("retry", "leads.prep", "--sandbox").error
     assert (code, "no rejected row was changed" in message) == (1, True)
 

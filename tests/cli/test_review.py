@@ -60,6 +60,34 @@ def test_a_run_without_anything_to_repair_is_no_error(here: Path, prep: Prep) ->
     )
 
 
+def test_a_run_all_of_whose_lines_were_deleted_is_no_error(here: Path, prep: Prep) -> None:
+    prep("clean", written(here / "l.csv", "email\nbad\n"), "--quiet")
+    table = here / "l.prep/rejected.csv"
+    table.write_text(table.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+    ended = prep("review", "l.prep")
+    assert (ended.code, ended.out, ended.err) == (
+        0,
+        "l.prep: no row is left in rejected.csv or failed.csv: nothing is to be repaired.\n",
+        "",
+    )
+
+
+def test_a_table_that_is_gone_is_named(here: Path, prep: Prep) -> None:
+    prep("clean", written(here / "l.csv", "email\nbad\n"), "--quiet")
+    (here / "l.prep/rejected.csv").unlink()
+    found = "Error: l.prep/rejected.csv: is gone, although the run has rejected rows: 1\n"
+    assert prep("review", "l.prep").error == (
+        1,
+        f"{found}Hint: Save rejected.xlsx under this name as CSV UTF-8, or correct it and give "
+        "prep retry l.prep.\n",
+    )
+    (here / "l.prep/rejected.xlsx").unlink()
+    assert prep("review", "l.prep").error == (
+        1,
+        f"{found}Hint: Restore it from a backup, or make a new run with -o DIR.\n",
+    )
+
+
 def test_folders_that_cannot_be_reviewed(leads: Path, prep: Prep, here: Path) -> None:
     assert prep("review", "none.prep").code == 1
     prep("clean", leads, "--quiet")

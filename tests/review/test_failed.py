@@ -45,6 +45,33 @@ def test_failed_rows_are_repaired_beside_rejected_ones(
     desk.close()
 
 
+def test_a_table_that_is_gone_is_told_beside_the_rows_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("leads.csv").write_text("email\nana@example.com\nshared.mailbox@example.com\nno-address\n")
+    with prep.Sandbox(job_seconds=0) as sandbox, prep.Marketo(sandbox.url, "id", "secret") as client:
+        run = submit(prep.clean("leads.csv"), client, poll_seconds=(0.05, 1))
+    for table, words in (
+        (
+            run.folder.rejected,
+            "leads.prep/rejected.csv: is gone, although the run has rejected rows: 1. Save",
+        ),
+        (
+            run.folder.failed,
+            "leads.prep/failed.csv: is gone, although the run has failed rows: 1. prep reconc",
+        ),
+    ):
+        text = table.read_bytes()
+        table.unlink()
+        desk = Desk.open(run.path)
+        (notice,) = describe(desk)["notices"]
+        assert notice.startswith(words)
+        assert desk.counts()["rows"] == 1
+        desk.close()
+        table.write_bytes(text)
+
+
 def test_values_as_sent_are_judged_by_their_fields_where_these_are_mapped_crosswise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

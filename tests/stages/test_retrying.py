@@ -13,11 +13,12 @@ import pytest
 
 from prep.config import CleanOptions
 from prep.corrections import CHANGES, LEFT_OUT, Journal
-from prep.errors import FolderError, HeaderError, SettingsError, SourceError
+from prep.errors import FolderError, HeaderError, MarketoError, SettingsError, SourceError
 from prep.marketo import Marketo
 from prep.model import Advance
 from prep.pipeline import Run, clean, purge, reconcile, retry, submit
 from prep.report.text import summarise
+from prep.review import Desk
 from prep.sandbox import Sandbox
 
 LEADS = (
@@ -84,6 +85,10 @@ def delete_column(rows: Rows, name: str) -> None:
     place = rows[0].index(name)
     for row in rows:
         del row[place]
+
+
+def delete_lines(rows: Rows) -> None:
+    del rows[1:]
 
 
 def identities(run: Run) -> list[tuple[str, int, int, str]]:
@@ -314,12 +319,11 @@ def test_a_row_that_was_corrected_in_one_table_and_deleted_in_the_other_stays_re
 
 
 def test_a_row_that_was_left_out_in_review_is_not_taken_from_the_workbook(run: Run) -> None:
+    place = {"table": "rejected.csv", "source": run.rows["source"][0], "place": LEFT_OUT}
     with Journal(run.folder.review) as journal:
-        left_out = {"table": "rejected.csv", "source": run.rows["source"][0], "row": 2}
-        journal.add(
-            "left out",
-            pl.DataFrame([{**left_out, "place": LEFT_OUT, "base": None, "value": "x"}], schema=CHANGES),
-        )
+        for steps in ([(2, "yes"), (4, "yes")], [(4, None)]):
+            said = [{**place, "row": row, "value": value} for row, value in steps]
+            journal.add("left out, or taken in again", pl.DataFrame(said, schema=CHANGES))
     correct_workbook(run.folder.rejected_workbook, say_employees("9"))
     run.folder.rejected.unlink()
     assert [row for _, row, *_ in identities(retry(run, everything=True))] == [3, 4, 5, 6]
@@ -480,6 +484,74 @@ def test_failed_rows_are_tried_again_although_the_source_of_rejected_ones_is_gon
     with pytest.raises(SourceError) as caught:
         retry(run, everything=True)
     assert caught.value.code == "no_such_file"
+
+
+def test_failed_rows_whose_table_is_gone_are_told(run: Run, client: Marketo) -> None:
+    run.folder.failed.unlink()
+    words = f"{run.folder.failed}: is gone, although the run has failed rows: 1"
+    hint = f"prep reconcile {run.path} writes it anew. Lines that you delete there are left out."
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == ("missing_table", words, hint)
+    correct(run.folder.rejected, mend_bo)
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 2, 3, "ready")]
+    assert again.report["sources"][0]["notes"] == [f"{words}. {hint}"]
+    with Marketo(f"http://{client.host}", "id", "wrong") as stranger, pytest.raises(MarketoError):
+        reconcile(run, stranger)
+    assert identities(retry(run)) == [("leads.csv", 3, 4, "ready")], "what Marketo sent is still there"
+    run.folder.failed.unlink()
+    reconcile(run, client)
+    assert run.folder.failed.exists()
+
+
+def test_rejected_rows_whose_tables_are_gone_are_told(run: Run) -> None:
+    run.folder.rejected.unlink()
+    run.folder.rejected_workbook.unlink()
+    words = f"{run.folder.rejected}: is gone, although the run has rejected rows: 4"
+    hint = "Restore it from a backup. Other rows were sent: a new run must have the rejected ones only."
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 3, 4, "ready")]
+    assert again.report["sources"][0]["notes"] == [f"{words}. {hint}"]
+    correct(run.folder.failed, delete_lines)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == ("missing_table", words, hint)
+
+
+@pytest.mark.parametrize("is_workbook", [True, False])
+def test_one_of_the_tables_of_rejected_rows_is_enough(run: Run, *, is_workbook: bool) -> None:
+    if is_workbook:
+        run.folder.rejected.unlink()
+        correct_workbook(run.folder.rejected_workbook, mend_bo)
+    else:
+        run.folder.rejected_workbook.unlink()
+        correct(run.folder.rejected, mend_bo)
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+    assert again.report["sources"][0]["notes"] == []
+
+
+def test_corrections_of_the_page_in_a_table_that_is_gone_are_told(run: Run) -> None:
+    desk = Desk.open(run.path)
+    desk.edit(0, 0, "bo@example.com")
+    desk.close()
+    run.folder.rejected.unlink()
+    again = retry(run)
+    assert identities(again) == [("leads.csv", 3, 4, "ready")]
+    assert again.report["sources"][0]["notes"] == [
+        "rejected.csv is gone: what was corrected in it in prep review is left out"
+    ]
+
+
+def test_a_damaged_workbook_can_be_done_without(run: Run) -> None:
+    correct(run.folder.rejected, mend_bo)
+    run.folder.rejected_workbook.write_bytes(b"no workbook")
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.hint == "Save it as .xlsx again, or delete it and use rejected.csv instead."
+    run.folder.rejected_workbook.unlink()
+    assert ("leads.csv", 2, 3, "ready") in identities(retry(run))
 
 
 def test_what_a_purged_retry_had_is_not_tried_a_second_time(run: Run, client: Marketo) -> None:
@@ -780,7 +852,7 @@ def test_a_column_that_a_person_adds_can_be_mapped(run: Run) -> None:
             row[1:1] = ["Lives in", "Unsubscribed"] if row is rows[0] else ["Ulm", "true"]
 
     correct(run.folder.rejected, add)
-    run.folder.failed.unlink()
+    correct(run.folder.failed, delete_lines)
     first = retry(run)
     assert (first.path / "chunks/leads-0001.csv").read_text() == (
         "email,firstName,title,numberOfEmployees\nbo@example.com,'Bo,+1 202 555 0100,6\n"
