@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +29,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ledger(path: Path) -> Ledger:
-    ledger = Ledger.create(path, clock=iter(range(100, 200)).__next__)
-    ledger.plan(CHUNKS)
-    return ledger
+def ledger(path: Path) -> Iterator[Ledger]:
+    with Ledger.create(path, clock=iter(range(100, 200)).__next__) as ledger:
+        ledger.plan(CHUNKS)
+        yield ledger
 
 
 def test_planned_chunks_are_kept_in_order(ledger: Ledger) -> None:
