@@ -53,10 +53,14 @@ class Answers:
         self._path = path
         with self._errors():
             self._database = sqlite3.connect(path.absolute(), isolation_level=None)
-            path.chmod(0o600)
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_TABLES)
-            self._agree(json.loads(json.dumps(facts)))
+            try:
+                path.chmod(0o600)
+                self._database.execute("PRAGMA synchronous = FULL")
+                self._database.executescript(_TABLES)
+                self._agree(json.loads(json.dumps(facts)))
+            except BaseException:
+                self._database.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +75,6 @@ class Answers:
             return
         known = json.loads(kept[0])
         if differing := [name for name, value in facts.items() if known.get(name) != value]:
-            self._database.close()
             raise FolderError(
                 f"{self._path}: an interrupted preview is there, with other {' and '.join(differing)}",
                 code="other_preview",
