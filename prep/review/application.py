@@ -121,17 +121,20 @@ def cookie_name(port: int) -> str:
     return f"prep_review_{port}"
 
 
-def make_application(desk: Desk, *, token: str, key: str, port: int, on_done: Callable[[], None]) -> ASGIApp:
+def make_application(
+    desk: Desk, *, reopen: Callable[[], Desk], token: str, key: str, port: int, on_done: Callable[[], None]
+) -> ASGIApp:
     """The page and what it calls, behind the gate.
 
     Args:
         desk: The rows.
+        reopen: Closes the rows, and gives them as they are now.
         token: What the address holds; it is good once.
         key: What every other request has to know.
         port: Where the server listens.
         on_done: Called when the user is done.
     """
-    calls = _Calls(desk, key, on_done)
+    calls = _Calls(desk, reopen, key, on_done)
     routes = [
         Route("/", calls.index),
         Route("/static/{name}", calls.asset),
@@ -153,8 +156,9 @@ class _Calls:
         *("undo", "redo", "reload", "run", "done"),
     )
 
-    def __init__(self, desk: Desk, key: str, on_done: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, reopen: Callable[[], Desk], key: str, on_done: Callable[[], None]) -> None:
         self._desk = desk
+        self._reopen = reopen
         self._key = key
         self._on_done = on_done
 
@@ -242,9 +246,8 @@ class _Calls:
 
     def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
         with self._desk.lock:
-            fresh = Desk.open(self._desk.folder.path)
+            fresh = self._reopen()
             fresh.version = self._desk.version + 1
-            self._desk.close()
             self._desk = fresh
         return self._after()
 

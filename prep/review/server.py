@@ -36,13 +36,21 @@ def serve(path: str | Path, *, ready: Callable[[str], None], port: int = 0) -> N
     """
     with RunFolder.open(path).review_lock():
         desk = Desk.open(path)
+
+        def reopen() -> Desk:
+            nonlocal desk
+            fresh = Desk.open(path)
+            desk.close()
+            desk = fresh
+            return fresh
+
         try:
-            _serve(desk, ready, port)
+            _serve(desk, reopen, ready, port)
         finally:
             desk.close()
 
 
-def _serve(desk: Desk, ready: Callable[[str], None], port: int) -> None:
+def _serve(desk: Desk, reopen: Callable[[], Desk], ready: Callable[[str], None], port: int) -> None:
     with _listen(port) as listening:
         bound: int = listening.getsockname()[1]
         token, key = secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES)
@@ -51,7 +59,7 @@ def _serve(desk: Desk, ready: Callable[[str], None], port: int) -> None:
         def stop() -> None:
             server.should_exit = True
 
-        application = make_application(desk, token=token, key=key, port=bound, on_done=stop)
+        application = make_application(desk, reopen=reopen, token=token, key=key, port=bound, on_done=stop)
         config = Config(
             application,
             log_config=None,

@@ -119,6 +119,12 @@ def test_an_edit_answers_with_what_is_still_wrong(client: Client) -> None:
     assert answer["state"]["counts"]["repaired"] == 1
 
 
+def test_rows_that_are_read_again_carry_on_with_the_corrections(client: Client) -> None:
+    corrected = client.json("/api/edit", {"id": 0, "place": 0, "value": "ana@example.com"})["state"]
+    again = client.json("/api/reload", {})["state"]
+    assert (again["counts"], again["steps"]) == (corrected["counts"], corrected["steps"])
+
+
 def test_making_a_run_names_folder_and_command(client: Client, run: Run) -> None:
     status, _, text = client.ask("/api/run", {})
     assert (status, json.loads(text)["error"]["code"]) == (409, "nothing_to_retry")
