@@ -70,7 +70,11 @@ class Database:
             ":memory:" if path is None else path.absolute(), check_same_thread=False, isolation_level=None
         )
         self._connection.row_factory = sqlite3.Row
-        self._connection.executescript(SCHEMA)
+        try:
+            self._connection.executescript(SCHEMA)
+        except BaseException:  # the file is none of SQLite's
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Close the connection; every later call raises `sqlite3.ProgrammingError`."""

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from prep.sandbox.application import Application
+from prep.sandbox.database import Database
 from prep.sandbox.faults import Behaviour, Fault
 from prep.sandbox.instance import Field
 from prep.sandbox.jobs import Job
@@ -77,11 +78,11 @@ class Sandbox:
             )
         self._host = host
         self._port = port
-        self._open_state = partial(
+        self._path = None if path is None else Path(path)
+        self._make_state = partial(
             State,
-            None if path is None else Path(path),
-            behaviour or Behaviour(),
-            tuple(fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults),
+            behaviour=behaviour or Behaviour(),
+            faults=tuple(fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults),
             credentials=(client_id, client_secret),
             time_scale=time_scale,
             started_at=started_at,
@@ -98,16 +99,18 @@ class Sandbox:
 
         Raises:
             OSError: The port is taken.
+            OverflowError: There is no such port.
             RuntimeError: It is running already.
         """
         if self._opened is not None:
             raise RuntimeError("the sandbox is running already")
-        state = self._open_state()
-        server = _Server(Application(state), self._host, self._port)
+        database = Database(self._path)
         try:
+            state = self._make_state(database)
+            server = _Server(Application(state), self._host, self._port)
             server.start()
-        except OSError:
-            state.close()
+        except BaseException:
+            database.close()
             raise
         self._opened, self._server = state, server
         return self
@@ -292,7 +295,7 @@ class _Server:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         self._connections = ServerState()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="sandbox", daemon=True)
+        self._thread = threading.Thread(target=self._live, name="sandbox", daemon=True)
         self._listening: Future[int] = Future()
 
     def start(self) -> None:
@@ -303,14 +306,18 @@ class _Server:
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
 
+    def _live(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:  # whatever it is, somebody waits in `start`
+            if self._listening.done():
+                raise
+            self._listening.set_exception(error)
+
     async def _run(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._config.load()
-        try:
-            server = await self._loop.create_server(self._protocol, self._host, self.port)
-        except OSError as error:
-            self._listening.set_exception(error)
-            return
+        server = await self._loop.create_server(self._protocol, self._host, self.port)
         self._listening.set_result(server.sockets[0].getsockname()[1])
         await self._ending.wait()
         server.close()

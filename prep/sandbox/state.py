@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -84,7 +83,7 @@ class State:
     """The sandbox's memory. May be used by several threads; all times come from its clock.
 
     Args:
-        path: An SQLite file, made when it does not exist; None keeps everything in memory.
+        database: Where everything is kept; `close` closes it.
         behaviour: The switches.
         faults: What shall go wrong.
         credentials: The client id and the secret that get a token.
@@ -99,7 +98,7 @@ class State:
 
     def __init__(
         self,
-        path: Path | None,
+        database: Database,
         behaviour: Behaviour,
         faults: tuple[Fault, ...],
         *,
@@ -114,7 +113,7 @@ class State:
         self.behaviour = behaviour
         self._faults = faults
         self.credentials = credentials
-        self.database = Database(path)
+        self.database = database
         start = time.time() if started_at is None else started_at
         self.clock = Clock(max(start, self._latest_moment()), time_scale)
         self.all_leads = Leads(self.database)

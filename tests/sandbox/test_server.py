@@ -1,5 +1,6 @@
 import http.client
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -242,6 +243,20 @@ def test_serve_ends_quietly_when_it_is_interrupted() -> None:
 def test_wrong_arguments_are_told(sandbox: Sandbox, call: Callable[[Sandbox], None], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(sandbox)
+
+
+@pytest.mark.parametrize("port", [65536, -1])
+def test_a_port_that_cannot_be_is_an_error(port: int) -> None:
+    sandbox = Sandbox(port=port)
+    with pytest.raises(OverflowError, match="0-65535"):
+        sandbox.start()
+
+
+def test_a_file_that_holds_something_else_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_text("email\nada@example.com\n" * 10)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        Sandbox(path).start()
 
 
 def test_a_negative_time_scale_is_refused() -> None:
