@@ -5,6 +5,7 @@ import html
 import json
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import openpyxl
@@ -112,7 +113,7 @@ def test_a_kept_copy_that_changed_is_refused(prep: Prep, here: Path) -> None:
 
 
 def test_rows_of_a_database(prep: Prep, here: Path) -> None:
-    with sqlite3.connect(here / "crm.db") as database:
+    with closing(sqlite3.connect(here / "crm.db")) as database, database:
         database.execute("CREATE TABLE people (email TEXT, firstName TEXT, numberOfEmployees INTEGER)")
         database.execute(
             "INSERT INTO people VALUES ('ada@example.com', 'Ada', 5), ('ben@example.org', NULL, 6)"
@@ -128,7 +129,7 @@ def test_rows_of_a_database(prep: Prep, here: Path) -> None:
 
 
 def test_what_to_do_after_checking_a_query_names_its_options_and_no_file(prep: Prep, leads: Path) -> None:
-    with sqlite3.connect("crm.db") as database:
+    with closing(sqlite3.connect("crm.db")) as database, database:
         database.execute("CREATE TABLE people (email TEXT)")
         database.execute("INSERT INTO people VALUES ('ada@example.com'), ('nobody')")
     query = ("--db", "sqlite:///crm.db", "--query", "SELECT email FROM people")
@@ -149,7 +150,7 @@ def test_a_password_belongs_into_the_environment(
     code, message = prep("clean", "--db", "postgresql://me:hush-hush@host/crm", "--query", "SELECT 1").error
     assert (code, "PREP_DB_URL" in message, "hush" in message) == (1, True, False)
 
-    with sqlite3.connect(here / "crm.db") as database:
+    with closing(sqlite3.connect(here / "crm.db")) as database, database:
         database.execute("CREATE TABLE people (email TEXT)")
         database.execute("INSERT INTO people VALUES ('ada@example.com')")
     monkeypatch.setenv("PREP_DB_URL", "sqlite:///crm.db")

@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ def test_only_cells_that_prep_guarded_lose_an_apostrophe(here: Path, kind: str) 
         case "xlsx":
             cells.write_excel(path)
         case _:
-            with sqlite3.connect("leads.db") as database:
+            with closing(sqlite3.connect("leads.db")) as database, database:
                 database.execute("CREATE TABLE leads (email, company, phone, _source, _row, _line)")
                 database.executemany("INSERT INTO leads VALUES (?, ?, ?, ?, ?, ?)", cells.rows())
             source = prep.Query("SELECT * FROM leads", "sqlite:///leads.db")
