@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import sqlite3
 import tempfile
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -54,6 +56,34 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("PREP_FORBID_SKIPS") and reporter and reporter.stats.get("skipped"):
         reporter.write_line("Skips are forbidden here (PREP_FORBID_SKIPS is set).", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def every_database_is_closed() -> "Iterator[None]":
+    """Connections to SQLite are closed where they are opened.
+
+    Python warns of others from 3.13 on, when they are collected as garbage, in whatever test is at work then.
+    """
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def kept(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    with mock.patch.object(sqlite3, "connect", kept):
+        yield
+    left = [connection for connection in opened if _is_open(connection)]
+    for connection in left:
+        connection.close()
+    assert not left, "connections to SQLite were left open"
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.total_changes >= 0
+    except sqlite3.ProgrammingError:
+        return False
 
 
 @pytest.fixture(scope="session")
