@@ -371,7 +371,8 @@ def test_a_journal_of_older_code_goes_on(run: Run) -> None:
     desk = Desk.open(run.path)
     assert (cells(desk, NOTES)[4], desk.counts()["left out"]) == ("none", 1)
     desk.edit(4, NOTES, "many")
-    assert Desk.open(run.path).rows["4"][4] == "many"
+    with closing(Desk.open(run.path)) as again:
+        assert again.rows["4"][4] == "many"
     desk.undo()
     assert cells(desk, NOTES)[4] == "none"
     desk.close()
