@@ -434,8 +434,8 @@ def retry(
             table lost some.
         SettingsError: A column or field of `maps` is not there, or an option is not what it may be.
         SchemaError: Columns would become something else by the schema as it is now.
-        FolderError: The parent was altered, its tables were not finished, its sources changed, or the new
-            folder is there already.
+        FolderError: The parent was altered, its cleaning was interrupted, its tables were not finished, its
+            sources changed, or the new folder is there already.
     """
     from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
@@ -444,7 +444,7 @@ def retry(
     from prep.retrying import find_tables, leave_out_retried, next_folder, spool
 
     bound = Memory.parse(memory)
-    parent = open_folder(run)
+    parent = open_folder(run if isinstance(run, Run) else Run.open(run))
     tell = shielded(progress)
     tell(Advance("read"))
     with parent.lock():

@@ -34,7 +34,7 @@ class Run:
             raise FolderError(
                 f"{path}: cleaning was interrupted",
                 code="not_cleaned",
-                hint="prep resume DIR carries on.",
+                hint=f"prep resume {run.folder.typed} carries on.",
                 source=str(path),
             )
         return run

@@ -252,3 +252,18 @@ def test_retry_from_the_command_line(leads: Path, prep: Prep, here: Path) -> Non
     assert {name: rows for name, rows in ended.json["counts"].items() if rows} == {"read": 1, "imported": 1}
     assert (here / "leads-retry1.prep/report.json").exists()
     assert prep("retry", "leads-retry1.prep", "--json").json["error"]["code"] == "nothing_to_retry"
+
+
+def test_a_run_whose_cleaning_was_interrupted_is_not_tried_again(
+    prep: Prep, leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("prep.cleaning._fill", stop)
+        prep("clean", "leads.csv", "-o", "a b.prep")
+    assert prep("retry", "a b.prep").error == (
+        1,
+        "Error: a b.prep: cleaning was interrupted\nHint: prep resume 'a b.prep' carries on.\n",
+    )
