@@ -7,7 +7,18 @@ import pytest
 from tests.cli.conftest import LEADS, Prep
 
 MAY_BE_SHOWN = {
-    *("version", "run_id", "parent_run_id", "goal", "state", "target", "is_restore", "purged", "masked"),
+    *(
+        "version",
+        "run_id",
+        "parent_run_id",
+        "goal",
+        "max_rejected",
+        "state",
+        "target",
+        "is_restore",
+        "purged",
+        "masked",
+    ),
     *("sources", "lookup_field", "format", "schema", "object", "mapping", "conventions", "settings"),
     *("counts", "balanced", "assumed", "reasons", "messages", "changes", "profile", "duplicates", "notes"),
     *("blanks", "blank_cells", "cleared_cells", "suppression", "remarks", "preflight", "preview"),
