@@ -362,7 +362,7 @@ def refuse_unmovable(table: Returned, known: Manifest, manifest: Manifest) -> No
                 f"{table.path}: holds values as sent, where the cells of {header!r} cannot be told apart",
                 code="values_as_sent",
                 hint="Put the sources back where they were and give prep reconcile "
-                f"{table.path.parent}: then the table has their cells.",
+                f"{RunFolder(table.path.parent).typed}: then the table has their cells.",
                 source=str(table.path),
                 column=header,
             )
@@ -412,7 +412,7 @@ def refuse_header(table: Returned, united: "United", manifest: Manifest) -> None
             f"{table.path}: lacks columns that it had: {name_some([str(name) for name in lost.values()])}",
             code="lost_columns",
             hint="Put them back under their names, or leave each out for good: "
-            f'prep retry {table.path.parent} --map "{as_typed(header)}=".',
+            f'prep retry {RunFolder(table.path.parent).typed} --map "{as_typed(header)}=".',
             source=str(table.path),
             column=lost[header],
         )

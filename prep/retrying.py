@@ -71,7 +71,7 @@ def find_tables(
         raise SourceError(
             "; ".join([f"{folder.path}: no row failed, and no rejected row was changed", *notes]),
             code="nothing_to_retry",
-            hint=f"Correct rows with prep review {folder.path}, or in {folder.rejected} or "
+            hint=f"Correct rows with prep review {folder.typed}, or in {folder.rejected} or "
             f"{folder.rejected_workbook.name} and save it.",
             source=str(folder.path),
         )
@@ -149,7 +149,7 @@ def leave_out_retried(
     Raises:
         SourceError: No row is left, or nobody can tell, since a retry is gone and may have sent them.
     """
-    notes = [*_tell_missing_retries(folder)]
+    notes = [note for known in (folder, *_descendants(folder)) for note in _tell_missing_retries(known)]
     left = dict(tables)
     retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
     untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
@@ -163,7 +163,7 @@ def leave_out_retried(
         raise SourceError(
             f"{folder.path}: all rows to be tried again are in a retry already, such as {last.path}",
             code="already_retried",
-            hint=f"prep status {last.path} tells how it went. Correct further rows to try these too.",
+            hint=f"prep status {last.typed} tells how it went. Correct further rows to try these too.",
             source=str(folder.path),
         )
     left_out = sum(table.rows.height - left[name].rows.height for name, table in tables.items())

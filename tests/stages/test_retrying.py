@@ -620,6 +620,15 @@ def test_a_run_that_was_moved_away_from_its_retry_sends_no_row_again(run: Run, t
     assert caught.value.code == "missing_retry"
 
 
+def test_where_the_retry_of_a_retry_is_gone_no_row_is_sent_again(run: Run, client: Marketo) -> None:
+    first = submit(retry(run), client, poll_seconds=(0.05, 1))
+    shutil.rmtree(retry(first).path)
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+    assert caught.value.code == "missing_retry"
+    assert caught.value.message.startswith(f"{first.path}: retries of this run")
+
+
 def test_where_a_retry_of_a_run_that_was_not_sent_is_gone_its_rows_are_tried_again(tmp_path: Path) -> None:
     (tmp_path / "leads.csv").write_bytes(LEADS.encode())
     run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")

@@ -70,7 +70,8 @@ class _RunOperator(BaseOperator):
             raise AirflowException(f"{text}; Marketo is not done, the next try carries on")
         if code == EXIT_WITH_REJECTS:
             raise AirflowFailException(f"{text}; with allow_rejects that is fine")
-        raise AirflowFailException(f"{text}; decide with prep resume {run.path} --assume landed|lost CHUNK")
+        folder = run.folder.typed
+        raise AirflowFailException(f"{text}; decide with prep resume {folder} --assume landed|lost CHUNK")
 
     def _skip_unless_rows(self, context: Context, run: Run) -> None:
         """Skip what follows where every row was left out, and rightly so.
