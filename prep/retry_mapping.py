@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import polars as pl
 
@@ -17,7 +17,7 @@ from prep.folding import as_typed, fold, name_some
 from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, SOURCE, Convention, DateOrder, Reading, Unknown
+from prep.model import FIND_OUT, SOURCE, DateOrder, DecimalMark, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
 from prep.returned import own_places
 from prep.returned_tables import Returned
@@ -140,15 +140,15 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
     own = own_places(source.columns)
     of_answers = {folder.failed, folder.warnings}
     tables = {folder.rejected, folder.rejected_workbook, folder.duplicates, *of_answers}
-    if not own or path not in tables or not folder.manifest_file.exists():
+    if not own or path not in tables or not (folder.manifest_file.exists() and folder.rows.exists()):
         return
     manifest = folder.manifest()
     said = {**settings.mapping, **settings.maps}
     maps, _ = split_maps(said, [source.columns])
     plan = map_sources([_heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))
-    is_sent = manifest.tells_sent and path in of_answers
+    is_prepared = path == folder.duplicates or (manifest.tells_sent and path in of_answers)
     meanings = _read_meanings(manifest)
-    meant = {name: name for name in source.columns} if is_sent else meanings.agreed
+    meant = {name: name for name in source.columns} if is_prepared else meanings.agreed
     of_field = Counter(meant.get(column.header) for column in plan.columns)
     is_said = {fold(header) or header for header in said}
     others = [
@@ -159,31 +159,55 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
         and (fold(column.header) or column.header) not in is_said
         and (
             meant.get(column.header, _field(column)) != _field(column)
-            or (not is_sent and column.header in meanings.by_source)
+            or (not is_prepared and column.header in meanings.by_source)
             or (_field(column) and of_field[_field(column)] > 1)
         )
     ]
-    others += [
-        convention.column
-        for convention in (() if is_sent else manifest.conventions)
-        if convention.column in source.columns and not _says(settings, convention)
-    ]
+    others += _spelled_otherwise(plan, manifest, is_prepared=is_prepared)
     if others:
+        how = "say what they are with --map, --dates or --decimal."
+        is_tried_again = path not in {folder.duplicates, folder.warnings}
         raise HeaderError(
             f"{path}: columns that are read otherwise here than in their run: "
             f"{name_some([*dict.fromkeys(others)])}",
             code="other_meaning",
-            hint=f"prep retry {folder.typed} reads them as the run did. Else say what they are with --map, "
-            "--dates or --decimal.",
+            hint=f"prep retry {folder.typed} reads them as the run did. Else {how}"
+            if is_tried_again
+            else f"{how[0].upper()}{how[1:]}",
             source=str(path),
             column=others[0],
         )
 
 
-def _says(settings: CleanSettings, convention: Convention) -> bool:
-    """Whether settings say what a column proved, or anything where it proved nothing."""
-    said = settings.decimal if convention.setting == DECIMAL else settings.dates
-    return said == convention.value if convention.value else said not in {None, DateOrder.ISO}
+def _spelled_otherwise(plan: Plan, manifest: Manifest, *, is_prepared: bool) -> Iterator[str]:
+    """The columns of dates or numbers that settings read otherwise than the run did.
+
+    Where a column proved something they must say that; where the settings of the run said something they must
+    say anything. Cells that were prepared have decimal points.
+    """
+    said, then = plan.settings, _settings(manifest)
+    asking = replace(plan, settings=replace(said, dates=DateOrder.ISO, decimal=None))
+    for column in plan.columns:
+        setting = asking.surveyed_fields.get(_field(column))
+        if setting is None or column.how is How.SET:
+            continue
+        now, before = (known.decimal if setting == DECIMAL else known.dates for known in (said, then))
+        proven = {
+            known.value
+            for known in manifest.conventions
+            if (known.column, known.setting) == (column.header, setting) and known.value
+        }
+        if is_prepared:
+            is_other = now is DecimalMark.COMMA
+        elif proven:
+            is_other = proven != {now}
+        else:
+            is_other = now in _UNSAID and before not in _UNSAID
+        if is_other:
+            yield column.header
+
+
+_UNSAID: Final = frozenset({None, DateOrder.ISO})
 
 
 def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:

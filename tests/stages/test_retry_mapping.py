@@ -185,6 +185,50 @@ def test_numbers_by_type_are_not_read_as_text_from_a_table_in_its_folder(tmp_pat
         prepare(run.folder.rejected, decimal="comma")
 
 
+@pytest.mark.parametrize(
+    ("field", "cells", "said"),
+    [
+        ("dateOfBirth", ("01/02/2020", "12/31/2020"), {"dates": "dmy"}),
+        ("annualRevenue", ("1.234", "12.5"), {"decimal": "comma"}),
+    ],
+)
+def test_what_the_run_was_told_of_cells_must_be_said_for_a_table_in_its_folder(
+    field: str, cells: tuple[str, str], said: CleanOptions, tmp_path: Path
+) -> None:
+    text = f"Email,{field}\na(at)example.com,{cells[0]}\nb@example.com,{cells[1]}\n"
+    run = clean_sources(tmp_path / "run", [text], said)
+    mend(run.folder.rejected)
+    with pytest.raises(HeaderError, match=repr(field)):
+        prepare(run.folder.rejected)
+    assert ready(clean(run.folder.rejected, tmp_path / "again.prep", **said)) == ready(retry(run))
+
+
+def test_only_what_a_column_proved_must_be_said_for_a_table_in_its_folder(tmp_path: Path) -> None:
+    text = "Email,Birthday,Annual Revenue\na(at)example.com,03.04.1980,7\nb@example.com,13.04.1980,\n"
+    run = clean_sources(tmp_path / "run", [text], {})
+    mend(run.folder.rejected)
+    assert ready(clean(run.folder.rejected, tmp_path / "again.prep", dates="dmy")) == ready(retry(run))
+    assert prepare(run.folder.rejected, maps={"Birthday": ""}).ready.height == 1
+
+
+def test_a_table_of_prepared_rows_in_its_folder(tmp_path: Path) -> None:
+    text = 'Email,Birthday,Annual Revenue\na@example.com,13.04.1980,"1,5"\na@example.com,03.04.1980,7\n'
+    run = clean_sources(tmp_path / "run", [text], {})
+    (row,) = prepare(run.folder.duplicates).ready.rows(named=True)
+    assert (row["dateOfBirth"], row["annualRevenue"]) == ("1980-04-13", "1.5")
+    with pytest.raises(HeaderError, match="'annualRevenue'") as caught:
+        prepare(run.folder.duplicates, decimal="comma")
+    assert caught.value.hint == "Say what they are with --map, --dates or --decimal."
+
+
+def test_a_table_beside_a_manifest_of_something_else(tmp_path: Path) -> None:
+    run = clean_sources(tmp_path / "run", ["Email\na(at)example.com\n"], {})
+    table = tmp_path / "rejected.csv"
+    table.write_bytes(run.folder.rejected.read_bytes())
+    (tmp_path / "manifest.json").write_text('{"name": "web app", "version": "1"}')
+    assert prepare(table).counts["rejected"] == 1
+
+
 @pytest.mark.parametrize("has_source", [True, False])
 def test_a_table_of_failed_rows_in_its_folder(*, has_source: bool, tmp_path: Path, client: Marketo) -> None:
     source = tmp_path / "leads.csv"
