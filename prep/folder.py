@@ -251,7 +251,8 @@ class RunFolder:
         """Note where rows of this run are tried again, unless the block fails before anything is there."""
         known = self.manifest()
         name = os.path.relpath(os.path.realpath(retry.path), self.home)
-        self.write_manifest(replace(known, retries=(*known.retries, name)))
+        with retry.discarded_unless_begun():
+            self.write_manifest(replace(known, retries=(*known.retries, name)))
         try:
             yield
         except BaseException:

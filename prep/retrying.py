@@ -149,7 +149,7 @@ def leave_out_retried(
     Raises:
         SourceError: No row is left, or nobody can tell, since a retry is gone and may have sent them.
     """
-    notes = [note for known in (folder, *_descendants(folder)) for note in _tell_missing_retries(known)]
+    notes = [*_tell_missing_retries(folder)]
     left = dict(tables)
     retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
     untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
@@ -173,20 +173,25 @@ def leave_out_retried(
 
 
 def _tell_missing_retries(folder: RunFolder) -> Iterator[str]:
-    """Tell of retries that are not where they were; those of a run that was sent were to be sent too."""
-    manifest = folder.manifest()
-    places = [folder.home / name for name in manifest.retries]
-    if gone := [path for path in places if not path.exists() or _is_of_another(path, manifest)]:
+    """Tell of retries that are not where they were, also those of retries.
+
+    Those of a run that was sent were to be sent too.
+    """
+    for run in (folder, *_descendants(folder)):
+        manifest = run.manifest()
+        places = [run.home / name for name in manifest.retries]
+        gone = [path for path in places if not path.exists() or _is_of_another(path, manifest)]
         names = ", ".join(map(str, gone))
-        if manifest.has_ledger:
+        if gone and manifest.has_ledger:
             raise SourceError(
-                f"{folder.path}: retries of this run are not there any more: {names}",
+                f"{run.path}: retries of this run are not there any more: {names}",
                 code="missing_retry",
                 hint="Put them back: they tell which rows were sent already. If all rows may be sent again, "
                 f"give the tables themselves, as in prep run {folder.typed}/failed.csv.",
-                source=str(folder.path),
+                source=str(run.path),
             )
-        yield f"retries of this run that are not there any more, whose rows are tried again: {names}"
+        if gone:
+            yield f"retries of this run that are not there any more, whose rows are tried again: {names}"
 
 
 def _is_of_another(path: Path, parent: Manifest) -> bool:

@@ -1,6 +1,7 @@
 """Rows that failed or were corrected are tried again, and stay who they are."""
 
 import csv
+import errno
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from prep.config import CleanOptions
 from prep.corrections import CHANGES, LEFT_OUT, Journal
 from prep.errors import FolderError, HeaderError, MarketoError, SettingsError, SourceError
+from prep.folder import RunFolder
 from prep.marketo import Marketo
 from prep.model import Advance
 from prep.pipeline import Run, clean, purge, reconcile, retry, submit
@@ -621,12 +623,32 @@ def test_a_run_that_was_moved_away_from_its_retry_sends_no_row_again(run: Run, t
 
 
 def test_where_the_retry_of_a_retry_is_gone_no_row_is_sent_again(run: Run, client: Marketo) -> None:
-    first = submit(retry(run), client, poll_seconds=(0.05, 1))
-    shutil.rmtree(retry(first).path)
+    again = submit(retry(run), client, poll_seconds=(0.05, 1))
+    correct(again.folder.failed, lambda rows: rows[1].__setitem__(0, "dora@example.com"))
+    last = submit(retry(again), client, poll_seconds=(0.05, 1))
+    assert identities(last) == [("leads.csv", 3, 4, "imported")]
+    shutil.rmtree(last.path)
     with pytest.raises(SourceError) as caught:
         retry(run)
-    assert caught.value.code == "missing_retry"
-    assert caught.value.message.startswith(f"{first.path}: retries of this run")
+    assert (caught.value.code, caught.value.message) == (
+        "missing_retry",
+        f"{again.path}: retries of this run are not there any more: {last.path}",
+    )
+
+
+def test_a_retry_that_cannot_be_noted_leaves_no_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = run.path.with_name("again.prep")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as context:
+        context.setattr(RunFolder, "write_manifest", fail)
+        with pytest.raises(FolderError) as caught:
+            retry(run, place)
+    assert caught.value.code == "no_space"
+    assert not place.exists()
+    assert identities(retry(run, place)) == [("leads.csv", 3, 4, "ready")]
 
 
 def test_where_a_retry_of_a_run_that_was_not_sent_is_gone_its_rows_are_tried_again(tmp_path: Path) -> None:
