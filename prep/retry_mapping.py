@@ -102,9 +102,17 @@ def _read_fields(manifest: Manifest) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def map_alike(manifest: Manifest, other: Manifest) -> bool:
-    """Whether the columns of a run's sources become the same by its settings and by those of another one."""
-    settings = replace(_settings(manifest), maps=_settings(other).maps)
+def map_alike(known: Manifest, manifest: Manifest, retry: Manifest) -> bool:
+    """Whether the columns of a run's sources become the same now as they did in a retry.
+
+    Args:
+        known: The run's.
+        manifest: The same with the columns mapped as they are now.
+        retry: The retry's. Of columns that were united with others there, or left out, it says nothing: they
+            count as mapped as in the run.
+    """
+    _, silent = split_maps(_settings(known).maps, [record.columns for record in retry.sources])
+    settings = replace(_settings(manifest), maps={**silent, **_settings(retry).maps})
     return _read_fields(manifest) == _read_fields(replace(manifest, settings=settings.to_json()))
 
 

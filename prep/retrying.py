@@ -154,7 +154,7 @@ def leave_out_retried(
     retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
     untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
     for retry in retries:
-        same = untouched if map_alike(manifest, retry.manifest()) else _NOBODY
+        same = untouched if map_alike(folder.manifest(), manifest, retry.manifest()) else _NOBODY
         for name, table in left.items():
             left[name] = _without(retry, table, manifest, same if name == folder.failed.name else _NOBODY)
     found = {name: table for name, table in left.items() if table.rows.height}

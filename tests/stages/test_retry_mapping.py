@@ -244,6 +244,25 @@ def test_a_table_of_failed_rows_in_its_folder(*, has_source: bool, tmp_path: Pat
         assert ready(clean(run.folder.failed, tmp_path / "again.prep")) == ready(run)
 
 
+def test_a_failed_row_whose_mapped_column_was_united_with_another_is_tried_once(
+    tmp_path: Path, client: Marketo
+) -> None:
+    """The retry has no column of that name, so its settings do not speak of it any more."""
+    texts = ["Email,Job Title\na@example.com,Chief\n", "Email,Rank,Birthday\nb@example.com,Vice,13.04.1980\n"]
+    run = submit(
+        clean_sources(tmp_path / "run", texts, {"maps": {"Rank": "title"}}), client, poll_seconds=(0.05, 1)
+    )
+    assert len(ready(retry(run))) == 2
+    (tmp_path / "run/1.csv").unlink()
+    reconcile(run, client)
+    with pytest.raises(SourceError, match="are in a retry already"):
+        retry(run)
+    (tmp_path / "run/1.csv").write_text(texts[1])
+    reconcile(run, client)
+    (row,) = ready(retry(run, maps={"Rank": "company"}))
+    assert row["company"] == "Vice"
+
+
 def test_a_row_with_a_full_name_and_a_first_name_is_refused(tmp_path: Path) -> None:
     texts, options = CASES["full names beside their parts"]
     run = clean_sources(tmp_path / "run", texts, options)
