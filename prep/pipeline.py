@@ -528,8 +528,8 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
 
     Raises:
         SettingsError: The decision is neither of the two words.
-        FolderError: The chunk is not one of the run's, its outcome is not unknown, or the batch id is that of
-            another chunk.
+        FolderError: The chunk is not one of the run's, its outcome is not unknown, the batch id is that of
+            another chunk, or a file that Marketo sent is gone; then nothing is decided.
     """
     if decision not in get_args(Assumption):
         raise SettingsError(
@@ -538,7 +538,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
             hint="Look in Marketo which of the two holds.",
         )
     from prep.sending import write_down
-    from prep.settlement import open_ledger
+    from prep.settlement import open_ledger, refuse_missing
 
     folder = open_folder(run)
     with folder.lock():
@@ -560,6 +560,8 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
                     hint=f"prep status {folder.typed} shows which chunks are unknown.",
                     source=str(folder.path),
                 )
+            kept = (job for job in ledger.jobs() if job.chunk != file or decision == "landed")
+            refuse_missing(folder, kept)
             ledger.settle(file, decision, batch_id=batch_id)
             write_down(folder, manifest, ledger.jobs())
     return Run(folder)

@@ -95,10 +95,28 @@ def find_missing(folder: RunFolder, jobs: Iterable[Job]) -> dict[str, Path]:
     return missing
 
 
+def refuse_missing(folder: RunFolder, jobs: Iterable[Job]) -> None:
+    """Refuse to settle rows anew while a file is gone by which they were settled.
+
+    Raises:
+        FolderError: It is so.
+    """
+    if missing := find_missing(folder, jobs):
+        path = next(iter(missing.values()))
+        raise FolderError(
+            f"{path}: missing, and Marketo's word on rows was in it",
+            code="missing_received",
+            hint=f"prep reconcile {folder.typed} asks Marketo for it again, which keeps it for seven days; "
+            "later only a backup has it. The fates and tables of the run are left as they were.",
+            source=str(path),
+        )
+
+
 def _quoted(rows: pl.LazyFrame) -> pl.LazyFrame:
     """`chunk`, `batch_id` and kind of each file that settled a row."""
     kind = pl.when(fate=Fate.FAILED.value).then(pl.lit("failures")).otherwise(pl.lit("warnings"))
-    told = rows.filter(pl.col("matched_by").is_not_null())
+    is_settled = pl.col("fate").is_in([Fate.FAILED, Fate.WARNED])
+    told = rows.filter(is_settled & pl.col("matched_by").is_not_null())
     return told.select("chunk", "batch_id", kind.alias("kind")).unique()
 
 
@@ -185,15 +203,7 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
             is gone; then every table stays as it was.
         BalanceError: The fates do not add up.
     """
-    if missing := find_missing(folder, jobs):
-        path = next(iter(missing.values()))
-        raise FolderError(
-            f"{path}: missing, and Marketo's word on rows was in it",
-            code="missing_received",
-            hint=f"prep reconcile {folder.typed} asks Marketo for it again, which keeps it for seven days; "
-            "later only a backup has it. The fates and tables of the run are left as they were.",
-            source=str(path),
-        )
+    refuse_missing(folder, jobs)
     outcomes = _Outcomes(folder, manifest, {job.chunk: job for job in jobs})
     parts = beside_chunks(map(_unsettled, folder.stream_rows()), manifest.results.chunks, outcomes.of)
     settled = balanced(parts, manifest.read)

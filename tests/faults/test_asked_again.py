@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from prep.errors import FolderError
@@ -290,3 +291,32 @@ def test_a_row_that_failed_is_not_called_imported_where_nobody_can_be_asked(atte
 
         assert caught.value.code == "missing_received"
         assert failed_rows(attempt) == named
+
+
+def test_nothing_is_decided_while_a_file_is_gone(attempt_with: Trying) -> None:
+    with attempt_with(ONCE[0]) as attempt:
+        attempt.submit()
+        chunk, known, moves = attempt.jobs[0].chunk, states(attempt), history(attempt)
+        assert len(failed_rows(attempt)) > 1
+        for received in attempt.run.folder.received.glob(f"{Path(chunk).stem}.*"):
+            received.unlink()
+        with pytest.raises(FolderError) as caught:
+            settle(attempt.run, chunk, "landed")
+        assert caught.value.code == "missing_received"
+        assert (states(attempt), history(attempt)) == (known, moves)
+        settle(attempt.run, chunk, "lost")
+        assert states(attempt)[0] is JobState.PLANNED
+
+
+def test_a_file_of_rows_that_are_unknown_all_the_same_is_not_needed(attempt_with: Trying) -> None:
+    with attempt_with(Fault(kind=FaultKind.FILE_EMPTY, place=Place.FAILURES, times=1)) as attempt:
+        attempt.submit()
+        chunk = attempt.jobs[0].chunk
+        named = attempt.run.rows.filter(pl.col("chunk") == chunk).drop_nulls("matched_by")
+        assert {*named["fate"]} == {"unknown"}
+        for received in attempt.run.folder.received.glob(f"{Path(chunk).stem}.*"):
+            received.unlink()
+        attempt.sandbox.advance(8 * DAY)
+        settle(attempt.run, chunk, "landed")
+        attempt.submit()
+        assert attempt.run.counts["unknown"] == 0
