@@ -151,6 +151,8 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
     if not own or path not in tables or not (folder.manifest_file.exists() and folder.rows.exists()):
         return
     manifest = folder.manifest()
+    if schema.fingerprint == manifest.schema["fingerprint"]:  # whose path may count from another folder
+        manifest = replace(manifest, schema={**manifest.schema, "origin": schema.origin})
     said = {**settings.mapping, **settings.maps}
     maps, _ = split_maps(said, [source.columns])
     plan = map_sources([_heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))

@@ -221,6 +221,18 @@ def test_a_table_of_prepared_rows_in_its_folder(tmp_path: Path) -> None:
     assert caught.value.hint == "Say what they are with --map, --dates or --decimal."
 
 
+def test_a_table_in_its_folder_and_a_schema_whose_path_counts_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text('extends = "lead"\nname = "mine"\n[fields.title]\naliases = ["Job"]\n')
+    Path("leads.csv").write_text("Email,Job\na(at)example.com,Chief\n")
+    run = clean("leads.csv", tmp_path / "leads.prep", schema="mine.toml")
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert prepare(run.folder.rejected, "../mine.toml").counts["rejected"] == 1
+
+
 def test_a_table_beside_a_manifest_of_something_else(tmp_path: Path) -> None:
     run = clean_sources(tmp_path / "run", ["Email\na(at)example.com\n"], {})
     table = tmp_path / "rejected.csv"
