@@ -222,7 +222,7 @@ def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, setting
     chosen = choose_schema(schema, parse_object(settings.object))
     for source in sources:
         if own_places(source.columns):
-            from prep.retry_mapping import refuse_other_meaning
+            from prep.table_meaning import refuse_other_meaning
 
             refuse_other_meaning(source, chosen, settings)
     return make_plan(sources, chosen, settings)
@@ -440,8 +440,9 @@ def retry(
     from prep.cleaning import people_delimiter
     from prep.corrections import read_maps
     from prep.people import AS_WRITTEN
+    from prep.retried import leave_out_retried
     from prep.retry_mapping import plan_again, refuse_changed_schema, reinterpret, remap, settle_again
-    from prep.retrying import find_tables, leave_out_retried, next_folder, spool
+    from prep.retrying import find_tables, next_folder, spool
 
     bound = Memory.parse(memory)
     parent = open_folder(run if isinstance(run, Run) else Run.open(run))

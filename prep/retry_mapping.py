@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 import polars as pl
 
@@ -13,15 +13,15 @@ from prep.config import CleanOptions, CleanSettings, make_settings
 from prep.conventions import settle_by, survey
 from prep.errors import HeaderError, SchemaError, SourceError
 from prep.folder import RunFolder
-from prep.folding import as_typed, fold, name_some
+from prep.folding import as_typed, name_some
 from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, SOURCE, DateOrder, DecimalMark, Reading, Unknown
+from prep.model import FIND_OUT, SOURCE, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
 from prep.returned import own_places
 from prep.returned_tables import Returned
-from prep.schema import Field, Schema
+from prep.schema import Field
 from prep.schema_file import load_schema
 from prep.sources import Source
 from prep.sources.columnar import TableSource
@@ -38,7 +38,7 @@ def refuse_changed_schema(manifest: Manifest) -> None:
     origin = manifest.schema["origin"]
     if load_schema(origin).fingerprint == manifest.schema["fingerprint"]:
         return
-    headings = [_heading(record.path, record.columns) for record in manifest.sources]
+    headings = [heading(record.path, record.columns) for record in manifest.sources]
     now = {(column.header, column.field) for column in _plan_of(manifest, headings).columns if column.is_used}
     then = {(column.header, column.field) for column in _used_columns(manifest)}
     if changed := sorted({header for header, _ in now ^ then}):
@@ -59,7 +59,7 @@ def name_as_in_sources(table: Returned, manifest: Manifest) -> Returned:
     """
     if not manifest.tells_sent:
         return table
-    agreed = _read_meanings(manifest).agreed
+    agreed = read_meanings(manifest).agreed
     headers = {field: header for header, field in reversed([*agreed.items()]) if field}
     columns = tuple(headers.get(name, name) for name in table.columns)
     return replace(table, columns=columns, is_sent=True)
@@ -71,7 +71,7 @@ def _used_columns(manifest: Manifest) -> list[Column]:
 
 
 @dataclass(frozen=True)
-class _Meanings:
+class Meanings:
     """What the columns of a run became: fields by header, an empty one where it was left out.
 
     Attributes:
@@ -83,22 +83,26 @@ class _Meanings:
     by_source: Mapping[str, Mapping[str, str]]
 
 
-def _read_meanings(manifest: Manifest) -> _Meanings:
-    """What each column became in the source that it came from."""
+def read_meanings(manifest: Manifest) -> Meanings:
+    """What each column became in the source that it came from.
+
+    Raises:
+        SchemaError: The run's schema is not there any more.
+    """
     found = _read_fields(manifest)
     agreed = {header: next(iter(of.values())) for header, of in found.items() if len({*of.values()}) == 1}
-    return _Meanings(agreed, {header: of for header, of in found.items() if header not in agreed})
+    return Meanings(agreed, {header: of for header, of in found.items() if header not in agreed})
 
 
 def _read_fields(manifest: Manifest) -> Mapping[str, Mapping[str, str]]:
     """Header → source → the field that the column fills there."""
     found = defaultdict[str, dict[str, str]](dict)
-    sources = [_heading(record.path, record.columns) for record in manifest.sources]
+    sources = [heading(record.path, record.columns) for record in manifest.sources]
     for source, mapping in zip(sources, _plan_of(manifest, sources).mappings, strict=True):
         own = own_places(source.columns).values()
         for column in mapping.columns:
             if column.how is not How.SET and str(column.position) not in own:
-                found[column.header][source.path] = _field(column)
+                found[column.header][source.path] = field_of(column)
     return found
 
 
@@ -120,104 +124,13 @@ def _settings(manifest: Manifest) -> CleanSettings:
     return CleanSettings.from_json(manifest.settings)
 
 
-def _heading(path: str | Path, columns: Iterable[str], reading: Reading = FIND_OUT) -> TableSource:
+def heading(path: str | Path, columns: Iterable[str], reading: Reading = FIND_OUT) -> TableSource:
+    """A table of which nothing but the columns is known."""
     return TableSource(str(path), reading, tuple(columns), pieces=lambda: iter(()))
 
 
 def _map(manifest: Manifest, sources: Sequence[Source], settings: CleanSettings) -> Plan:
     return map_sources(sources, load_schema(manifest.schema["origin"]), settings)
-
-
-def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings) -> None:
-    """Refuse a table in its run folder whose columns would become something else than they did in the run.
-
-    What a person says of a column counts. Of two columns that are one field, and of one that is several
-    fields, only `plan_again` knows what to do.
-
-    Args:
-        source: A table of prep's own, or any other file.
-        schema: By which it is to be cleaned.
-        settings: By which it is to be cleaned.
-
-    Raises:
-        HeaderError: It is so.
-        FolderError: The run is damaged.
-    """
-    path = Path(source.path)
-    folder = RunFolder(path.parent)
-    own = own_places(source.columns)
-    of_answers = {folder.failed, folder.warnings}
-    tables = {folder.rejected, folder.rejected_workbook, folder.duplicates, *of_answers}
-    if not own or path not in tables or not (folder.manifest_file.exists() and folder.rows.exists()):
-        return
-    manifest = folder.manifest()
-    if schema.fingerprint == manifest.schema["fingerprint"]:  # whose path may count from another folder
-        manifest = replace(manifest, schema={**manifest.schema, "origin": schema.origin})
-    said = {**settings.mapping, **settings.maps}
-    maps, _ = split_maps(said, [source.columns])
-    plan = map_sources([_heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))
-    is_prepared = path == folder.duplicates or (manifest.tells_sent and path in of_answers)
-    meanings = _read_meanings(manifest)
-    meant = {name: name for name in source.columns} if is_prepared else meanings.agreed
-    of_field = Counter(meant.get(column.header) for column in plan.columns)
-    is_said = {fold(header) or header for header in said}
-    others = [
-        column.header
-        for column in plan.columns
-        if column.how is not How.SET
-        and str(column.position) not in own.values()
-        and (fold(column.header) or column.header) not in is_said
-        and (
-            meant.get(column.header, _field(column)) != _field(column)
-            or (not is_prepared and column.header in meanings.by_source)
-            or (_field(column) and of_field[_field(column)] > 1)
-        )
-    ]
-    others += _spelled_otherwise(plan, manifest, is_prepared=is_prepared)
-    if others:
-        how = "say what they are with --map, --dates or --decimal."
-        is_tried_again = path not in {folder.duplicates, folder.warnings}
-        raise HeaderError(
-            f"{path}: columns that are read otherwise here than in their run: "
-            f"{name_some([*dict.fromkeys(others)])}",
-            code="other_meaning",
-            hint=f"prep retry {folder.typed} reads them as the run did. Else {how}"
-            if is_tried_again
-            else f"{how[0].upper()}{how[1:]}",
-            source=str(path),
-            column=others[0],
-        )
-
-
-def _spelled_otherwise(plan: Plan, manifest: Manifest, *, is_prepared: bool) -> Iterator[str]:
-    """The columns of dates or numbers that settings read otherwise than the run did.
-
-    Where a column proved something they must say that; where the settings of the run said something they must
-    say anything. Cells that were prepared have decimal points.
-    """
-    said, then = plan.settings, _settings(manifest)
-    asking = replace(plan, settings=replace(said, dates=DateOrder.ISO, decimal=None))
-    for column in plan.columns:
-        setting = asking.surveyed_fields.get(_field(column))
-        if setting is None or column.how is How.SET:
-            continue
-        now, before = (known.decimal if setting == DECIMAL else known.dates for known in (said, then))
-        proven = {
-            known.value
-            for known in manifest.conventions
-            if (known.column, known.setting) == (column.header, setting) and known.value
-        }
-        if is_prepared:
-            is_other = now is DecimalMark.COMMA
-        elif proven:
-            is_other = proven != {now}
-        else:
-            is_other = now in _UNSAID and before not in _UNSAID
-        if is_other:
-            yield column.header
-
-
-_UNSAID: Final = frozenset({None, DateOrder.ISO})
 
 
 def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
@@ -236,18 +149,18 @@ def _settings_again(manifest: Manifest, tables: Sequence[Sequence[str]]) -> Clea
     settings = _settings(manifest)
     maps, _ = split_maps(settings.maps, tables)
     settings = replace(settings, maps=maps, reading=FIND_OUT)
-    agreed = _read_meanings(manifest).agreed
-    plan = _map(manifest, [_heading(str(place), columns) for place, columns in enumerate(tables)], settings)
+    agreed = read_meanings(manifest).agreed
+    plan = _map(manifest, [heading(str(place), columns) for place, columns in enumerate(tables)], settings)
     otherwise = {
         column.header: agreed[column.header]
         for column in plan.columns
         if column.header in agreed
-        and (agreed[column.header] != _field(column) or column.how in {How.UNKNOWN, How.SUGGESTED})
+        and (agreed[column.header] != field_of(column) or column.how in {How.UNKNOWN, How.SUGGESTED})
     }
     return replace(settings, maps={**maps, **otherwise})
 
 
-def _field(column: Column) -> str:
+def field_of(column: Column) -> str:
     """The field that a column fills; empty where it is left out."""
     return (column.field or "") if column.is_used else ""
 
@@ -255,7 +168,7 @@ def _field(column: Column) -> str:
 def map_again(manifest: Manifest, path: Path, columns: Sequence[str]) -> Plan:
     """The columns of a table as they map where those that are no field are left out."""
     settings = replace(_settings_again(manifest, [columns]), unknown=Unknown.DROP)
-    return _map(manifest, [_heading(path, columns)], settings)
+    return _map(manifest, [heading(path, columns)], settings)
 
 
 def reinterpret(manifest: Manifest, meaning: Mapping[str, str]) -> Manifest:
@@ -289,7 +202,7 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
     of_sources, added = split_maps(maps, [record.columns for record in manifest.sources])
     settings = replace(_settings(manifest), maps={**_settings(manifest).maps, **of_sources})
     headings = {
-        record.columns: _heading(record.path, record.columns, record.reading)
+        record.columns: heading(record.path, record.columns, record.reading)
         for record in reversed(manifest.sources)
     }  # of sources with the same columns the first one speaks for all
     plan = _map(manifest, [*reversed(headings.values())], settings)
@@ -324,7 +237,7 @@ def settle_again(folder: RunFolder, known: Manifest, manifest: Manifest) -> Mani
         if field and before[header][source] != field
     }
     typed = [record for record in manifest.sources if record.reading.delimiter is None]
-    numbers = _plan_of(manifest, [_heading(record.path, record.columns) for record in typed]).surveyed_fields
+    numbers = _plan_of(manifest, [heading(record.path, record.columns) for record in typed]).surveyed_fields
     wanted = {(source, field) for source, field in moved if numbers.get(field) == DECIMAL}
     sources = []
     for record in typed:
@@ -515,7 +428,7 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
         if place not in strangers
     ]
     fields = map_again(manifest, table.path, table.columns).mappings[0].fields
-    columns = list(_become(table, kept, _read_meanings(manifest), fields))
+    columns = list(_become(table, kept, read_meanings(manifest), fields))
     found: dict[str, tuple[str, tuple[Part, ...]]] = {}
     for field, header, part in _split_full_names(table, columns):
         first, parts = found.get(field, (header, ()))
@@ -544,7 +457,7 @@ _Becoming = tuple[str, str, Part]
 
 
 def _become(
-    table: Returned, kept: Sequence[tuple[str, str]], meanings: _Meanings, fields: Mapping[int, str]
+    table: Returned, kept: Sequence[tuple[str, str]], meanings: Meanings, fields: Mapping[int, str]
 ) -> Iterator[_Becoming]:
     """What the columns of a table become, each by itself.
 

@@ -1,7 +1,7 @@
 """Failed rows, and rejected rows that a person corrected → the sources of a new run."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -10,20 +10,15 @@ from typing import Final
 import polars as pl
 
 from prep import durable
-from prep.config import CleanSettings
 from prep.corrections import LEFT_OUT, read_corrections
 from prep.errors import SourceError
 from prep.folder import RunFolder
 from prep.intake import reopen
 from prep.manifest import Manifest, SourceRecord
-from prep.model import FIND_OUT, IDENTITY, LINE, ROW, SOURCE, Fate
-from prep.outcome_tables import told_cells
+from prep.model import IDENTITY, LINE, ROW, SOURCE, Fate
 from prep.people import Table
-from prep.plan import occurrences
 from prep.retry_mapping import (
     find_strangers,
-    map_again,
-    map_alike,
     name_as_in_sources,
     refuse_header,
     refuse_idle,
@@ -33,7 +28,15 @@ from prep.retry_mapping import (
     united_columns,
 )
 from prep.returned import RAW, REASONS, identify, own_places
-from prep.returned_tables import Returned, correct, plain_text, read_returned
+from prep.returned_tables import (
+    NOBODY,
+    Returned,
+    beside_written,
+    correct,
+    differs,
+    read_returned,
+    rows_with,
+)
 
 
 def find_tables(
@@ -134,176 +137,6 @@ def _tell_missing(folder: RunFolder, changes: pl.DataFrame, *, is_refused: bool)
             yield f"{error.message}. {error.hint}"
 
 
-def leave_out_retried(
-    folder: RunFolder, manifest: Manifest, tables: Mapping[str, Returned]
-) -> tuple[dict[str, Returned], list[str]]:
-    """Leave rows out that an earlier retry has, with the same cells and settings; each is sent once.
-
-    Failed rows that stand in the table as prep wrote them are left out too, whatever cells the retry has, if
-    it mapped columns alike: the table may have been written anew since, with other values. Rows that it
-    rejected or suppressed, or that Marketo refused there too, are tried again.
-
-    Returns:
-        The tables that hold a row still, and a sentence about the rows that were left out, if any were.
-
-    Raises:
-        SourceError: No row is left, or nobody can tell, since a retry is gone and may have sent them.
-    """
-    notes = [*_tell_missing_retries(folder)]
-    left = dict(tables)
-    retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
-    untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else _NOBODY
-    for retry in retries:
-        same = untouched if map_alike(folder.manifest(), manifest, retry.manifest()) else _NOBODY
-        for name, table in left.items():
-            left[name] = _without(retry, table, manifest, same if name == folder.failed.name else _NOBODY)
-    found = {name: table for name, table in left.items() if table.rows.height}
-    if not found:
-        (*_, last) = _retries(folder)
-        raise SourceError(
-            f"{folder.path}: all rows to be tried again are in a retry already, such as {last.path}",
-            code="already_retried",
-            hint=f"prep status {last.typed} tells how it went. Correct further rows to try these too.",
-            source=str(folder.path),
-        )
-    left_out = sum(table.rows.height - left[name].rows.height for name, table in tables.items())
-    if left_out:
-        notes.append(f"rows that an earlier retry has, which are left out: {left_out:,}")
-    return found, notes
-
-
-def _tell_missing_retries(folder: RunFolder) -> Iterator[str]:
-    """Tell of retries that are not where they were, also those of retries.
-
-    Those of a run that was sent were to be sent too.
-    """
-    for run in (folder, *_descendants(folder)):
-        manifest = run.manifest()
-        places = [run.home / name for name in manifest.retries]
-        gone = [path for path in places if not path.exists() or _is_of_another(path, manifest)]
-        names = ", ".join(map(str, gone))
-        if gone and manifest.has_ledger:
-            raise SourceError(
-                f"{run.path}: retries of this run are not there any more: {names}",
-                code="missing_retry",
-                hint="Put them back: they tell which rows were sent already. If all rows may be sent again, "
-                f"give the tables themselves, as in prep run {folder.typed}/failed.csv.",
-                source=str(run.path),
-            )
-        if gone:
-            yield f"retries of this run that are not there any more, whose rows are tried again: {names}"
-
-
-def _is_of_another(path: Path, parent: Manifest) -> bool:
-    folder = RunFolder(path)
-    return folder.manifest_file.exists() and folder.manifest().parent_run_id != parent.run_id
-
-
-def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:
-    """Whether values mean in a retry what they would mean now, whatever columns they stand in."""
-    then, now = (
-        replace(CleanSettings.from_json(known.settings), maps={}, reading=FIND_OUT)
-        for known in (retry, manifest)
-    )
-    return then == now
-
-
-def _as_prep_wrote(folder: RunFolder) -> pl.DataFrame:
-    """`_source` and `_row` of the failed rows that nobody corrected, as far as that can be told."""
-    manifest = folder.manifest()
-    if not (manifest.tells_sent or all(folder.holds(record) for record in manifest.sources)):
-        return _NOBODY
-    returned = read_returned(folder.failed)
-    named = name_as_in_sources(returned, manifest)
-    table = correct(named, read_corrections(folder.review), folder.failed)
-    strangers = find_strangers(table, manifest)
-    compared = [name for name in table.names if name not in strangers]
-    columns, frames = told_cells(folder, manifest, as_sent=manifest.tells_sent)
-    written = _named_as_written(returned.columns, columns)
-    is_same = pl.all_horizontal(pl.lit(True), *(~_differs(name) for name in compared))
-    same = [
-        table.rows.join(frame.select(SOURCE, ROW, *written), on=[SOURCE, ROW]).filter(is_same)
-        for frame in frames
-    ]
-    return pl.concat([_NOBODY, *(rows.select(SOURCE, ROW) for rows in same)])
-
-
-def _without(retry: RunFolder, table: Returned, manifest: Manifest, untouched: pl.DataFrame) -> Returned:
-    """A table without the rows that a retry has as they are in it, or that it had before it was purged.
-
-    Those that are `untouched` count as such. Rows are as they are by the values of their fields, whatever the
-    columns are called; a field that one of the tables lacks is blank.
-    """
-    identity = [SOURCE, ROW]
-    taken = _taken(retry)
-    now, same, alike = _values(table, manifest), taken, identity
-    if not retry.manifest().is_purged:
-        earlier = [
-            _values(read_returned(path), retry.manifest()) for path in sorted(retry.spool.glob("*.csv"))
-        ]
-        if not earlier:
-            return table
-        then = pl.concat(earlier, how="diagonal")
-        alike = sorted({*now.columns, *then.columns})
-        now, then = (_widened(values, alike) for values in (now, then))
-        same = then.join(same, on=identity, how="semi")
-    left = now.with_row_index(_PLACE).join(same, on=alike, how="anti", nulls_equal=True)
-    left = left.join(taken.join(untouched, on=identity, how="semi"), on=identity, how="anti")
-    return replace(table, rows=table.rows[left[_PLACE].sort()])
-
-
-_PLACE: Final = "_place"
-
-
-def _values(table: Returned, manifest: Manifest) -> pl.DataFrame:
-    """`_source`, `_row` and the cells of a united table that fill fields, named by these."""
-    (mapping,) = map_again(manifest, table.path, table.columns).mappings
-    cells = [plain_text(str(place)).alias(field) for place, field in mapping.fields.items()]
-    return table.rows.select(SOURCE, ROW, *cells)
-
-
-def _widened(values: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    return values.select(
-        name if name in values.columns else pl.lit(None, pl.String).alias(name) for name in columns
-    )
-
-
-_NOT_TAKEN: Final = [Fate.REJECTED.value, Fate.SUPPRESSED.value, Fate.FAILED.value]
-
-
-def _retries(folder: RunFolder) -> Iterator[RunFolder]:
-    """The retries of a run that are still there, also those that older code did not note, by their names."""
-    manifest = folder.manifest()
-    begin = f"{Path(os.path.realpath(folder.path)).name.removesuffix('.prep')}-retry"
-    beside = sorted(path.name for path in folder.home.iterdir() if path.name.startswith(begin))
-    for name in dict.fromkeys([*manifest.retries, *beside]):
-        retry = RunFolder(folder.home / name)
-        if retry.manifest_file.exists() and retry.manifest().parent_run_id == manifest.run_id:
-            yield retry
-
-
-def _descendants(folder: RunFolder) -> Iterator[RunFolder]:
-    """The retries of a run, each followed by its own."""
-    for retry in _retries(folder):
-        yield retry
-        yield from _descendants(retry)
-
-
-def _taken(retry: RunFolder) -> pl.DataFrame:
-    """`_source` and `_row` of rows that a retry, or one of its own, sends, and those that lost to these."""
-    if retry.manifest().cleaned is None:
-        rows = [read_returned(path).rows.select(SOURCE, ROW) for path in sorted(retry.spool.glob("*.csv"))]
-    else:
-        rows = [_rows_with(retry, ~pl.col("fate").is_in(_NOT_TAKEN))]
-    return pl.concat([*rows, *map(_taken, _retries(retry))])
-
-
-def _rows_with(folder: RunFolder, fates: pl.Expr) -> pl.DataFrame:
-    """`_source` and `_row` of the rows of a run with such fates."""
-    identity = [pl.col("source").alias(SOURCE), pl.col("row").alias(ROW)]
-    return folder.query_rows(lambda rows: rows.filter(fates).select(identity))
-
-
 def find_changed(
     folder: RunFolder, manifest: Manifest, changes: pl.DataFrame, *, everything: bool
 ) -> tuple[Returned | None, list[str]]:
@@ -341,9 +174,9 @@ def find_changed(
         )
         strangers = find_strangers(table, manifest)
         compared = [name for name in table.names if name not in strangers]
-        is_changed = pl.any_horizontal(pl.lit(False), *map(_differs, compared))
+        is_changed = pl.any_horizontal(pl.lit(False), *map(differs, compared))
         notes += _tell_spoiled(table, rows, compared)
-        if edited := rows.filter(~is_changed & _differs(RAW)).height:
+        if edited := rows.filter(~is_changed & differs(RAW)).height:
             notes.append(
                 f"rows of {path.name} changed in {RAW} alone, which is not read (fill their other cells "
                 f"instead): {edited:,}"
@@ -380,17 +213,12 @@ def _still_there(tables: Sequence[Returned], changes: pl.DataFrame, reviewed: Pa
     left_out = last.filter(pl.col("value").is_not_null()).select(
         pl.col("source").alias(SOURCE), pl.col("row").alias(ROW)
     )
-    identities = [table.rows.select(SOURCE, ROW) for table in tables] or [_NOBODY]
+    identities = [table.rows.select(SOURCE, ROW) for table in tables] or [NOBODY]
     there = reduce(lambda all_, one: all_.join(one, on=[SOURCE, ROW], how="semi"), identities)
     return there.join(left_out, on=[SOURCE, ROW], how="anti")
 
 
-_NOBODY: Final = pl.DataFrame(schema={SOURCE: pl.String(), ROW: pl.UInt32()})
 _CHANGED: Final = "_changed"
-
-
-def _differs(name: str) -> pl.Expr:
-    return plain_text(name).ne_missing(plain_text(f"{name}_written"))
 
 
 def _tell_spoiled(table: Returned, rows: pl.DataFrame, names: Sequence[str]) -> Iterator[str]:
@@ -416,7 +244,7 @@ def _is_spoiled(name: str) -> pl.Expr:
 
 def _refuse_strangers(path: Path, table: Returned, folder: RunFolder, fate: Fate) -> pl.DataFrame:
     """The rows of a table, all of which have this fate in the run, each once."""
-    known = _rows_with(folder, pl.col("fate") == fate)
+    known = rows_with(folder, pl.col("fate") == fate)
     strangers = table.rows.join(known, on=[SOURCE, ROW], how="anti").height
     repeated = table.rows.height - table.rows.select(SOURCE, ROW).n_unique()
     if strangers or repeated:
@@ -460,7 +288,7 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
         if not folder.holds(record):
             raise _absent(record.path)
         source = reopen(folder, record)
-        shown = _named_as_written(table.columns, source.columns)
+        shown = beside_written(table.columns, source.columns)
         blank = [pl.lit(None, pl.String).alias(f"{name}_written") for name in table.names]
         for batch in source.read(record.lookup_position):
             known = identify(source, batch)
@@ -473,15 +301,6 @@ def _as_written(folder: RunFolder, manifest: Manifest, table: Returned) -> pl.Da
                 known.rejected.select(SOURCE, ROW, *blank, *text),
             ]
     return pl.concat(frames)
-
-
-def _named_as_written(columns: Sequence[str], written: Sequence[str]) -> list[pl.Expr]:
-    """The cells of other columns of the same names, called `0_written` …; blank where there are none."""
-    places = {column: str(place) for place, column in enumerate(occurrences(written))}
-    return [
-        (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(f"{index}_written")
-        for index, column in enumerate(occurrences(columns))
-    ]
 
 
 def spool(folder: RunFolder, name: str, table: Returned, delimiter: str) -> Path:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from prep.corrections import CHANGES, LEFT_OUT
 from prep.errors import SourceError
+from prep.folder import RunFolder
 from prep.folding import name_some
 from prep.formulas import unguard
 from prep.model import IDENTITY, LINE, ROW, SOURCE
@@ -226,3 +228,35 @@ def correct(table: Returned, changes: pl.DataFrame, path: Path) -> Returned:
 def plain_text(name: str) -> pl.Expr:
     """The cells of a column with line breaks of one kind, as they compare."""
     return pl.col(name).str.replace_all(r"\r\n?", "\n")
+
+
+def differs(name: str) -> pl.Expr:
+    """Whether the cells of a column are others than those beside them, as `beside_written` calls these."""
+    return plain_text(name).ne_missing(plain_text(f"{name}_written"))
+
+
+def beside_written(columns: Sequence[str], written: Sequence[str]) -> list[pl.Expr]:
+    """The cells of columns with the same names in a table as prep has it.
+
+    Args:
+        columns: The headers of the table that came back.
+        written: Those of the other one, whose cells are named by position.
+
+    Returns:
+        `0_written` …; blank where the other table has no such column.
+    """
+    places = {column: str(place) for place, column in enumerate(occurrences(written))}
+    return [
+        (pl.col(places[column]) if column in places else pl.lit(None, pl.String)).alias(f"{index}_written")
+        for index, column in enumerate(occurrences(columns))
+    ]
+
+
+NOBODY: Final = pl.DataFrame(schema={SOURCE: pl.String(), ROW: pl.UInt32()})
+"""`_source` and `_row` of no row."""
+
+
+def rows_with(folder: RunFolder, fates: pl.Expr) -> pl.DataFrame:
+    """`_source` and `_row` of the rows of a run with such fates."""
+    identity = [pl.col("source").alias(SOURCE), pl.col("row").alias(ROW)]
+    return folder.query_rows(lambda rows: rows.filter(fates).select(identity))
