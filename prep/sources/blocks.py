@@ -223,9 +223,10 @@ def _fit(cells: pl.DataFrame, lines: pl.Series, layout: Layout) -> pl.Series:
     line_lengths = lines.str.len_bytes() + 1
     if layout.surplus:
         behind = cells.select(pl.sum_horizontal(pl.nth(*_behind(layout)).str.len_bytes())).to_series()
-        return lengths.is_between(line_lengths, line_lengths + layout.surplus) & (behind == 0)
-    fits = lengths == line_lengths
-    return fits & cells.to_series(0).is_not_null() if layout.columns == 1 else fits
+        fits = lengths.is_between(line_lengths, line_lengths + layout.surplus) & (behind == 0)
+    else:
+        fits = lengths == line_lengths
+    return fits & (lines != "") if layout.columns == 1 else fits
 
 
 def _read_odd(text: bytes, layout: Layout, start: Place, *, final: bool) -> Block:

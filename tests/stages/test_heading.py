@@ -266,6 +266,18 @@ def test_what_stands_behind_a_surplus_delimiter_is_not_lost(path: Path, first: s
     assert batch.rejected.rows() == [(3, 4, "unreadable_row", "c@example.com,Cy,x")]
 
 
+def test_blank_lines_are_no_rows_of_a_single_column_with_a_delimiter_behind_it(path: Path) -> None:
+    source = opened(path, 'Email,\na@example.com,\nb@example.com\n\nc"x"@example.com\n\n')
+    (batch,) = source.read()
+    assert source.columns == ("Email",)
+    assert batch.cells.rows() == [
+        ("a@example.com", 1, 2),
+        ("b@example.com", 2, 3),
+        ('c"x"@example.com', 3, 5),
+    ]
+    assert skipped(source) == [("header", 1), ("blank", 4), ("blank", 6)]
+
+
 def test_a_line_of_full_width_is_never_skipped(path: Path) -> None:
     path.write_bytes(b"Name,Email\nAnn,a@example.com\n#x,\xff\nTotal,\0\n")
     source = open_delimited(str(path), Reading(encoding="utf-8", header_line=1))
