@@ -75,6 +75,11 @@ class RunFolder:
         return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
     @property
+    def may_be_sent(self) -> bool:
+        """Whether Marketo may have rows, as ledger and answers show where the manifest cannot be asked."""
+        return self.ledger.exists() or self.received.exists()
+
+    @property
     def sandbox(self) -> Path:
         """State of the local stand-in; the way back of a run leads to the stand-in of that run."""
         parent = self.path.absolute().parent
@@ -225,7 +230,7 @@ class RunFolder:
             raise FolderError(
                 f"{self.manifest_file}: damaged",
                 code="damaged_manifest",
-                hint=_SENT if self.ledger.exists() else _NOT_SENT,
+                hint=_SENT if self.may_be_sent else _NOT_SENT,
                 source=str(self.path),
             ) from error
         if manifest is None:
@@ -389,9 +394,7 @@ class RunFolder:
             raise FolderError(
                 f"{path}: cannot be read: {error.strerror}",
                 code="missing_chunk",
-                hint=f"{_SENT} prep status {self.typed} shows the jobs."
-                if self.ledger.exists()
-                else _NOT_SENT,
+                hint=f"{_SENT} prep status {self.typed} shows the jobs." if self.may_be_sent else _NOT_SENT,
                 source=str(path),
             ) from error
         if sha256(content).hexdigest() != chunk.sha256:
@@ -399,7 +402,7 @@ class RunFolder:
                 f"{path}: changed since it was written",
                 code="chunk_changed",
                 hint=f"{_SENT} prep status {self.typed} shows the jobs."
-                if self.ledger.exists()
+                if self.may_be_sent
                 else "Restore it from a backup, or correct the source and make a new run with -o DIR.",
                 source=str(path),
             )
@@ -473,7 +476,7 @@ class RunFolder:
         return FolderError(
             f"{self.rows}: missing or damaged",
             code="damaged_rows",
-            hint=f"{_SENT} prep status {self.typed} shows the jobs." if self.ledger.exists() else _NOT_SENT,
+            hint=f"{_SENT} prep status {self.typed} shows the jobs." if self.may_be_sent else _NOT_SENT,
             source=str(self.path),
         )
 
@@ -507,7 +510,7 @@ def check_sources(folder: RunFolder, manifest: Manifest) -> None:
                 f"{source.path}: changed since it was cleaned",
                 code="source_changed",
                 hint=f"Restore the file, or move it away: the run goes on without it. {where}"
-                if folder.ledger.exists()
+                if folder.may_be_sent
                 else f"Restore the file, or make a new run from the changed one with -o DIR. {where}",
                 source=source.path,
             )

@@ -116,7 +116,7 @@ def _bring_back(folder: RunFolder, fate: Fate) -> str:
             f"Save {folder.rejected_workbook.name} under this name as CSV UTF-8, or correct it and give "
             f"prep retry {folder.typed}."
         )
-    if folder.manifest().has_ledger:
+    if folder.may_be_sent:
         return "Restore it from a backup. Other rows were sent: a new run must have the rejected ones only."
     return "Restore it from a backup, or make a new run with -o DIR."
 

@@ -256,14 +256,12 @@ def test_a_changed_chunk_is_refused(run: Run) -> None:
     assert [changed.value.code, missing.value.code] == ["chunk_changed", "missing_chunk"]
 
 
-@pytest.mark.parametrize("was_sent", [False, True])
-def test_a_damaged_run_is_made_anew_only_if_nothing_was_sent(
-    run: Run, leads: Path, *, was_sent: bool
-) -> None:
+@pytest.mark.parametrize("left", ["", "ledger.sqlite", "received"])
+def test_a_damaged_run_is_made_anew_only_if_nothing_was_sent(run: Run, leads: Path, left: str) -> None:
     manifest = run.folder.manifest()
     (chunk,) = manifest.results.chunks
-    if was_sent:
-        run.folder.ledger.touch()
+    if was_sent := bool(left):
+        (run.path / left).touch()
     leads.write_text(LEADS + "\n")
     (run.path / chunk.file).write_bytes(b"email\n")
     hints = []
