@@ -106,7 +106,8 @@ def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str
     top = Table(label, "", _parse(label, text))
     top.refuse_other_keys(TOP_KEYS)
     parent = top.text("extends", "")
-    if parent and not _is_path(parent) and parent not in schema_names():
+    is_name = parent in ("", *schema_names())
+    if not is_name and ("\0" in parent or not _is_path(parent)):
         known_names = ", ".join(schema_names())
         raise top.mistake("extends", f"is {parent!r}", f"{known_names}, or the path of a .toml file")
     base = _load(_beside(name_or_path, parent), loading) if parent else None
@@ -181,7 +182,7 @@ def _read(name_or_path: str | Path) -> str:
             )
         return (packaged() / f"{name_or_path}.toml").read_text(encoding="utf-8")
     try:
-        return Path(name_or_path).read_text(encoding="utf-8")
+        return Path(name_or_path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SchemaError(
@@ -195,9 +196,10 @@ def _read(name_or_path: str | Path) -> str:
 def _parse(label: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise SchemaError(
-            f"{label}: not valid TOML: {error}", code="bad_schema", hint="Correct that line.", source=label
+            f"{label}: not valid TOML: {why}", code="bad_schema", hint="Correct that line.", source=label
         ) from error
 
 

@@ -60,10 +60,10 @@ def _parsed(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except RecursionError:
         raise _bad_file(path, "is nested too deeply", "Correct or remove it.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
     except UnicodeDecodeError:
         raise _bad_file(path, "is not UTF-8 text", "Save it as UTF-8.") from None
+    except ValueError as error:
+        raise _bad_file(path, f"is not TOML: {error}", "Correct that line.") from None
     except OSError as error:
         raise _bad_file(path, f"cannot be read: {error.strerror}", "Correct or remove it.") from error
 

@@ -113,10 +113,10 @@ def _needs_writing(file: Path, wanted: str, *, sandbox: bool, force: bool) -> bo
         Declined: The answer was no.
     """
     try:
-        known = tomllib.loads(file.read_text(encoding="utf-8"))
+        known = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return True
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (ValueError, RecursionError):
         known = {}
     if known == tomllib.loads(wanted):
         return False

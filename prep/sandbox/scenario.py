@@ -30,8 +30,8 @@ def load_scenario(path: str | Path) -> Scenario:
         ValueError: It is not TOML, or names something that there is not; the message names what there is.
     """
     try:
-        return _scenario(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except ValueError as error:
+        return _scenario(tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 

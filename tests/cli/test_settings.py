@@ -86,6 +86,11 @@ BAD_FILES = [
     ("marketo = 5", "prep.toml: marketo is not a table"),
     ('schema = "a\\u0000b"', "prep.toml: schema is 'a\\x00b'"),
     (f"a = {'[' * 100_000}", "prep.toml: is nested too deeply"),
+    (
+        f"list_id = {'9' * 5000}",
+        "prep.toml: is not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has "
+        "5000 digits; use sys.set_int_max_str_digits() to increase the limit",
+    ),
 ]
 
 

@@ -343,6 +343,7 @@ def test_a_scenario_file_holds_switches_and_faults(tmp_path: Path) -> None:
         ("[behaviour]\ninteger_bits = true", "integer_bits is one of 32, 64, not True"),
         ("[behaviour]\nqueue_jobs = true", "queue_jobs is of type int, not True"),
         ("[behaviour", "Expected ']'"),
+        (f"a = {'[' * 10_000}", "recursion"),
     ],
 )
 def test_a_bad_scenario_file_is_told_by_name(tmp_path: Path, content: str, message: str) -> None:
@@ -351,6 +352,12 @@ def test_a_bad_scenario_file_is_told_by_name(tmp_path: Path, content: str, messa
     with pytest.raises(ValueError, match=r"scenario\.toml: ") as caught:
         load_scenario(path)
     assert message in str(caught.value)
+
+
+def test_a_scenario_file_may_begin_with_the_mark_of_its_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text('absent = ["company"]', encoding="utf-8-sig")
+    assert load_scenario(path) == Scenario(absent=("company",))
 
 
 def test_a_scenario_runs(start: Start, tmp_path: Path) -> None:

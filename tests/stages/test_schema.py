@@ -453,6 +453,20 @@ MISTAKES = [
         None,
         id="not TOML",
     ),
+    pytest.param(
+        f"x = {'[' * 10_000}",
+        "mine.toml: not valid TOML: it is nested too deeply",
+        "Correct that line.",
+        None,
+        id="too deep",
+    ),
+    pytest.param(
+        'extends = "a\\u0000.toml"',
+        "mine.toml: extends is 'a\\x00.toml'",
+        "Allowed: lead, program-member, or the path of a .toml file.",
+        None,
+        id="extends what is no name of a file",
+    ),
 ]
 
 
@@ -466,6 +480,10 @@ class TestMistakes:
         error = caught.value
         assert (error.message, error.hint, error.source, error.column) == (message, hint, "mine.toml", column)
         assert (error.code, error.exit_code) == ("bad_schema", 1)
+
+    def test_in_a_number_of_thousands_of_digits(self) -> None:
+        with pytest.raises(SchemaError, match=r"^mine\.toml: not valid TOML: Exceeds the limit "):
+            load(f"[fields.x]\nlength = {'9' * 5000}")
 
     def test_in_a_parent_names_the_parent(self) -> None:
         Path("parent.toml").write_text("[fields.x]\nlength = 0\n")
@@ -482,6 +500,10 @@ class TestMistakes:
             "Known: lead, program-member. A file of your own is given as a path to a .toml.",
             "unknown_schema",
         )
+
+    def test_a_mark_of_its_encoding_is_none(self) -> None:
+        Path("marked.toml").write_bytes(b"\xef\xbb\xbf[fields.x]\nlength = 5\n")
+        assert load_schema("marked.toml").fields == {"x": Field("x", length=5)}
 
     @pytest.mark.parametrize(
         ("path", "why"),
