@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.checks import NAMED_CHECKS, TYPE_CHECKS
+from prep.checks import NAMED_CHECKS, TYPE_CHECKS, pattern_check
 from prep.errors import SchemaError
 from prep.folding import fold
 from prep.rules import CrossRule, Terms
@@ -272,9 +272,13 @@ def _terms(rule: Table, key: str, fields: Mapping[str, Field]) -> Terms:
 
 
 def _compiles(pattern: str) -> bool:
-    """Whether a pattern is sound by itself; `a)(b` is so only inside the brackets that it is put into."""
+    """Whether a pattern is sound by itself and inside the brackets that it is put into.
+
+    `a)(b` is so only inside them, and a comment at the end of `(?x)a # b` takes the closing one.
+    """
+    value = pl.lit("")
     try:
-        pl.select(pl.lit("").str.contains(pattern))
+        pl.select(value.str.contains(pattern), by_check=pattern_check(pattern).passes(value))
     except pl.exceptions.ComputeError:
         return False
     return True

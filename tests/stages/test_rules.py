@@ -136,6 +136,7 @@ NAMED = '[[rules]]\nname = "x"\n'
         (f"{NAMED}if.is.town = 'x'", "rules 1.if.is.town is not a field of the schema", REST),
         ("[fields.email]\ntruncate = true", "fields.email.truncate is true", TEXTS),
         ("[fields.title]\npattern = '(a)\\1'", "fields.title.pattern is not a regular expression", RUST),
+        ("[fields.title]\npattern = '(?x)a # b'", "fields.title.pattern is not a regular expression", RUST),
     ],
 )  # fmt: skip
 def test_mistakes_name_file_place_and_what_is_allowed(
