@@ -16,7 +16,8 @@
 Messages hold counts, row numbers and column names, never cell values or secrets.
 """
 
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 
 class PrepError(Exception):
@@ -50,6 +51,11 @@ class PrepError(Exception):
         self.source = source
         self.row = row
         self.column = column
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The facts, so that an error can go from process to process; what else it carries may hold cells."""
+        names = ("code", "hint", "source", "row", "column")
+        return partial(type(self), self.message, **{name: getattr(self, name) for name in names}), ()
 
     @property
     def facts(self) -> dict[str, str | int | None]:

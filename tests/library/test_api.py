@@ -1,17 +1,20 @@
 """The library as a program uses it: frames in, frames out, silent, without state, from several threads."""
 
+import copy
 import importlib
 import io
 import logging
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -414,6 +417,29 @@ def test_several_runs_at_once_each_in_a_thread_of_its_own(here: Path, sandbox: p
     emails = [str(lead["email"]) for lead in sandbox.leads() if str(lead["firstName"]).startswith("P")]
     assert len(emails) == len(set(emails)) == 21
     assert len(sandbox.jobs()) == 6
+
+
+def test_an_error_of_a_process_arrives_in_the_one_that_asked(here: Path) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
+        error = processes.submit(prep.prepare, str(here / "absent.csv")).exception(timeout=60)
+    assert isinstance(error, prep.SourceError)
+    assert error.facts == {
+        "code": "no_such_file",
+        "message": f"{here}/absent.csv: there is no such file",
+        "hint": "Check the name and the folder.",
+        "source": f"{here}/absent.csv",
+        "row": None,
+        "column": None,
+    }
+
+
+@pytest.mark.parametrize("kind", [name for name in prep.__all__ if name.endswith("Error")])
+def test_errors_can_be_pickled_without_what_is_for_the_terminal_alone(kind: str) -> None:
+    error = getattr(prep, kind)("m", code="c", hint="h", source="s", row=1, column="f")
+    error.detail = "a cell"
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301  # our own
+        assert (type(again), str(again), again.facts) == (type(error), "m", error.facts)
+        assert not hasattr(again, "detail")
 
 
 def test_of_two_threads_on_one_folder_the_second_is_refused() -> None:
