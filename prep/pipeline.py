@@ -95,7 +95,7 @@ def clean(
     schema: Schema | str | Path | None = None,
     destination: Destination | None = None,
     goal: Goal | None = None,
-    max_rejected: str | None = None,
+    max_rejected: str | int | None = None,
     keep_source: bool = False,
     memory: str = USUAL,
     progress: Progress = silent,
@@ -124,8 +124,7 @@ def clean(
         FolderError: The folder was made for something else, was purged, or another process works on it.
     """
     settings, bound = make_settings(options), Memory.parse(memory)
-    if max_rejected is not None:
-        Limit.parse(max_rejected)
+    limit = None if max_rejected is None else Limit.parse(max_rejected).text
     if destination is not None:
         destination.refuse_misfit(parse_object(settings.object))
     given = listed(sources)
@@ -137,7 +136,7 @@ def clean(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
-        return _clean(folder, plan, destination, tell, bound, goal=goal, max_rejected=max_rejected)
+        return _clean(folder, plan, destination, tell, bound, goal=goal, max_rejected=limit)
 
 
 def check(

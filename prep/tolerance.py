@@ -21,12 +21,13 @@ class Limit:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, bound: str | int) -> Self:
         """Read `100` or `5%`.
 
         Raises:
-            SettingsError: The text is neither.
+            SettingsError: It is neither.
         """
+        text = str(bound)
         is_share = _SHARE.fullmatch(text) is not None and Fraction(text.removesuffix("%")) <= _WHOLE
         if not is_share and _NUMBER.fullmatch(text) is None:
             raise SettingsError(

@@ -34,14 +34,16 @@ def close(run: Run, *, allow_rejects: bool = False, exit_code: int | None = None
     return written
 
 
-def refusal(run: Run, max_rejected: str | None) -> str:
+def refusal(run: Run, max_rejected: str | int | None) -> str:
     """Why a run is not sent that has more rejected rows than `--max-rejected` allows; empty if it is.
 
     Raises:
         SettingsError: The limit is neither a number of rows nor a share.
     """
-    limit = Limit.parse(max_rejected) if max_rejected else None
-    return limit.refusal(run.counts) if limit and limit.is_exceeded(run.counts) else ""
+    if max_rejected is None:
+        return ""
+    limit, counts = Limit.parse(max_rejected), run.counts
+    return limit.refusal(counts) if limit.is_exceeded(counts) else ""
 
 
 def describe(counts: Mapping[str, int]) -> str:

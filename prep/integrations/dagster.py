@@ -55,7 +55,7 @@ class MarketoResource(dagster.ConfigurableResource):
         list_id: int | None = None,
         list_name: str | None = None,
         partition_name: str | None = None,
-        max_rejected: str | None = None,
+        max_rejected: str | int | None = None,
         allow_rejects: bool = False,
         **options: Unpack[CleanOptions],
     ) -> Run:
@@ -97,7 +97,7 @@ def lead_file_check(
     *,
     name: str = "leads_fit_marketo",
     schema: str | Path | None = None,
-    max_rejected: str | None = None,
+    max_rejected: str | int | None = None,
     blocking: bool = False,
     **options: Unpack[CleanOptions],
 ) -> dagster.AssetChecksDefinition:
@@ -115,7 +115,7 @@ def lead_file_check(
         blocking: Whether an error keeps assets downstream from being made.
         **options: As in `prep.CleanOptions`.
     """
-    limit = Limit.parse(max_rejected) if max_rejected else None
+    limit = None if max_rejected is None else Limit.parse(max_rejected)
 
     @dagster.asset_check(asset=asset, name=name, blocking=blocking, description="prep.prepare rejects no row")
     def check() -> dagster.AssetCheckResult:

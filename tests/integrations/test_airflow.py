@@ -178,6 +178,7 @@ class Case:
         (Case("wrong_header", ("failed", 1, None), "mail_or_so,x\na,b\n"), {}),
         (Case("rejects", ("failed", 1, 3), LEADS, uploads=1), {"job_seconds": 0}),
         (Case("too_many", ("failed", 1, 3), LEADS, {"max_rejected": "5%", "allow_rejects": True}), {}),
+        (Case("any_is_too_many", ("failed", 1, 3), LEADS, {"max_rejected": 0, "allow_rejects": True}), {}),
         (Case("bad_limit", ("failed", 1, None), LEADS, {"max_rejected": "many"}), {}),
         (Case("nothing_in_it", ("skipped", 1, None), "email,firstName\n"), {}),
         (Case("nobody_left", ("skipped", 1, 0), arguments={"options": {"suppress": ["all.txt"]}}), {}),

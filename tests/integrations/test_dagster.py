@@ -86,6 +86,7 @@ def test_the_page_s_assets_and_checks(
         (CLEAN, {}, ("passed", 2)),
         (LEADS, {}, ("WARN", 2)),
         (LEADS, {"max_rejected": "5%"}, ("ERROR", 2)),
+        (LEADS, {"max_rejected": 0}, ("ERROR", 2)),
         ("email\nnobody\n", {}, ("ERROR", 0)),
         ("email\n", {}, ("ERROR", "no_rows")),
         ("mail_or_so,x\na,b\n", {}, ("ERROR", "unknown_header")),
@@ -110,7 +111,10 @@ def test_what_a_check_says_of_a_file(
     assert ("passed" if found.passed else found.severity.value, told) == ending
 
 
-def test_too_many_rejected_rows_fail_the_asset_and_nothing_is_sent(here: Path, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("bound", ["5%", "0", 0])
+def test_too_many_rejected_rows_fail_the_asset_and_nothing_is_sent(
+    here: Path, sandbox: Sandbox, bound: str | int
+) -> None:
     import dagster
 
     from prep.integrations.dagster import MarketoResource, import_check
@@ -119,7 +123,7 @@ def test_too_many_rejected_rows_fail_the_asset_and_nothing_is_sent(here: Path, s
 
     @dagster.asset
     def leads(marketo: MarketoResource) -> None:
-        marketo.import_leads("leads.csv", "out", max_rejected="5%")
+        marketo.import_leads("leads.csv", "out", max_rejected=bound)
 
     resource = MarketoResource(endpoint=sandbox.url, client_id="id", client_secret="secret")
     assert "secret" not in repr(resource).replace("client_secret", "")

@@ -23,6 +23,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import prep
+from prep.integrations.closing import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -259,6 +260,16 @@ def test_options_that_are_not_what_they_may_be_are_told() -> None:
         prep.prepare("leads.csv", header_line=-1)
     assert (caught.value.code, caught.value.message) == ("bad_option", "header_line is -1")
     assert "counted from 1, or 0" in caught.value.hint
+
+
+@pytest.mark.parametrize(("bound", "kept", "refused"), [(0, "0", True), ("0", "0", True), (1, "1", False)])
+def test_a_bound_of_rejected_rows_may_be_a_number(bound: str | int, kept: str, *, refused: bool) -> None:
+    run = prep.clean("leads.csv", "out", max_rejected=bound)
+    assert (run.report["max_rejected"], run.counts["rejected"]) == (kept, 1)
+    assert bool(refusal(run, bound)) is refused
+    assert refusal(run, None) == ""
+    with pytest.raises(prep.SettingsError, match=r"^--max-rejected does not know ''$"):
+        refusal(run, "")
 
 
 def test_a_run_shows_its_folder_and_names_its_columns() -> None:

@@ -96,7 +96,7 @@ class _CleaningOperator(_RunOperator):
         sources: str | Sequence[str],
         lead_schema: str | None = None,
         options: Mapping[str, Any] | None = None,
-        max_rejected: str | None = None,
+        max_rejected: str | int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
