@@ -401,7 +401,7 @@ class Destination:
         for name in ("target", *FLAGS):
             kind, word = (int, "a whole number") if name.endswith("_id") else (str, "a text")
             value = getattr(self, name)
-            if value is not None and not isinstance(value, kind):
+            if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
                 raise SettingsError(f"{name} is {value!r}", code="bad_destination", hint=f"It takes {word}.")
 
     def __str__(self) -> str:

@@ -125,6 +125,12 @@ def clean(
     """
     settings, bound = make_settings(options), Memory.parse(memory)
     limit = None if max_rejected is None else Limit.parse(max_rejected).text
+    if goal is not None and goal not in get_args(Goal):
+        raise SettingsError(
+            f"goal: {goal!r} is neither 'clean' nor 'run'",
+            code="bad_goal",
+            hint="With run, resuming sends the rows too.",
+        )
     if destination is not None:
         destination.refuse_misfit(parse_object(settings.object))
     given = listed(sources)

@@ -111,6 +111,7 @@ def test_destinations_are_the_same_by_the_name_of_their_list() -> None:
     [
         ({"target": "sandbox", "list_id": "1001"}, "list_id is '1001'", "It takes a whole number."),
         ({"target": "a.mktorest.com", "program_id": 1.5}, "program_id is 1.5", "It takes a whole number."),
+        ({"target": "a.mktorest.com", "list_id": True}, "list_id is True", "It takes a whole number."),
         ({"target": "a.mktorest.com", "list_name": 5}, "list_name is 5", "It takes a text."),
     ],
 )

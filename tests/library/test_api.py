@@ -260,6 +260,13 @@ def test_options_that_are_not_what_they_may_be_are_told() -> None:
         prep.prepare("leads.csv", header_line=-1)
     assert (caught.value.code, caught.value.message) == ("bad_option", "header_line is -1")
     assert "counted from 1, or 0" in caught.value.hint
+    with pytest.raises(prep.SettingsError) as caught:
+        prep.clean("leads.csv", "out", goal="submit")  # type: ignore[arg-type]
+    assert (caught.value.code, caught.value.message) == (
+        "bad_goal",
+        "goal: 'submit' is neither 'clean' nor 'run'",
+    )
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(("bound", "kept", "refused"), [(0, "0", True), ("0", "0", True), (1, "1", False)])
