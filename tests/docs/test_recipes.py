@@ -58,6 +58,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def moved(folder: Path) -> list[str]:
+    """The files of a folder, without the checksums that their names begin with."""
+    return sorted(re.sub(r"^\d+-", "", name) for name in names(folder))
+
+
 def test_an_inbox_is_emptied_file_by_file(place: Path, sandbox: Sandbox) -> None:
     (place / "inbox/good.csv").write_text(CLEAN)
     (place / "inbox/half.csv").write_text(f"{CLEAN}not-an-address,Nemo\n")
@@ -65,17 +70,38 @@ def test_an_inbox_is_emptied_file_by_file(place: Path, sandbox: Sandbox) -> None
     (place / "inbox/poor.csv").write_text("email\nfay@example.com\nnobody\nno one\n")
     done = run(place, sandbox.url, "./import-all.sh")
     assert done.returncode == 3
-    assert (names(place / "imported"), names(place / "refused"), names(place / "inbox")) == (
+    assert (moved(place / "imported"), moved(place / "refused"), names(place / "inbox")) == (
         ["good.csv", "half.csv"],
         ["none.csv", "poor.csv"],
         [],
     )
-    report = json.loads((place / "runs/half.json").read_text())
+    (numbers,) = (place / "runs").glob("*-half.csv.json")
+    report = json.loads(numbers.read_text())
     assert (report["counts"]["imported"], report["counts"]["rejected"], report["exit_code"]) == (2, 1, 0)
-    assert run(place, sandbox.url, "./summary.sh", "runs/half.prep").stdout == (
+    assert run(place, sandbox.url, "./summary.sh", str(numbers.with_suffix(".prep"))).stdout == (
         "reconciled read=3 rejected=1 imported=2\n"
     )
     assert len(sandbox.jobs()) == 2
+
+
+def test_rows_are_corrected_after_their_file_was_moved(place: Path, sandbox: Sandbox) -> None:
+    (place / "inbox/half.csv").write_text(f"{CLEAN}not-an-address,Nemo\n")
+    assert run(place, sandbox.url, "./import-all.sh").returncode == 0
+    (folder,) = (place / "runs").glob("*.prep")
+    table = folder / "rejected.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("not-an-address", "nemo@example.com"), "utf-8")
+    assert run(place, sandbox.url, "prep", "retry", str(folder), "--quiet").stderr == ""
+    retried = folder.with_name(f"{folder.stem}-retry1.prep")
+    assert "nemo@example.com" in (retried / "chunks/leads-0001.csv").read_text(encoding="utf-8")
+
+
+def test_files_of_one_name_are_runs_of_their_own(place: Path, sandbox: Sandbox) -> None:
+    contents = [f"email\n{name}@example.com\n" for name in ("ada", "ben", "ben")]
+    for content in contents:
+        (place / "inbox/leads.csv").write_text(content)
+        assert run(place, sandbox.url, "./import-all.sh").returncode == 0
+    kept = [path.read_text() for path in (place / "imported").iterdir()]
+    assert (sorted(kept), len(sandbox.jobs())) == (contents[:2], 2)
 
 
 def test_what_marketo_refused_is_carried_on_by_the_next_call(place: Path) -> None:
@@ -83,9 +109,9 @@ def test_what_marketo_refused_is_carried_on_by_the_next_call(place: Path) -> Non
     with Sandbox(job_seconds=0, faults=["daily-quota:1"]) as sandbox:
         first = run(place, sandbox.url, "./import-all.sh")
         assert (first.returncode, names(place / "inbox")) == (4, ["leads.csv"])
-        assert "leads: not done, the next call carries on" in first.stderr
+        assert "leads.csv: not done, the next call carries on" in first.stderr
         assert run(place, sandbox.url, "./import-all.sh").returncode == 0
-        assert (names(place / "imported"), len(sandbox.jobs())) == (["leads.csv"], 1)
+        assert (moved(place / "imported"), len(sandbox.jobs())) == (["leads.csv"], 1)
 
 
 def test_a_lost_answer_is_told_and_waits_for_a_decision(place: Path) -> None:
@@ -93,7 +119,7 @@ def test_a_lost_answer_is_told_and_waits_for_a_decision(place: Path) -> None:
     with Sandbox(job_seconds=0, faults=["lost-reply"]) as sandbox:
         done = run(place, sandbox.url, "./import-all.sh")
         assert (done.returncode, names(place / "inbox")) == (6, ["leads.csv"])
-        assert "decide with prep resume runs/leads.prep --assume" in done.stderr
+        assert re.search(r"decide with prep resume 'runs/\d+-leads\.csv\.prep' --assume", done.stderr)
 
 
 def test_a_dbt_model_is_imported_once_a_day(place: Path, sandbox: Sandbox) -> None:
