@@ -81,7 +81,7 @@ def _find(name: str, environment: Mapping[str, str], marketo: Mapping[str, str])
 
 def _read_value(path: str, origin: str) -> str:
     try:
-        value = Path(path).expanduser().read_text(encoding="utf-8").strip()
+        value = Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SettingsError(

@@ -42,6 +42,7 @@ _COLUMNS: Final = frozenset(
 """What columns of suppression lists are called, folded, besides the words for an email address."""
 
 _SHA256: Final = r"^[0-9a-f]{64}$"
+_MARK: Final = "\ufeff"
 _ADDRESS: Final = r"^[^\s@]+@[^\s@]+$"
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DOMAIN: Final = r"^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$"
@@ -73,7 +74,8 @@ class Suppression:
         addresses: Addresses in lower case, their domains in ASCII.
         domains: Domains likewise; each stands for its subdomains, too.
         hashes: SHA-256 of addresses, in hexadecimal.
-        salt: What stood before an address when it was hashed; hashes without it count as well.
+        salt: What stood before an address when it was hashed; hashes without it count as well, and those
+            without the mark of the encoding with which some editors begin its file.
     """
 
     lists: tuple[ListRecord, ...] = ()
@@ -101,7 +103,7 @@ class Suppression:
         return any(
             hashlib.sha256(f"{salt}{form}".encode()).hexdigest() in self.hashes
             for form in {key, _with_letters(key)}
-            for salt in {"", self.salt}
+            for salt in {"", self.salt, self.salt.removeprefix(_MARK)}
         )
 
 
@@ -163,7 +165,7 @@ def _read_salt(path: str) -> str:
             code="unreadable_secret",
             hint="The file holds the salt and nothing else.",
         ) from None
-    if not salt:
+    if not salt.removeprefix(_MARK):
         raise SettingsError(
             f"--suppress-salt-file: {path} is blank",
             code="unreadable_secret",

@@ -297,6 +297,9 @@ def test_credentials_in_files(
     )
     written(here / "secrets/CLIENT_SECRET", "secret\n")
     assert prep("run", "l.csv").code == 0
+    for name, value in (("ENDPOINT", marketo.url), ("CLIENT_ID", "id"), ("CLIENT_SECRET", "secret")):
+        (here / "secrets" / name).write_text(value, encoding="utf-8-sig")  # as some editors save it
+    assert prep("run", "l.csv", "-o", "again.prep").code == 0
 
 
 def test_credentials_in_prep_toml(

@@ -123,6 +123,13 @@ def test_salted_hashes(leads: Path) -> None:
     assert suppressed(suppress=[never]) == [4, 5]
 
 
+@pytest.mark.parametrize("salt", ["pepper", "\ufeffpepper"])
+def test_a_salt_counts_with_and_without_the_mark_of_its_file(leads: Path, salt: str) -> None:
+    never = write("never.csv", f"{sha256(f'{salt}ana@example.com')}\n")
+    Path("salt.txt").write_text("pepper\r\n", encoding="utf-8-sig")
+    assert suppressed(suppress=[never], suppress_salt_file="salt.txt") == [1]
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
@@ -284,10 +291,12 @@ def test_a_date_is_consent_too(leads: Path) -> None:
         ({"consent": "title", "consent_countries": ["XX"]}, "bad_consent"),
         ({"consent_countries": ["DE"]}, "bad_consent"),
         ({"suppress": ["never.csv"], "suppress_salt_file": "none.txt"}, "unreadable_secret"),
+        ({"suppress": ["never.csv"], "suppress_salt_file": "mark.txt"}, "unreadable_secret"),
     ],
 )
 def test_what_cannot_be_decided_is_refused(leads: Path, options: CleanOptions, code: str) -> None:
     write("never.csv", "ana@example.com\n")
+    Path("mark.txt").write_text("\n", encoding="utf-8-sig")
     with pytest.raises(SettingsError) as caught:
         prepare(leads, **options)
     assert caught.value.code == code
