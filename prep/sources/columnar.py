@@ -48,6 +48,11 @@ _NO_NUMBER: Final = ["NaN", "nan"]
 _DATETIME: Final = "%Y-%m-%dT%H:%M:%S%.f"
 _TIME: Final = "%H:%M:%S%.f"
 
+_PER_DAY: Final = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_FARTHEST_DAYS: Final = 95_000_000
+"""Dates farther from 1970 than 260,000 years cannot be written. Those that occur stand for no end:
+https://duckdb.org/docs/stable/sql/data_types/date#special-values"""
+
 
 @dataclass(frozen=True)
 class TableSource(Source):
@@ -128,6 +133,8 @@ def as_text(frame: pl.DataFrame, written: Collection[int] = ()) -> pl.DataFrame:
 
 def _column_as_text(column: pl.Series) -> pl.Series:
     kind = column.dtype
+    if isinstance(kind, pl.Date | pl.Datetime) and _is_far(days := _days(column, kind)).any():
+        return _without_end(column, days)
     if isinstance(kind, pl.Datetime):
         return column.dt.to_string(f"{_DATETIME}%:z" if kind.time_zone else _DATETIME)
     if isinstance(kind, pl.Time):
@@ -136,6 +143,24 @@ def _column_as_text(column: pl.Series) -> pl.Series:
         return column.list.join("; ")
     text = column.cast(pl.String)
     return _without_exponents(text) if kind.is_float() else text
+
+
+def _days(column: pl.Series, kind: pl.Date | pl.Datetime) -> pl.Series:
+    """How many days after 1970 began; a column of nulls alone has none."""
+    units = _PER_DAY[kind.time_unit] if isinstance(kind, pl.Datetime) else 1
+    return column.to_physical().cast(pl.Float64).fill_null(0) / units
+
+
+def _is_far(days: pl.Series) -> pl.Series:
+    return days.abs() > _FARTHEST_DAYS
+
+
+def _without_end(column: pl.Series, days: pl.Series) -> pl.Series:
+    """Write dates some of which cannot be written; these are called as databases call them."""
+    is_near = ~_is_far(days)
+    near = _column_as_text(pl.select(pl.when(is_near).then(column)).to_series())
+    far = pl.when(days > 0).then(pl.lit("infinity")).otherwise(pl.lit("-infinity"))
+    return pl.select(pl.when(is_near).then(near).otherwise(far)).to_series()
 
 
 def _without_exponents(numbers: pl.Series) -> pl.Series:

@@ -47,6 +47,14 @@ TYPED: dict[str, tuple[pl.Series, list[str | None]]] = {
     "fraction": (pl.Series([MOMENT.replace(microsecond=1000)]), ["2024-07-01T09:30:00.001"]),
     "zone": (pl.Series([MOMENT]).dt.replace_time_zone("Europe/Madrid"), ["2024-07-01T09:30:00+02:00"]),
     "utc": (pl.Series([MOMENT]).dt.replace_time_zone("UTC"), ["2024-07-01T09:30:00+00:00"]),
+    "far dates": (
+        pl.Series([2**31 - 1, -(2**31), 100_000_000, 0, None], dtype=pl.Int32).cast(pl.Date),
+        ["infinity", "-infinity", "infinity", "1970-01-01", None],
+    ),
+    "far moments": (
+        pl.Series([2**63 - 1, -(2**63), 0, None], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+        ["infinity", "-infinity", "1970-01-01T00:00:00+00:00", None],
+    ),
     "category": (pl.Series(["a", None], dtype=pl.Categorical), ["a", None]),
     "enum": (pl.Series(["a", ""], dtype=pl.Enum(["a", ""])), ["a", None]),
     "nothing": (pl.Series([None, None]), [None, None]),
@@ -350,6 +358,19 @@ def test_json_that_is_no_list_of_records(tmp_path: Path, text: str, code: str) -
     assert caught.value.code == code
     if code == "nested_column":
         assert caught.value.column == "a"
+
+
+def test_a_date_without_end_costs_its_row_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    people = pl.DataFrame({"email": ["a@example.com", "b@example.com"], "dateOfBirth": [2**31 - 1, 0]})
+    people = people.with_columns(pl.col("dateOfBirth").cast(pl.Int32).cast(pl.Date))
+    people.write_parquet(tmp_path / "people.parquet")
+    for source in (people, tmp_path / "people.parquet"):
+        prepared = prepare(source)
+        assert prepared.ready.select("email", "dateOfBirth").rows() == [("b@example.com", "1970-01-01")]
+        assert prepared.rejected.select("dateOfBirth", "_reasons").rows() == [
+            ("infinity", ["dateOfBirth:not_date"])
+        ]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_messages_hold_no_values(tmp_path: Path) -> None:
