@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prep.config import CleanSettings
 from prep.errors import SchemaError, SettingsError
-from prep.objects import ImportObject, parse_object
+from prep.objects import LEADS, ImportObject, parse_object
 from prep.schema import Schema
 from prep.schema_file import load_schema
 
@@ -25,6 +25,11 @@ def choose_schema(given: Schema | str | Path | None, into: ImportObject) -> Sche
             hint=_pull(into),
         )
     return load_schema(given or into.kind.schema)
+
+
+def object_of(schema: Schema) -> ImportObject:
+    """What rows become that a schema describes: records of its custom object, else leads."""
+    return parse_object(f"customobjects/{schema.object.name}") if schema.object else LEADS
 
 
 def choose_key(settings: CleanSettings, schema: Schema) -> CleanSettings:

@@ -17,7 +17,7 @@ from prep.instance import Instance, ask_instance
 from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
 from prep.model import SANDBOX, Format
-from prep.objects import LEADS, key_fields
+from prep.objects import LEADS, ImportObject, key_fields
 from prep.schema import LOOKUP_TYPES, Field
 from prep.schema_file import load_schema
 
@@ -37,6 +37,7 @@ _NO_SUCH_LIST: Final = "no_such_list"
 _NO_SUCH_PARTITION: Final = "no_such_partition"
 _NO_SUCH_PROGRAM: Final = "no_such_program"
 _NO_SUCH_STATUS: Final = "no_such_status"
+_NO_SUCH_OBJECT: Final = "no_such_object"
 _CLEAR: Final = "NULL"
 
 
@@ -178,8 +179,14 @@ def _check_program(client: "Marketo", program_id: int, status: str) -> None:
 
 
 def is_missing(error: TerminalError) -> bool:
-    """Whether Marketo has no such list, partition, program or status."""
-    return error.code in {_NO_SUCH_LIST, _NO_SUCH_PARTITION, _NO_SUCH_PROGRAM, _NO_SUCH_STATUS}
+    """Whether Marketo has no such list, partition, program, status or custom object."""
+    return error.code in {
+        _NO_SUCH_LIST,
+        _NO_SUCH_PARTITION,
+        _NO_SUCH_PROGRAM,
+        _NO_SUCH_STATUS,
+        _NO_SUCH_OBJECT,
+    }
 
 
 def is_denied(error: TerminalError) -> bool:
@@ -202,6 +209,11 @@ def not_checked(what: str, why: str = NOT_CHECKED) -> Finding:
     return Finding("not_checked", None, None, f"{what} {why}")
 
 
+def fields_not_checked(of: ImportObject) -> str:
+    """What is said where Marketo tells nobody of the fields of what rows become."""
+    return _NOT_CHECKED["custom object"] if of.is_custom else NOT_CHECKED
+
+
 def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", target: str) -> list[Finding]:
     """Ask Marketo for its fields, with one to three calls, and hold those of the upload against them.
 
@@ -220,8 +232,7 @@ def check_fields(folder: RunFolder, manifest: Manifest, client: "Marketo", targe
     except TerminalError as error:
         if not is_denied(error):
             raise
-        why = _NOT_CHECKED["custom object"] if manifest.into.is_custom else NOT_CHECKED
-        return [not_checked("the fields of the upload:", why)]
+        return [not_checked("the fields of the upload:", fields_not_checked(manifest.into))]
     return compare_fields(folder, manifest, instance)
 
 

@@ -14,7 +14,7 @@ from prep.cli import options, session
 from prep.cli.look import show
 from prep.cli.schema_instance import INSTANCE
 from prep.cli.terminal import say_json
-from prep.config import Destination
+from prep.config import CleanSettings, Destination
 from prep.errors import MarketoError, PrepError, SchemaError, SettingsError, TerminalError
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class _Finding:
 def command(*, as_json: bool, **chosen: Any) -> int:
     """Check versions, settings, credentials, clock, quota, fields, list, partition, program; sends nothing.
 
-    Asks Marketo for a token, for today's number of API calls and for its fields; for the static list, the
-    partition and the program with its status if they are named, here or in prep.toml: four to eight API
-    calls. Ends with 1 if settings are wrong, with 4 if Marketo refuses or cannot be reached.
+    Asks Marketo for a token, for today's number of API calls and for its fields, or those of the custom
+    object that the schema describes; for the static list, the partition and the program with its status if
+    they are named, here or in prep.toml: three to eight API calls. Ends with 1 if settings are wrong, with 4
+    if Marketo refuses or cannot be reached.
 
     \b
     Examples:
@@ -111,15 +112,19 @@ def _examine(chosen: Mapping[str, Any]) -> Iterator[_Finding]:
 def _examine_fields(client: "Marketo", schema: "Schema", chosen: Mapping[str, Any]) -> Iterator[_Finding]:
     from prep.differences import FACTS, compare
     from prep.instance import ask_instance, schema_of
-    from prep.preflight import NOT_CHECKED, is_denied
+    from prep.object_keys import object_of
+    from prep.preflight import fields_not_checked, is_denied, is_missing
 
-    instance = None
+    instance, of = None, object_of(schema)
     try:
-        instance = ask_instance(client)
+        instance = ask_instance(client, None, of)
     except TerminalError as error:
+        if is_missing(error):
+            yield _Finding.of("fields", error)
+            return
         if not is_denied(error):
             raise
-        text = NOT_CHECKED
+        text = fields_not_checked(of)
     else:
         found = compare(schema, schema_of(instance), FACTS)
         text = "as the schema says"
@@ -128,24 +133,27 @@ def _examine_fields(client: "Marketo", schema: "Schema", chosen: Mapping[str, An
             shows = f"prep schema diff {schema.origin} {INSTANCE}{where} tells which"
             text = f"{found.summary} in Marketo; {shows}"
     yield _Finding("fields", text)
-    yield from _examine_lookup_field(instance, schema, chosen["lookup_field"] or "email")
+    asked = CleanSettings(chosen["lookup_field"] or of.kind.lookup_field, object=str(of))
+    yield from _examine_lookup_field(instance, schema, asked)
 
 
 def _examine_lookup_field(
-    instance: "Instance | None", schema: "Schema", lookup_field: str
+    instance: "Instance | None", schema: "Schema", settings: CleanSettings
 ) -> Iterator[_Finding]:
     from prep.headers import check_settings
+    from prep.object_keys import choose_key
+    from prep.objects import key_fields
     from prep.preflight import check_searchable, find_faults
 
-    if schema.object is None:
-        try:
-            check_settings(schema, lookup_field=lookup_field, maps={}, constants={})
-        except SettingsError as error:
-            yield _Finding.of("lookup field", error)
-            return
+    try:
+        lookup_field = choose_key(settings, schema).lookup_field
+        check_settings(schema, lookup_field=lookup_field, maps={}, constants={})
+    except SettingsError as error:
+        yield _Finding.of("lookup field", error)
+        return
     if instance is None:
         return
-    if faults := "; ".join(find_faults(instance, [lookup_field], lookup_field)):
+    if faults := "; ".join(find_faults(instance, key_fields(lookup_field), lookup_field)):
         yield _Finding("lookup field", faults, SchemaError(faults, code="not_in_instance"))
         return
     notes = "; ".join(finding.message for finding in check_searchable(instance, lookup_field))

@@ -156,12 +156,12 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
       prep schema diff lead mine.toml --json | jq -r '.added[]'
     """
     from prep.differences import EVERYTHING, FACTS, compare
-    from prep.objects import LEADS, parse_object
+    from prep.object_keys import object_of
+    from prep.objects import LEADS
     from prep.schema_file import load_schema
 
     files = {name: load_schema(name) for name in (before, after) if name != INSTANCE}
-    custom = next((known.object.name for known in files.values() if known.object), "")
-    of = parse_object(f"customobjects/{custom}") if custom else LEADS
+    of = next((object_of(known) for known in files.values() if known.object), LEADS)
     with ExitStack() as stack:
 
         def load(name: str) -> "Schema":

@@ -293,6 +293,25 @@ def test_doctor_fails_what_other_commands_refuse_and_names_it_as_error(
     assert (answer["exit_code"], answer["error"]["code"]) == (1, error)
 
 
+def test_doctor_asks_for_the_custom_object_that_a_schema_describes(prep: Prep, here: Path) -> None:
+    prep("schema", "pull", "--object", "customobjects/service_c", "-o", "service_c.toml", "--sandbox")
+    ended = prep("doctor", "--sandbox", "--schema", "service_c.toml")
+    assert (ended.code, ended.out.splitlines()[6:]) == (
+        0,
+        ["ok    fields: as the schema says", "ok    lookup field: vin,servicedOn"],
+    )
+    other = (here / "service_c.toml").read_text().replace("service_c", "nope_c")
+    written(here / "nope_c.toml", other)
+    answer = prep("doctor", "--sandbox", "--schema", "nope_c.toml", "--json").json
+    assert [finding["name"] for finding in answer["findings"] if not finding["ok"]] == ["fields"]
+    assert (answer["exit_code"], answer["error"]["code"]) == (1, "no_such_object")
+    answer = prep("doctor", "--sandbox", "--schema", "service_c.toml", "--lookup-field", "vin", "--json").json
+    assert (answer["exit_code"], answer["error"]["message"]) == (
+        1,
+        "--lookup-field: Marketo looks service_c records up by vin and servicedOn alone",
+    )
+
+
 def test_doctor_in_the_sandbox_names_the_command_that_works_there(prep: Prep) -> None:
     (shown,) = re.findall(r"prep (schema diff .*) tells which", prep("doctor", "--sandbox").out)
 
