@@ -254,9 +254,10 @@ def check_settings(
             takes.
     """
     keys = key_fields(lookup_field)
-    for option, names in (("--lookup-field", keys), ("--map", maps.values()), ("--set", constants)):
+    mapped = filter(None, maps.values())
+    for option, names in (("--lookup-field", keys), ("--map", mapped), ("--set", constants)):
         for name in names:
-            if name and name not in schema.fields:
+            if name not in schema.fields:
                 raise unknown_field(option, name, schema)
     if not set(keys) <= set(schema.lookup_fields):
         raise SettingsError(

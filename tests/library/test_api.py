@@ -261,6 +261,12 @@ def test_options_that_are_not_what_they_may_be_are_told() -> None:
     assert (caught.value.code, caught.value.message) == ("bad_option", "header_line is -1")
     assert "counted from 1, or 0" in caught.value.hint
     with pytest.raises(prep.SettingsError) as caught:
+        prep.prepare("leads.csv", constants={"": "x"})
+    assert (caught.value.code, caught.value.message) == (
+        "unknown_field",
+        "--set: '' is not a field of schema 'lead'",
+    )
+    with pytest.raises(prep.SettingsError) as caught:
         prep.clean("leads.csv", "out", goal="submit")  # type: ignore[arg-type]
     assert (caught.value.code, caught.value.message) == (
         "bad_goal",
