@@ -13,6 +13,9 @@ _SHARE: Final = re.compile(r"[0-9]+(\.[0-9]+)?%")
 _WHOLE: Final = 100
 """Percent."""
 
+_GIVEN_AWAY: Final = ("sent", "imported", "warned", "failed", "unknown")
+"""Fates of rows that Marketo was given."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -44,8 +47,9 @@ class Limit:
         return counts["rejected"] > bound
 
     def refusal(self, counts: Mapping[str, int]) -> str:
-        """Why nothing is sent."""
+        """Why nothing is sent, or nothing more of a run of which something was sent before."""
+        nothing = "Nothing more" if any(counts[fate] for fate in _GIVEN_AWAY) else "Nothing"
         return (
-            f"Nothing is sent: {counts['rejected']:,} of {counts['read']:,} rows were rejected, "
+            f"{nothing} is sent: {counts['rejected']:,} of {counts['read']:,} rows were rejected, "
             f"more than --max-rejected {self.text} allows."
         )

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from prep.cli.ending import Declined, Situation
+from prep.cli.ending import EXIT_UNKNOWN, Declined, Situation
 from prep.cli.look import show
 from prep.cli.progress import Board, show_progress
 from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
@@ -361,11 +361,17 @@ def _place(destination: "Destination", into: str) -> str:
 
 
 def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:
-    """Answer for a run that is not sent, by `prep resume` neither, because too many rows were rejected."""
+    """Answer for a run that is not sent, by `prep resume` neither, because too many rows were rejected.
+
+    What was sent of it before, and is unknown or under way, decides about the exit code all the same.
+    """
     from prep.pipeline import withhold
+    from prep.report import build_report
 
     withhold(run, limit.text)
-    return answer(run, chosen, exit_code=EXIT_TOO_MANY_REJECTED, note=limit.refusal(run.counts))
+    is_open = build_report(run.folder)["exit_code"] in {_EXIT_RUNNING, EXIT_UNKNOWN}
+    code = None if is_open else EXIT_TOO_MANY_REJECTED
+    return answer(run, chosen, exit_code=code, note=limit.refusal(run.counts))
 
 
 def answer(

@@ -24,10 +24,11 @@ def close(run: Run, *, allow_rejects: bool = False, exit_code: int | None = None
     Args:
         run: A cleaned run.
         allow_rejects: As `--allow-rejects`.
-        exit_code: The exit code, if it is not the one that the numbers mean.
+        exit_code: The exit code, if it is not the one that the numbers mean; what is unknown or under way
+            decides all the same.
     """
     report = build_report(run.folder, allow_rejects=allow_rejects)
-    if exit_code is not None:
+    if exit_code is not None and report["exit_code"] not in {EXIT_RUNNING, EXIT_UNKNOWN}:
         report["exit_code"] = exit_code
     write_report(run.folder, report)
     written: dict[str, Any] = json.loads(run.folder.report.read_text(encoding="utf-8"))
@@ -35,7 +36,9 @@ def close(run: Run, *, allow_rejects: bool = False, exit_code: int | None = None
 
 
 def refusal(run: Run, max_rejected: str | int | None) -> str:
-    """Why a run is not sent that has more rejected rows than `--max-rejected` allows; empty if it is.
+    """Why a run is not sent that has more rejected rows than `--max-rejected` allows.
+
+    It is empty if the run is sent, or was sent and finished before.
 
     Raises:
         SettingsError: The limit is neither a number of rows nor a share.
@@ -43,7 +46,8 @@ def refusal(run: Run, max_rejected: str | int | None) -> str:
     if max_rejected is None:
         return ""
     limit, counts = Limit.parse(max_rejected), run.counts
-    return limit.refusal(counts) if limit.is_exceeded(counts) else ""
+    is_refused = limit.is_exceeded(counts) and run.report["state"] != "reconciled"
+    return limit.refusal(counts) if is_refused else ""
 
 
 def describe(counts: Mapping[str, int]) -> str:

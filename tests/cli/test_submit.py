@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -439,7 +440,34 @@ def test_max_rejected_stops_before_the_network(prep: Prep, leads: Path, marketo:
     assert uploads(marketo) == 1
 
 
-@pytest.mark.parametrize("command", [("clean", "leads.csv"), ("run", "leads.csv"), ("submit", "leads.prep")])
+BOUNDED = [("clean", "leads.csv"), ("run", "leads.csv"), ("submit", "leads.prep")]
+
+
+@pytest.mark.usefixtures("leads")
+@pytest.mark.parametrize("command", BOUNDED)
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [({"faults": ["lost-reply"]}, (6, "unknown")), ({"job_seconds": 600}, (5, "sent"))],
+)
+def test_a_bound_that_comes_late_does_not_hide_what_is_unknown_or_under_way(
+    prep: Prep,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    found: tuple[int, str],
+    command: tuple[str, str],
+) -> None:
+    code, fate = found
+    with Sandbox(**options) as running:
+        connect(monkeypatch, running.url)
+        assert prep("run", "leads.csv", "--no-wait").code == code
+        ended = prep(*command, "--max-rejected", 0, "--json")
+    said = "Nothing more is sent: 1 of 4 rows were rejected, more than --max-rejected 0 allows."
+    assert (ended.code, ended.json["exit_code"], ended.err.splitlines()[1]) == (code, code, said)
+    assert ended.json["counts"][fate] == 2
+    assert ended.json == stored("leads.prep")
+
+
+@pytest.mark.parametrize("command", BOUNDED)
 def test_where_prep_toml_has_the_bound_the_command_that_is_proposed_sends(
     prep: Prep, leads: Path, marketo: Sandbox, command: tuple[str, str]
 ) -> None:

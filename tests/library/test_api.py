@@ -23,7 +23,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import prep
-from prep.integrations.closing import refusal
+from prep.integrations.closing import close, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -283,6 +283,18 @@ def test_a_bound_of_rejected_rows_may_be_a_number(bound: str | int, kept: str, *
     assert refusal(run, None) == ""
     with pytest.raises(prep.SettingsError, match=r"^--max-rejected does not know ''$"):
         refusal(run, "")
+
+
+def test_a_bound_that_comes_late_does_not_hide_what_is_unknown(sandbox: prep.Sandbox) -> None:
+    with connect(sandbox) as client:
+        done = prep.submit(prep.clean("leads.csv", "done"), client)
+    assert (refusal(done, 0), close(done, exit_code=3)["exit_code"]) == ("", 3)
+    with prep.Sandbox(faults=["lost-reply"]) as losing, connect(losing) as client:
+        lost = prep.submit(prep.clean("leads.csv", "lost"), client)
+    assert refusal(lost, 0) == (
+        "Nothing more is sent: 1 of 4 rows were rejected, more than --max-rejected 0 allows."
+    )
+    assert close(lost, exit_code=3)["exit_code"] == 6
 
 
 def test_a_run_shows_its_folder_and_names_its_columns() -> None:
