@@ -31,6 +31,7 @@ _SUPERSETS: Final = {
 _WHITESPACE: Final = re.compile(r"[ \t\r\n\f]+")
 _MUTE: Final = frozenset({"script", "style", "template"})
 _CELLS: Final = frozenset({"td", "th"})
+_SECTIONS: Final = frozenset({"thead", "tbody", "tfoot"})
 _LINE_BREAK: Final = "\ue000"
 _CHUNK: Final = 64 * 1024
 
@@ -39,7 +40,7 @@ class HtmlBook:
     """The tables of a page, those inside others too; see `Book`.
 
     Spaces and line ends in a cell are one space, as on the screen; `<br>` is a line end. What spans several
-    columns or rows stands in the first of them.
+    columns or rows stands in the first of them. A cell outside a row begins one, as in browsers.
 
     Attributes:
         encoding: That of the page: its byte order mark, else what it says of itself, else UTF-8 or cp1252.
@@ -83,6 +84,7 @@ class _Table:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self._line = 0
+        self._is_in_row = False
         self._column = 0
         self._cells: dict[int, str] = {}
         self._spans: dict[int, int] = {}
@@ -90,12 +92,13 @@ class _Table:
 
     def start_row(self) -> None:
         self.end_row()
+        self._is_in_row = True
         self._line += 1
         if self._line > SHEET_ROWS:
             raise broken(f"a table has more than {SHEET_ROWS} rows")
 
     def start_cell(self, columns: int, rows: int) -> None:
-        if not self._line:
+        if not self._is_in_row:
             self.start_row()
         self.end_cell()
         while self._spans.get(self._column, 0) >= self._line:
@@ -128,6 +131,7 @@ class _Table:
             self.rows.append(Row(self._line, self._cells))
         self._cells = {}
         self._column = 0
+        self._is_in_row = False
 
 
 class _TableParser(HTMLParser):
@@ -147,6 +151,8 @@ class _TableParser(HTMLParser):
             self._mute += 1
         elif self._open and tag == "tr":
             self._open[-1].start_row()
+        elif self._open and tag in _SECTIONS:
+            self._open[-1].end_row()
         elif self._open and tag in _CELLS:
             spans = dict(attrs)
             self._open[-1].start_cell(_span(spans.get("colspan")), _span(spans.get("rowspan")))
@@ -162,7 +168,7 @@ class _TableParser(HTMLParser):
             self._mute = max(self._mute - 1, 0)
         elif self._open and tag == "table":
             self._open.pop().end_row()
-        elif self._open and tag == "tr":
+        elif self._open and (tag == "tr" or tag in _SECTIONS):
             self._open[-1].end_row()
         elif self._open and tag in _CELLS:
             self._open[-1].end_cell()

@@ -52,6 +52,11 @@ def test_a_cell_is_what_the_screen_shows(cell: str, text: str) -> None:
         ),
         ("<table><tr><td colspan='x' rowspan='99999999999'>a</td></tr></table>", [Row(1, {0: "a"})]),
         ("</td></tr></table><table><tr><td>a</td></tr></table>", [Row(1, {0: "a"})]),
+        ("<table><tr><td>a</tr><td>b</tr><td>c", [Row(n, {0: cell}) for n, cell in enumerate("abc", 1)]),
+        (
+            "<table><thead><th>a<th>b</thead><tbody><td>1<td>2<tfoot><td>3</table>",
+            [Row(1, {0: "a", 1: "b"}), Row(2, {0: "1", 1: "2"}), Row(3, {0: "3"})],
+        ),
     ],
 )
 def test_tables_as_browsers_read_them(page: str, rows: list[Row]) -> None:
@@ -89,6 +94,18 @@ def test_the_table_with_the_leads_is_read(tmp_path: Path) -> None:
     assert batch.cells.drop("_numbers").rows() == [("a@example.com", "Zé", 1, 2)]
     again = open_workbook(path, source.reading)
     assert (again.columns, again.reading) == (source.columns, source.reading)
+
+
+def test_no_row_is_lost_where_its_beginning_was_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    people = "".join(f"<td>{name}@example.com</td><td>{name}</td></tr>" for name in ("ann", "bob"))
+    path.write_text(f"<table><tr><th>Email</th><th>First Name</th></tr>{people}</table>", "utf-8")
+    (batch,) = open_workbook(path).read(0)
+    assert batch.cells.drop("_numbers").rows() == [
+        ("ann@example.com", "ann", 1, 2),
+        ("bob@example.com", "bob", 2, 3),
+    ]
+    assert [(entry.kind, entry.line) for entry in batch.skipped] == [("header", 1)]
 
 
 @pytest.mark.parametrize(
