@@ -23,7 +23,15 @@ in East Asian versions.
 ECMA-376 part 1, 18.8.30: https://ecma-international.org/publications-and-standards/standards/ecma-376/"""
 
 _NO_FORMAT: Final = re.compile(r'"[^"]*"?|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]|AM/PM|A/P', re.IGNORECASE)
-_PADDED: Final = re.compile(r"0[0-]*0")
+_PIECE: Final = re.compile(r'"([^"]*)"?|\\(.)|[_*].|\[[^\]]*\]|(.)', re.DOTALL)
+_WRITTEN: Final = re.compile(r"[-+ ().:/0-9]+")
+_TELLING: Final = re.compile(r"[+0-9]")
+_PLAIN_MARKS: Final = frozenset(" -+():")
+_REQUIRED, _OPTIONAL = "\x01", "\x02"
+_FEWEST_DIGITS: Final = 2
+"""What a format of digits is made of: places for digits, and marks between them, which some write without
+quotes. Fewer digits than these are a count, unless a `+` or digits are written before them.
+https://support.microsoft.com/en-us/office/number-format-codes-in-excel-5026bbd6-04bc-48cd-bf33-80f18b4eae68"""
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REMEMBERED: Final = 65_536
 _DAY_SECONDS: Final = 86_400
@@ -40,8 +48,8 @@ class Numbers:
     """Renders the numbers of one workbook as their formats mean them.
 
     Dates become `YYYY-MM-DD`, with `THH:MM:SS` where a time is there; times alone `HH:MM:SS`. A format of
-    zeros (`00000`, `00000-0000`) gives a number its leading zeros. All else is the number itself, without
-    exponent: money and percentages as they are stored.
+    digits (`00000`, `00000-0000`, `0# ## ##`) gives a number its leading zeros, and what stands between. All
+    else is the number itself, without exponent: money and percentages as they are stored.
     """
 
     def __init__(self, formats: Sequence[int], codes: Mapping[int, str], *, is_1904: bool) -> None:
@@ -64,7 +72,7 @@ class Numbers:
         if not _NUMBER.fullmatch(value):
             return value
         if kind == "padded":
-            return _padded(plain(value), mask)
+            return padded(plain(value), mask)
         return moment(float(value), kind, is_1904=self._is_1904) or plain(value)
 
 
@@ -138,9 +146,9 @@ def _style(number: int, code: str | None) -> tuple[Kind, str]:
 
 def _kind(code: str) -> tuple[Kind, str]:
     """Tell what a format makes of a number; for leading zeros also the mask."""
+    if mask := padding(code):
+        return "padded", mask
     shown = _NO_FORMAT.sub("", code).split(";")[0].strip().lower()
-    if _PADDED.fullmatch(shown):
-        return "padded", shown
     if "[" in shown:
         return "duration", ""
     has_time = "h" in shown or "s" in shown
@@ -149,13 +157,38 @@ def _kind(code: str) -> tuple[Kind, str]:
     return ("clock", "") if has_time else _PLAIN
 
 
-def _padded(text: str, mask: str) -> str:
+def padding(code: str) -> str:
+    """Give the mask that `padded` takes, of a format that shows whole numbers as codes; else nothing."""
+    mask = ""
+    written = ""
+    for quoted, escaped, mark in _PIECE.findall(code):
+        if mark == ";":
+            break
+        if mark == "0" or (mark == "#" and _REQUIRED in mask):
+            mask += _REQUIRED
+        elif mark == "#":
+            mask += _OPTIONAL
+        elif mark and mark not in _PLAIN_MARKS:
+            return ""
+        elif mark or _WRITTEN.fullmatch(quoted or escaped):
+            mask += mark or quoted or escaped
+            written += quoted or escaped
+    is_code = mask.count(_REQUIRED) >= _FEWEST_DIGITS or _TELLING.search(written)
+    return mask if is_code and (_REQUIRED in mask or _OPTIONAL in mask) else ""
+
+
+def padded(text: str, mask: str) -> str:
+    """Write the digits of a whole number as a mask of `padding` shows them; anything else stays as it is."""
     if not text.isdigit() or not text.isascii():
         return text
-    digits = text.rjust(mask.count("0"), "0")
-    start = len(digits) - mask.count("0")
-    rest = iter(digits[start:])
-    return digits[:start] + "".join(next(rest) if place == "0" else place for place in mask)
+    digits = list(text.rjust(mask.count(_REQUIRED), "0"))
+    begin = min(place for place, mark in enumerate(mask) if mark in {_REQUIRED, _OPTIONAL})
+    shown: list[str] = []
+    for mark in reversed(mask[begin:]):
+        if not digits:
+            break
+        shown.append(digits.pop() if mark in {_REQUIRED, _OPTIONAL} else mark)
+    return f"{mask[:begin]}{''.join(digits)}{''.join(reversed(shown))}".strip()
 
 
 def _character(match: re.Match[str]) -> str:
