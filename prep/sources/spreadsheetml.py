@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.parsers import expat
 
-from prep.sources.cell_values import plain
+from prep.sources.cell_values import padded, padding, plain
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
 from prep.sources.typed import is_number
 
@@ -17,6 +17,7 @@ _MOST_DIGITS: Final = 7
 class SpreadsheetmlBook:
     """An opened workbook; see `Book`.
 
+    A cell beside merged ones comes after all of them, and a row that spans some stands for as many.
     https://learn.microsoft.com/en-us/previous-versions/office/developer/office-xp/aa140066(v=office.10)
     """
 
@@ -31,8 +32,14 @@ class SpreadsheetmlBook:
         self.facts: Counter[str] = Counter()
         self.sheets: list[Sheet] = []
         self._rows: list[list[Row]] = []
+        self._hidden: list[set[int]] = []
+        self._masks: dict[str, str] = {}
+        self._style = ""
         self._line = 0
+        self._span = 0
         self._column = 0
+        self._merged = 0
+        self._mask = ""
         self._cells: dict[int, str] = {}
         self._errors = 0
         self._numbers: list[int] = []
@@ -54,6 +61,7 @@ class SpreadsheetmlBook:
         """Yield the rows in which something stands, in order."""
         for row in self._rows[sheet]:
             self.facts["error"] += row.errors
+            self.facts["hidden_row"] += row.line in self._hidden[sheet]
             yield row
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -62,7 +70,13 @@ class SpreadsheetmlBook:
             case "Worksheet":
                 self.sheets.append(Sheet(local.get("Name", "")))
                 self._rows.append([])
-                self._line = 0
+                self._hidden.append(set())
+                self._line = self._span = 0
+            case "Style":
+                self._style = local.get("ID", "")
+                self._masks[self._style] = self._masks.get(local.get("Parent", ""), "")
+            case "NumberFormat":
+                self._masks[self._style] = padding(local.get("Format", ""))
             case "Comment":
                 self._is_comment = True
             case "Visible" | "Row" | "Cell" | "Data" as name if self.sheets and not self._is_comment:
@@ -72,10 +86,15 @@ class SpreadsheetmlBook:
 
     def _start_inside(self, name: str, attributes: dict[str, str]) -> None:
         if name == "Row":
-            self._line = _index(attributes, self._line, SHEET_ROWS)
-            self._column, self._cells, self._errors, self._numbers = 0, {}, 0, []
+            self._line = _index(attributes, self._line, self._span, SHEET_ROWS)
+            self._span = _count(attributes, "Span")
+            if attributes.get("Hidden") == "1":
+                self._hidden[-1].add(self._line)
+            self._column, self._merged, self._cells, self._errors, self._numbers = 0, 0, {}, 0, []
         elif name == "Cell":
-            self._column = _index(attributes, self._column, SHEET_COLUMNS)
+            self._column = _index(attributes, self._column, self._merged, SHEET_COLUMNS)
+            self._merged = _count(attributes, "MergeAcross")
+            self._mask = self._masks.get(attributes.get("StyleID", ""), "")
         else:
             self._type = attributes.get("Type", name)
             self._pieces = []
@@ -108,6 +127,7 @@ class SpreadsheetmlBook:
                 return
             case "Number":
                 value = plain(value)
+                value = padded(value, self._mask) if self._mask else value
                 if is_number(value):
                     self._numbers.append(self._column - 1)
             case "Boolean":
@@ -120,14 +140,17 @@ class SpreadsheetmlBook:
             self._cells[self._column - 1] = value
 
 
-def _index(attributes: dict[str, str], before: int, most: int) -> int:
-    given = attributes.get("Index")
-    index = before + 1
-    if given is not None:
-        index = int(given) if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS else 0
+def _index(attributes: dict[str, str], before: int, passed: int, most: int) -> int:
+    """Where a row or a cell is: as it says, else behind the one before and what that passes over."""
+    index = _count(attributes, "Index") if "Index" in attributes else before + passed + 1
     if not before < index <= most:
         raise broken(f"row or column {index} comes after {before}")
     return index
+
+
+def _count(attributes: dict[str, str], name: str) -> int:
+    given = attributes.get(name, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS else 0
 
 
 def _local(tag: str) -> str:

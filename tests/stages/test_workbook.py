@@ -719,6 +719,38 @@ def test_the_xml_of_excel_2003(tmp_path: Path) -> None:
     assert refuse(path).code == "broken_workbook"
 
 
+MERGED = """<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"
+ xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
+<Styles><Style ss:ID="code"><NumberFormat ss:Format="00000"/></Style>
+<Style ss:ID="bold" ss:Parent="code"><Font ss:Bold="1"/></Style>
+<Style ss:ID="usual" ss:Parent="code"><NumberFormat/></Style></Styles>
+<Worksheet ss:Name="Leads"><Table><Row><Cell ss:MergeAcross="1"><Data ss:Type="String">Name</Data></Cell>
+<Cell><Data ss:Type="String">Email</Data></Cell><Cell><Data ss:Type="String">Postal Code</Data></Cell></Row>
+<Row><Cell ss:MergeAcross="1"><Data ss:Type="String">Ann</Data></Cell>
+<Cell><Data ss:Type="String">a@example.com</Data></Cell>
+<Cell ss:StyleID="bold"><Data ss:Type="Number">4843</Data></Cell></Row>
+<Row><Cell><Data ss:Type="String">Bo</Data></Cell><Cell><Data ss:Type="String">Ray</Data></Cell>
+<Cell><Data ss:Type="String">b@example.com</Data></Cell>
+<Cell ss:StyleID="code"><Data ss:Type="Number">12345</Data></Cell></Row>
+<Row ss:Span="2"/>
+<Row ss:Hidden="1"><Cell ss:Index="3"><Data ss:Type="String">c@example.com</Data></Cell>
+<Cell ss:StyleID="usual"><Data ss:Type="Number">4843</Data></Cell></Row></Table></Worksheet></Workbook>"""
+
+
+def test_merged_cells_and_formats_of_excel_2003(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    path.write_text(MERGED, "utf-8")
+    source = open_workbook(path)
+    assert source.columns == ("Name", "", "Email", "Postal Code")
+    assert rows(read(source)) == [
+        ("Ann", None, "a@example.com", "04843"),
+        ("Bo", "Ray", "b@example.com", "12345"),
+        (None, None, "c@example.com", "4843"),
+    ]
+    assert [line for line, fate in fates(read(source)).items() if fate == "record"] == [2, 3, 7]
+    assert source.notes == ("Rows that are hidden in the sheet are read like others: 1.",)
+
+
 def test_files_that_are_no_workbooks(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     assert refuse(path).code == "no_such_file"
