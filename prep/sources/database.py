@@ -226,7 +226,8 @@ class _PostgreSql:
         for column, kind in zip(fields, self._types(cursor, query, len(fields)), strict=True):
             self._refuse(column, kind)
         numeric = [place for place, column in enumerate(fields) if _storage(column) == "arrow.opaque"]
-        return columns, (as_text(frame, numeric) for frame in _frames(_stream(cursor, query)))
+        frames = _texts(_frames(_stream(cursor, query)), columns, self.name)
+        return columns, (as_text(frame, numeric) for frame in frames)
 
     def _types(self, cursor: "Cursor", query: str, columns: int) -> Sequence[str]:
         """The types of a query's columns as PostgreSQL calls them, without running it."""
@@ -291,7 +292,8 @@ class _Sqlite:
             cursor,
             f"WITH q({', '.join(places)}) AS (\n{query}) SELECT {marked} FROM q",  # noqa: S608, the user's own
         )
-        return columns, (self._unmarked(frame, columns) for frame in _frames(stream))
+        frames = _texts(_frames(stream), columns, self.name)
+        return columns, (self._unmarked(frame, columns) for frame in frames)
 
     def _unmarked(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         cells = pl.all().str.slice(1)
@@ -344,6 +346,29 @@ def _frames(stream: Any) -> Iterator[pl.DataFrame]:
             _plain(column, kind).alias(str(place))
             for place, (column, kind) in enumerate(zip(columns, kinds, strict=True))
         )
+
+
+def _texts(frames: Iterator[pl.DataFrame], columns: Sequence[str], path: str) -> Iterator[pl.DataFrame]:
+    """See that texts are UTF-8: SQLite, and PostgreSQL where a database has no encoding, keep any bytes.
+
+    Raises:
+        SourceError: With code `not_utf8`.
+    """
+    for frame in frames:
+        for place, kind in enumerate(frame.dtypes):
+            if kind != pl.String:
+                continue
+            try:
+                frame.to_series(place).cast(pl.Binary).cast(pl.String)
+            except pl.exceptions.PolarsError:
+                raise SourceError(
+                    f"{path}: column {columns[place]!r} holds text that is not UTF-8",
+                    code="not_utf8",
+                    hint="Export the table as CSV and give that; --encoding tells how it is written.",
+                    source=path,
+                    column=columns[place],
+                ) from None
+        yield frame
 
 
 def _plain(column: pl.Series, kind: str) -> pl.Series:

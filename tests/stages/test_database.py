@@ -87,6 +87,21 @@ def test_types_that_change_late(leads: str) -> None:
     assert (read[0], read[30_000], read[-1], len(read)) == (None, "30001", "x50000", 50_000)
 
 
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE leads (Email TEXT, Name TEXT)")
+    people = [("a@example.com", b"Ann"), ("b@example.com", b"Ren\xe9")]
+    database.executemany("INSERT INTO leads VALUES (?, CAST(? AS TEXT))", people)
+    database.commit()
+    database.close()
+    error = refusal(f"sqlite:///{path}", "SELECT * FROM leads")
+    assert (error.code, error.column) == ("not_utf8", "Name")
+    assert error.message == f"sqlite:///{path}: column 'Name' holds text that is not UTF-8"
+    assert error.hint == "Export the table as CSV and give that; --encoding tells how it is written."
+    assert rows(f"sqlite:///{path}", "SELECT Email FROM leads") == [("a@example.com",), ("b@example.com",)]
+
+
 def test_sqlite_without_rows(leads: str) -> None:
     assert rows(leads, "SELECT Email FROM leads WHERE 0") == []
     assert open_query(leads, "SELECT Email FROM leads WHERE 0").columns == ("Email",)
