@@ -9,7 +9,7 @@ MAX_PREAMBLE_RECORDS: Final = 30
 """A header is looked for among as many records that are not blank."""
 
 _MOSTLY = 0.8
-_ADDRESS = re.compile(r"[^@\s,;|<>]+@[^@\s,;|<>]+\.[^@\s,;|<>]+")
+_ADDRESS = re.compile(r"[^@\s,;|<>]+@[^@\s,;|<>][^@\s,;|<>.]*\.[^@\s,;|<>]+")
 _FIGURES = re.compile(r"[(+-]*\d[\d\s().,:/+-]*(?:T[\d:.+-]+Z?)?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _WEB_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)

@@ -17,7 +17,7 @@ WHITESPACE: Final = b" \t\v\f"
 
 
 _FEWEST_COLUMNS_TO_TELL = 3
-_ADDRESS = re.compile(rb"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+_ADDRESS = re.compile(rb"[^@\s,;<>]+@[^@\s,;<>][^@\s,;<>.]*\.[^@\s,;<>]+")
 
 
 @dataclass(frozen=True)

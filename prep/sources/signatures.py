@@ -39,7 +39,7 @@ _UTF16: Final[Mapping[bytes, str]] = MappingProxyType({b"\xff\xfe": "utf-16-le",
 _BOM: Final = b"\xef\xbb\xbf"
 
 _HTML: Final = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|meta|style|table|div|font)[\s>/]",
+    rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|meta|style|table|div|font)[\s>/]",
     re.IGNORECASE | re.DOTALL,
 )
 _SPREADSHEETML: Final = b"urn:schemas-microsoft-com:office:spreadsheet"

@@ -366,6 +366,13 @@ def test_an_open_quote_does_not_take_whole_rows_with_it(path: Path) -> None:
     assert sum(batch.cells.height for batch in source.read(0)) == 3
 
 
+def test_cells_that_are_nearly_an_address_take_no_time(path: Path) -> None:
+    cell = f"a@{'.' * 240_000}@"
+    assert opened(path, f"{cell},Name\nb@example.com,Bo\n").columns == (cell, "Name")
+    source = opened(path, f'Email,Name,City\n"a,Ann,Lyon\n{cell},Bo,Bonn\nc",Cy,Cork\n')
+    assert sum(batch.cells.height for batch in source.read(0)) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
