@@ -27,7 +27,8 @@ class Row(NamedTuple):
     Attributes:
         line: Its 1-based number in the sheet.
         cells: The text of each filled cell by its column, counted from 0.
-        errors: How many of its cells hold an error such as `#N/A`; they are not among the cells.
+        errors: How many of its cells hold an error such as `#N/A`, or a formula that was never calculated;
+            they are not among the cells.
         numbers: The columns of cells that are numbers by their type, as far as `typed.is_number` says so.
     """
 
@@ -50,7 +51,7 @@ class Book(Protocol):
 
     @property
     def facts(self) -> Counter[str]:
-        """What was met while rows were read, counted: `hidden_row`, `rounded_number`, `error`."""
+        """What was met in rows, counted: `hidden_row`, `rounded_number`, `error`, `uncalculated`."""
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows of a sheet in which something stands, in order."""

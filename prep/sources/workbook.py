@@ -331,6 +331,8 @@ def _facts(facts: Mapping[str, int]) -> list[str]:
 
 _FACTS: Final = {
     "error": "Cells that hold an error such as #N/A are read as blank: {}.",
+    "uncalculated": "Formulas that no spreadsheet program has calculated are read as blank: {}. "
+    "Open the workbook in one and save it.",
     "hidden_row": "Rows that are hidden in the sheet are read like others: {}.",
     "rounded_number": "Numbers of more than 15 digits were rounded by the spreadsheet program: {}.",
 }

@@ -11,6 +11,9 @@ from prep.sources.typed import is_number
 from prep.sources.xlsx_xml import Attributes, Handlers, character_data, covers, whole_number
 
 _NUMERIC: Final = frozenset({"", "n"})
+_CALCULATED: Final = "str"
+"""The type of a cell whose formula gives a text, which may be empty."""
+
 _DIGITS: Final = "0123456789"
 _PLAIN_ROW: Final = re.compile(r'\s*(?:<row [^<>]*/>\s*)*+<row r="([0-9]{1,7})"([^<>]*)(?<!/)>\s*')
 _PLAIN_CELL: Final = re.compile(
@@ -40,6 +43,7 @@ class SheetParser:
         self._typed: list[int] = []
         self._pieces: list[str] = []
         self._takes = False
+        self._has_formula = False
         self._phonetic = 0
         self._is_inside = False
 
@@ -64,7 +68,6 @@ class SheetParser:
             taken = self._plain_row(line, cells, facts)
             if taken.cells or taken.errors:
                 facts["hidden_row"] += 'hidden="1"' in row[2] or 'hidden="true"' in row[2]
-                facts["error"] += taken.errors
                 found.append(taken)
         self._line = line
         self._facts.update(facts)
@@ -77,9 +80,12 @@ class SheetParser:
         errors = 0
         numbers: list[int] = []
         columns = self._columns
-        for _, letters, style, kind, value, text in cells:
+        for cell, letters, style, kind, value, text in cells:
             content = value or text
             if not content:
+                if kind != _CALCULATED and "<f" in cell:
+                    facts["uncalculated"] += 1
+                    errors += 1
                 continue
             column = columns[letters] if letters in columns else self._place(letters, line)
             if kind == "s":
@@ -87,6 +93,7 @@ class SheetParser:
                     taken[column] = shown
                 continue
             if kind == "e":
+                facts["error"] += 1
                 errors += 1
                 continue
             content = character_data(content) if "&" in content else content
@@ -110,6 +117,7 @@ class SheetParser:
             self._takes = self._is_inside and not self._phonetic
         elif name == "c":
             self._pieces = []
+            self._has_formula = False
             self._attributes = attributes
             reference = attributes.get("r")
             if reference is None:
@@ -118,6 +126,8 @@ class SheetParser:
                 letters = reference.rstrip(_DIGITS)
                 column = self._columns.get(letters)
                 self._column = self._place(letters, self._line) if column is None else column
+        elif name == "f":
+            self._has_formula = True
         elif name == "row":
             self._start_row(attributes)
         elif name == "sheetData":
@@ -130,12 +140,11 @@ class SheetParser:
         if name == "v" or name == "t":  # noqa: PLR1714
             self._takes = False
         elif name == "c":
-            if self._pieces and self._is_inside:
+            if self._is_inside and (self._pieces or self._has_formula):
                 self._end_cell()
         elif name == "row":
             if self._cells or self._errors:
                 self._facts["hidden_row"] += self._is_hidden
-                self._facts["error"] += self._errors
                 self._take(Row(self._line, self._cells, self._errors, tuple(self._typed)))
         elif name == "sheetData":
             self._is_inside = False
@@ -159,7 +168,10 @@ class SheetParser:
 
     def _end_cell(self) -> None:
         kind = self._attributes.get("t", "n")
-        if kind == "e":
+        if kind == _CALCULATED and not self._pieces:
+            return
+        if kind == "e" or not self._pieces:
+            self._facts["error" if self._pieces else "uncalculated"] += 1
             self._errors += 1
             return
         value = self._value(kind, "".join(self._pieces), self._attributes.get("s", ""), self._line)

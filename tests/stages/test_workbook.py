@@ -307,6 +307,25 @@ def test_error_cells_are_blank_and_keep_their_row(tmp_path: Path) -> None:
     assert source.notes == ("Cells that hold an error such as #N/A are read as blank: 2.",)
 
 
+@pytest.mark.parametrize("extra", ["", "<!-- read by the parser -->"])
+def test_formulas_that_were_never_calculated_keep_their_row_and_are_counted(
+    tmp_path: Path, extra: str
+) -> None:
+    content = (
+        text_row(1, "Email", "Name", "City")
+        + '<row r="2"><c r="A2" t="inlineStr"><is><t>a@example.com</t></is></c>'
+        '<c r="B2"><f>UPPER("ann")</f><v/></c><c r="C2" t="str"><f>""</f><v></v></c></row>'
+        '<row r="3"><c r="A3"><f>Sheet2!A1</f></c><c r="B3" s="0"><f t="shared" si="0"/><v></v></c></row>'
+        '<row r="4"><c r="C4" t="str"><f>""</f><v></v></c></row>'
+    )
+    source = open_workbook(pack(tmp_path / "a.xlsx", sheet_of(content + extra)))
+    assert rows(read(source)) == [("a@example.com", None, None), (None, None, None)]
+    assert source.notes == (
+        "Formulas that no spreadsheet program has calculated are read as blank: 3. "
+        "Open the workbook in one and save it.",
+    )
+
+
 def test_formulas_give_their_last_value_and_merged_cells_the_first(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     with xlsxwriter.Workbook(path) as book:
