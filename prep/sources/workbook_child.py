@@ -16,7 +16,7 @@ import resource
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -193,7 +193,7 @@ class Table:
         self.batches: list[tuple[int, int]] = []
         self._spool = spool
         self._header_line = header_line
-        self._rows = (row for row in rows if not _is_blank(row))
+        self._rows: Iterator[Row] = (row for row in rows if not _is_blank(row))
         self._records: list[tuple[int, str | None, Row | None]] = []
         self._characters = 0
         self._line = 0
@@ -201,6 +201,10 @@ class Table:
     def write(self) -> None:
         """Write the batches; there is always one."""
         above, header, first = self._start()
+        if left := self._left(header, first):
+            header = {column - left: cell for column, cell in header.items()}
+            above, first = [*_moved(above, left)], [*_moved(first, left)]
+            self._rows = _moved(self._rows, left)
         width = self._width(header, first)
         self.columns = [header.get(column, "") for column in range(width)]
         if not self._header_line:
@@ -229,6 +233,14 @@ class Table:
         first = list(islice(self._rows, HEAD_ROWS))
         return above, header, first
 
+    def _left(self, header: dict[int, str], first: Sequence[Row]) -> int:
+        """Count the columns before the table: those without a name, in which the first rows have nothing."""
+        if not self._header_line:
+            return 0
+        named = min((column for column, cell in header.items() if cell.strip()), default=0)
+        filled = (column for row in first for column, cell in row.cells.items() if cell.strip())
+        return min(chain(filled, [named]))
+
     def _width(self, header: dict[int, str], first: Sequence[Row]) -> int:
         """Count the columns: those of the header, then nameless ones that every other row fills."""
         filled = Counter(column for row in first for column, cell in row.cells.items() if cell.strip())
@@ -244,9 +256,9 @@ class Table:
             return "header" if row.line == self._header_line else "preamble"
         if row.cells == header:
             return "repeated_header"
-        if max(row.cells, default=0) < width:
+        if max(row.cells, default=0) < width and min(row.cells, default=0) >= 0:
             return None
-        is_outside = any(column >= width and cell.strip() for column, cell in row.cells.items())
+        is_outside = any(not 0 <= column < width and cell.strip() for column, cell in row.cells.items())
         return "unreadable_row" if is_outside else None
 
     def _blanks_before(self, line: int) -> None:
@@ -283,6 +295,13 @@ class Table:
         self._characters = 0
 
 
+def _moved(rows: Iterable[Row], left: int) -> Iterator[Row]:
+    """Count the columns of rows from the table's first on; what stands before it has a number below 0."""
+    for row in rows:
+        cells = {column - left: cell for column, cell in row.cells.items()}
+        yield row._replace(cells=cells, numbers=tuple(column - left for column in row.numbers))
+
+
 def _frame(records: Sequence[tuple[int, str | None, Row | None]], width: int) -> pl.DataFrame:
     nothing: dict[int, str] = {}
     cells = [nothing if kind or row is None else row.cells for _, kind, row in records]
@@ -304,8 +323,8 @@ def _frame(records: Sequence[tuple[int, str | None, Row | None]], width: int) ->
 
 
 def _raw(row: Row, width: int) -> str:
-    """The cells of a row: those under the header in their places, then what stands to the right of them."""
-    beyond = (row.cells[column] for column in sorted(row.cells) if column >= width)
+    """The cells of a row: those under the header in their places, then what stands beside them."""
+    beyond = (row.cells[column] for column in sorted(row.cells) if not 0 <= column < width)
     return "\t".join([*(row.cells.get(column, "") for column in range(width)), *beyond])
 
 
