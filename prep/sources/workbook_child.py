@@ -25,6 +25,7 @@ import polars as pl
 
 from prep.model import POINT_OR_THOUSANDS
 from prep.sources.html import HtmlBook
+from prep.sources.ods import OdsBook
 from prep.sources.sheets import Book, Refusal, Row, Sheet, broken, protected, too_large, unsafe
 from prep.sources.spreadsheetml import SpreadsheetmlBook
 from prep.sources.typed import NUMBERS
@@ -61,7 +62,7 @@ def seconds_for(size: int) -> int:
 
 
 class EngineBook:
-    """A workbook that the engine reads (xls, xlsb, ods); see `Book`.
+    """A workbook that the engine reads (xls, xlsb); see `Book`.
 
     The engine gives text alone: error cells are blank, leading zeros that a format shows are not there.
     """
@@ -134,7 +135,10 @@ def open_book(source: int, kind: str, encoding: str | None) -> Book:
     if kind == "xlsx":
         return Xlsx(open_package(file, size))
     if kind in {"ods", "xlsb"}:
-        _check_parts(open_package(file, size))
+        package = open_package(file, size)
+        _check_parts(package)
+        if kind == "ods":
+            return OdsBook(package)
         file.seek(0)
     content = file.read()
     if kind == "html":

@@ -742,6 +742,108 @@ def test_ods(tmp_path: Path) -> None:
     assert refuse(save_ods(tmp_path / "b.ods", bomb)).code == "unsafe_workbook"
 
 
+def ods_cell(attributes: str, shown: str = "") -> str:
+    return f"<table:table-cell {attributes}><text:p>{shown}</text:p></table:table-cell>"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (ods_text("two<text:line-break/>lines"), "two\nlines"),
+        (ods_text("two</text:p><text:p>lines"), "two\nlines"),
+        (ods_text('a <text:s text:c="2"/>b<text:tab/>c\n  d'), "a   b\tc d"),
+        (ods_text("A<text:span>nn<text:a> Ray</text:a></text:span>"), "Ann Ray"),
+        (ods_text("Ann<office:annotation><text:p>asked</text:p></office:annotation>"), "Ann"),
+        (ods_cell('office:value-type="float" office:value="4843"', "04843"), "04843"),
+        (ods_cell('office:value-type="float" office:value="123456789"', "12345-6789"), "12345-6789"),
+        (ods_cell('office:value-type="float" office:value="1234"', "1.234"), "1234"),
+        (ods_cell('office:value-type="float" office:value="-12"', "-00012"), "-12"),
+        (ods_cell('office:value-type="float" office:value="1.2E+10"', "1.20E+10"), "12000000000"),
+        (ods_cell('office:value-type="percentage" office:value="0.19"', "19%"), "0.19"),
+        (ods_cell('office:value-type="currency" office:value="12.5"', "12,50 €"), "12.5"),
+        (ods_cell('office:value-type="boolean" office:boolean-value="true"', "TRUE"), "true"),
+        (ods_cell('office:value-type="date" office:date-value="2017-07-11"', "11/07/17"), "2017-07-11"),
+        (
+            ods_cell(
+                'office:value-type="date" office:date-value="2017-07-11T09:05:59.900000000"', "11/07/17"
+            ),
+            "2017-07-11T09:05:59",
+        ),
+        (ods_cell('office:value-type="time" office:time-value="PT09H05M00S"', "9:05"), "09:05:00"),
+        (ods_cell('office:value-type="time" office:time-value="PT30H05M00.5S"', "30:05"), "30:05:00"),
+        ('<table:table-cell office:value-type="string" office:string-value="Ann"/>', "Ann"),
+        (ods_cell('table:formula="of:=A1" office:value-type="string"', "Ann"), "Ann"),
+    ],
+)
+def test_a_cell_of_ods_is_the_text_that_a_person_means(tmp_path: Path, cell: str, text: str) -> None:
+    path = save_ods(tmp_path / "a.ods", ODS.format(rows=ods_row(ods_text("Email")) + ods_row(cell)))
+    assert rows(read(open_workbook(path))) == [(text,)]
+
+
+def test_what_ods_does_not_tell_is_noted(tmp_path: Path) -> None:
+    table = [
+        ods_row(*map(ods_text, ["Email", "Name", "Age"])),
+        ods_row(
+            ods_text("a@example.com"),
+            ods_cell(
+                'table:formula="of:=NA()" office:value-type="string" calcext:value-type="error"', "#N/A"
+            ),
+            ods_cell('table:formula="of:=1/0" office:value-type="float" office:value="0"', "Err:532"),
+        ),
+        ods_row('<table:table-cell table:formula="of:=A1"/>').replace(
+            "-row>", '-row table:visibility="filter">', 1
+        ),
+        ods_row(
+            ods_cell('table:number-columns-repeated="2" office:value-type="string"', "b@example.com")
+        ).replace("-row>", '-row table:number-rows-repeated="2">', 1),
+        ods_row(
+            ods_text("c@example.com"),
+            "<table:covered-table-cell><text:p>beneath</text:p></table:covered-table-cell>",
+            ods_cell('office:value-type="float" office:value="12345678901234567890"', "1.23E+19"),
+        ),
+    ]
+    content = ODS.format(rows="".join(table)).replace('xmlns:text="', 'xmlns:calcext="urn:c" xmlns:text="')
+    source = open_workbook(save_ods(tmp_path / "a.ods", content))
+    assert rows(read(source)) == [
+        ("a@example.com", None, None),
+        (None, None, None),
+        ("b@example.com", "b@example.com", None),
+        ("b@example.com", "b@example.com", None),
+        ("c@example.com", None, "12345678901234567000"),
+    ]
+    assert [line for line, fate in fates(read(source)).items() if fate == "record"] == [2, 3, 4, 5, 6]
+    assert source.notes == (
+        "Cells that hold an error such as #N/A are read as blank: 2.",
+        "Formulas that no spreadsheet program has calculated are read as blank: 1. "
+        "Open the workbook in one and save it.",
+        "Rows that are hidden in the sheet are read like others: 1.",
+        "Numbers of more than 15 digits were rounded by the spreadsheet program: 1.",
+    )
+
+
+def test_sheets_of_ods(tmp_path: Path) -> None:
+    leads = "".join(ods_row(ods_text(cell)) for cell in ("Email", "a@example.com"))
+    other = '</table:table><table:table table:name="More" table:style-name="ta2">{}</table:table>'
+    styles = (
+        '<office:automatic-styles xmlns:style="urn:s"><style:style style:name="ta2"><style:table-properties '
+        'table:display="false"/></style:style></office:automatic-styles><office:body>'
+    )
+    content = ODS.replace("<office:body>", styles).replace("</table:table>", other.format(leads))
+    path = save_ods(tmp_path / "a.ods", content.format(rows=ods_row(ods_text("Read me"))))
+    source = open_workbook(path)
+    assert (source.reading.sheet, rows(read(source))) == ("More", [("a@example.com",)])
+    assert source.notes[0] == "No visible sheet holds leads: the hidden sheet 'More' is read."
+    for broken in (
+        content.replace("</office:body>", ""),
+        ODS.format(rows=ods_row(ods_text("a")) * 2).replace(
+            "-row>", '-row table:number-rows-repeated="1048576">', 1
+        ),
+    ):
+        assert refuse(save_ods(tmp_path / "b.ods", broken)).code == "broken_workbook"
+    far = '<table:table-cell table:number-columns-repeated="16384"/>' + ods_text("a")
+    assert refuse(save_ods(tmp_path / "b.ods", ODS.format(rows=ods_row(far)))).code == "broken_workbook"
+
+
 SPREADSHEETML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
 <Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"
  xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
