@@ -30,6 +30,7 @@ _FETCHING: Final = {
 
 _COPY_BYTES: Final = 1024 * 1024
 
+_FROM_A_FILE: Final = "Save it as a file and give that: its name stands for all of them."
 _UNPACK: Final = "Unpack it and give the file inside."
 _EXPORT: Final = "Export the table as CSV UTF-8 or as a workbook."
 _REFUSED: Final = {
@@ -153,7 +154,9 @@ def open_stored(place: Path, name: str, reading: Reading = FIND_OUT) -> Source:
     """
     with _renaming(str(place), name):
         source = open_source(place, reading)
-    return _moved(source, name)
+    moved = _moved(source, name)
+    is_whole = source.path == str(place)  # and not the one file of an archive
+    return moved if is_whole else replace(moved, digest=lambda: digest(str(place)))
 
 
 @dataclass(frozen=True)
@@ -220,10 +223,11 @@ def _renaming(place: str, path: str) -> Iterator[None]:
     except SourceError as error:
         if place == path or not (error.source or "").startswith(place):
             raise
+        hint = _FROM_A_FILE if error.code == "several_members" else error.hint.replace(place, path)
         raise SourceError(
             error.message.replace(place, path),
             code=error.code,
-            hint=error.hint.replace(place, path),
+            hint=hint,
             source=path,
             row=error.row,
             column=error.column,

@@ -2,9 +2,11 @@
 
 import gzip
 import html
+import io
 import json
 import sqlite3
 import subprocess
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -39,6 +41,29 @@ def test_standard_input_is_kept_in_the_run_folder(here: Path) -> None:
     assert (here / "stdin.prep/source/0001").read_text() == LEADS
     rejected = pl.read_csv(here / "stdin.prep/rejected.csv", infer_schema=False)
     assert rejected["_source"].to_list() == ["'-"]
+
+
+def test_standard_input_may_be_an_archive_of_one_file(here: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("leads.csv", CLEAN)
+    ended = piped(packed.getvalue(), "run", "-", "--sandbox", "--json")
+
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert [source["path"] for source in report["sources"]] == ["-"]
+    assert report["counts"]["imported"] == report["counts"]["read"] > 0
+    assert (here / "stdin.prep/source/0001").read_bytes() == packed.getvalue()
+    assert piped(packed.getvalue(), "clean", "-", "-o", "stdin.prep").returncode == 0
+
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("more.csv", CLEAN)
+    ended = piped(packed.getvalue(), "check", "-")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "Error: -: the archive holds 2 files\n"
+        "Hint: Save it as a file and give that: its name stands for all of them.\n",
+    )
 
 
 def test_the_same_standard_input_again_is_the_same_run(here: Path) -> None:
