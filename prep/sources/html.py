@@ -57,6 +57,7 @@ class HtmlBook:
             Refusal: It has no table, or its bytes do not fit its encoding.
         """
         self.facts: Counter[str] = Counter()
+        self.merged: list[int] = []
         self.encoding: str | None
         text, self.encoding = _decoded(content, encoding)
         parser = _TableParser()
@@ -75,6 +76,7 @@ class HtmlBook:
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
+        self.merged += self._tables[sheet].merged
         yield from self._tables[sheet].rows
 
 
@@ -83,6 +85,7 @@ class _Table:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.merged: list[int] = []
         self._line = 0
         self._is_in_row = False
         self._column = 0
@@ -108,6 +111,7 @@ class _Table:
         if rows > 1:
             self._spans |= dict.fromkeys(range(self._column, self._column + columns), self._line + rows - 1)
         self._place = self._column
+        self._is_merged = rows > 1
         self._column += columns
         self._pieces = []
 
@@ -123,6 +127,8 @@ class _Table:
         text = "\n".join(lines).strip("\n")
         if text.strip():
             self._cells[self._place] = text
+            if self._is_merged:
+                self.merged.append(self._line)
         self._pieces = None
 
     def end_row(self) -> None:

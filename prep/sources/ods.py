@@ -57,6 +57,7 @@ class OdsBook:
             Refusal: It is damaged.
         """
         self.facts: Counter[str] = Counter()
+        self.merged: list[int] = []
         self._package = package
         finder = _SheetFinder()
         for _ in self._parse(Handlers(finder.start, finder.end)):
@@ -65,7 +66,7 @@ class OdsBook:
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
-        parser = _TableParser(sheet)
+        parser = _TableParser(sheet, self.merged)
         for _ in self._parse(Handlers(parser.start, parser.end, parser.text)):
             for row, times, facts in parser.found:
                 for fact, count in facts.items():
@@ -123,9 +124,10 @@ class _TableParser:
         is_over: The table has ended.
     """
 
-    def __init__(self, sheet: int) -> None:
+    def __init__(self, sheet: int, merged: list[int]) -> None:
         self.found: list[_Found] = []
         self.is_over = False
+        self._merged = merged
         self._tables_above = sheet + 1
         self._depth = 0
         self._is_inside = False
@@ -204,6 +206,8 @@ class _TableParser:
             if places.stop > SHEET_COLUMNS:
                 raise broken(f"row {self._line + 1} holds a cell outside the sheet")
             self._cells.update(dict.fromkeys(places, value))
+            if _times(cell, "table:number-rows-spanned") > 1:
+                self._merged.append(self._line + 1)
             if cell.get("office:value-type") in _NUMERIC:
                 self._facts["rounded_number"] += times * is_rounded(value)
                 self._numbers += places if is_number(value) else ()

@@ -53,6 +53,10 @@ class Book(Protocol):
     def facts(self) -> Counter[str]:
         """What was met in rows, counted: `hidden_row`, `rounded_number`, `error`, `uncalculated`."""
 
+    @property
+    def merged(self) -> list[int]:
+        """The first row of each cell that is merged over several, as far as rows were read."""
+
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows of a sheet in which something stands, in order."""
 

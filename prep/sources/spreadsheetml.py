@@ -30,9 +30,11 @@ class SpreadsheetmlBook:
             Refusal: It is damaged or unsafe.
         """
         self.facts: Counter[str] = Counter()
+        self.merged: list[int] = []
         self.sheets: list[Sheet] = []
         self._rows: list[list[Row]] = []
         self._hidden: list[set[int]] = []
+        self._spanning: list[list[int]] = []
         self._masks: dict[str, str] = {}
         self._style = ""
         self._line = 0
@@ -59,6 +61,7 @@ class SpreadsheetmlBook:
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
+        self.merged += self._spanning[sheet]
         for row in self._rows[sheet]:
             self.facts["error"] += row.errors
             self.facts["hidden_row"] += row.line in self._hidden[sheet]
@@ -71,6 +74,7 @@ class SpreadsheetmlBook:
                 self.sheets.append(Sheet(local.get("Name", "")))
                 self._rows.append([])
                 self._hidden.append(set())
+                self._spanning.append([])
                 self._line = self._span = 0
             case "Style":
                 self._style = local.get("ID", "")
@@ -94,6 +98,8 @@ class SpreadsheetmlBook:
         elif name == "Cell":
             self._column = _index(attributes, self._column, self._merged, SHEET_COLUMNS)
             self._merged = _count(attributes, "MergeAcross")
+            if _count(attributes, "MergeDown"):
+                self._spanning[-1].append(self._line)
             self._mask = self._masks.get(attributes.get("StyleID", ""), "")
         else:
             self._type = attributes.get("Type", name)

@@ -333,6 +333,7 @@ _FACTS: Final = {
     "error": "Cells that hold an error such as #N/A are read as blank: {}.",
     "uncalculated": "Formulas that no spreadsheet program has calculated are read as blank: {}. "
     "Open the workbook in one and save it.",
+    "merged": "Cells merged over several rows have their value in the first of these rows alone: {}.",
     "hidden_row": "Rows that are hidden in the sheet are read like others: {}.",
     "rounded_number": "Numbers of more than 15 digits were rounded by the spreadsheet program: {}.",
 }

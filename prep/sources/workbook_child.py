@@ -73,6 +73,7 @@ class EngineBook:
         import fastexcel  # noqa: PLC0415 (most workbooks do not need it)
 
         self.facts: Counter[str] = Counter()
+        self.merged: list[int] = []
         self.sheets: list[Sheet] = []
         self._frames: list[pl.DataFrame] = []
         reader = fastexcel.read_excel(content)
@@ -363,9 +364,11 @@ def _serve(source: int, spool: int, kind: str) -> None:
         return
     request = json.loads(line)
     book.facts.clear()
+    book.merged.clear()
     table = Table(spool, book.rows(request["sheet"]), request["header_line"])
     table.write()
-    facts = dict(book.facts)
+    merged = sum(line > request["header_line"] for line in book.merged)
+    facts = {**book.facts, "merged": merged}
     others = [
         sum(row.line > header_line for row in _filled(book.rows(sheet)))
         for sheet, header_line in request["others"]

@@ -73,6 +73,7 @@ class Xlsx:
 
     def __init__(self, package: zipfile.ZipFile) -> None:
         self.facts: Counter[str] = Counter()
+        self.merged: list[int] = []
         self._package = package
         self._parts = {name.lower(): name for name in package.namelist()}
         book = self._book_part()
@@ -89,7 +90,7 @@ class Xlsx:
         if self._strings is None:
             self._strings = self._read_strings()
         found: list[Row] = []
-        parser = SheetParser(self._strings, self._numbers, self.facts, found.append)
+        parser = SheetParser(self._strings, self._numbers, self.facts, found.append, self.merged)
         shortcut = Shortcut(_ROWS_BEGIN, b"</row>", parser.take_plain)
         for _ in self._parse(self._sheet_parts[sheet], parser.handlers, shortcut):
             yield from found

@@ -15,6 +15,9 @@ _CALCULATED: Final = "str"
 """The type of a cell whose formula gives a text, which may be empty."""
 
 _DIGITS: Final = "0123456789"
+_MERGED: Final = re.compile(r"[A-Z]{1,3}([0-9]{1,7}):[A-Z]{1,3}(?!\1$)[0-9]{1,7}")
+"""Cells that are merged over several rows."""
+
 _PLAIN_ROW: Final = re.compile(r'\s*(?:<row [^<>]*/>\s*)*+<row r="([0-9]{1,7})"([^<>]*)(?<!/)>\s*')
 _PLAIN_CELL: Final = re.compile(
     r'(<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="([0-9]{1,9})")?(?: t="(s|n|b|e|str|inlineStr)")?'
@@ -27,12 +30,18 @@ class SheetParser:
     """Takes the events of a sheet's XML and hands on its rows."""
 
     def __init__(
-        self, strings: list[str], numbers: Numbers, facts: Counter[str], take: Callable[[Row], None]
+        self,
+        strings: list[str],
+        numbers: Numbers,
+        facts: Counter[str],
+        take: Callable[[Row], None],
+        merged: list[int],
     ) -> None:
         self._strings = strings
         self._numbers = numbers
         self._facts = facts
         self._take = take
+        self._merged = merged
         self._columns: dict[str, int] = {}
         self._line = 0
         self._is_hidden = False
@@ -134,6 +143,8 @@ class SheetParser:
             self._is_inside = True
         elif name == "rPh":
             self._phonetic += 1
+        elif name == "mergeCell" and (line := _MERGED.fullmatch(attributes.get("ref", ""))):
+            self._merged.append(int(line[1]))
 
     def _end(self, tag: str) -> None:
         name = tag.rpartition(":")[2] if ":" in tag else tag

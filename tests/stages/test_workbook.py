@@ -338,6 +338,58 @@ def test_formulas_give_their_last_value_and_merged_cells_the_first(tmp_path: Pat
     assert rows(read(open_workbook(path))) == [("a@example.com", "Ann", "42"), ("b@example.com", None, None)]
 
 
+MERGED_CELLS = "Cells merged over several rows have their value in the first of these rows alone: 1."
+
+
+def test_cells_merged_over_several_rows_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Leads")
+        sheet.merge_range("A1:B2", "Guests")
+        sheet.write_row("A3", ["Company", "Email"])
+        sheet.merge_range("A4:A6", "Acme")
+        sheet.write_column("B4", ["a@example.com", "b@example.com", "c@example.com"])
+        sheet.merge_range("A7:B7", "d@example.com")
+    people = [("Acme", "a@example.com"), (None, "b@example.com"), (None, "c@example.com")]
+    source = open_workbook(path)
+    assert rows(read(source, 1)) == [*people, ("d@example.com", None)]
+    assert source.notes == ("Rows above the header in row 3, which are left out: 1.", MERGED_CELLS)
+
+    spanning = '<table:table-cell table:number-rows-spanned="3" office:value-type="string"><text:p>'
+    table = [
+        ods_row(*map(ods_text, ["Company", "Email"])),
+        ods_row(f"{spanning}Acme</text:p></table:table-cell>", ods_text("a@example.com")),
+        *(ods_row("<table:covered-table-cell/>", ods_text(f"{name}@example.com")) for name in "bc"),
+    ]
+    source = open_workbook(save_ods(tmp_path / "a.ods", ODS.format(rows="".join(table))))
+    assert (rows(read(source, 1)), source.notes) == (people, (MERGED_CELLS,))
+
+    others = "".join(f"<tr><td>{name}@example.com</td></tr>" for name in "bc")
+    page = tmp_path / "page.xls"
+    page.write_text(
+        "<table><tr><th rowspan=2>Company</th><th>Email</th></tr><tr></tr>"
+        f"<tr><td rowspan=3>Acme</td><td>a@example.com</td></tr>{others}</table>"
+    )
+    source = open_workbook(page)
+    assert (rows(read(source, 1)), source.notes) == (people, (MERGED_CELLS,))
+
+    def cell(text: str, attributes: str = "") -> str:
+        return f'<Cell {attributes}><Data ss:Type="String">{text}</Data></Cell>'
+
+    lines = [
+        cell("Company") + cell("Email"),
+        cell("Acme", 'ss:MergeDown="2"') + cell("a@example.com"),
+        *(cell(f"{name}@example.com", 'ss:Index="2"') for name in "bc"),
+    ]
+    sheet_2003 = "".join(f"<Row>{line}</Row>" for line in lines)
+    page.write_text(
+        f'{SPREADSHEETML.partition("<Worksheet")[0]}<Worksheet ss:Name="Leads"><Table>{sheet_2003}</Table>'
+        "</Worksheet></Workbook>"
+    )
+    source = open_workbook(page)
+    assert (rows(read(source, 1)), source.notes) == (people, (MERGED_CELLS,))
+
+
 def test_what_a_spreadsheet_did_to_cells_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     with xlsxwriter.Workbook(path) as book:
