@@ -72,6 +72,17 @@ class Sample:
         return mark
 
     @property
+    def share_with_loose_quotes(self) -> float:
+        """The share of records that hold cells with quotes around them and a space before these."""
+        loose = sum(any(map(self._has_loose_quotes, record.cells or ())) for record in self.records)
+        return loose / max(len(self.records), 1)
+
+    def _has_loose_quotes(self, cell: str) -> bool:
+        quote = self.dialect.quote
+        inner = cell.strip()
+        return bool(quote) and cell[:1] == " " and inner[1:].endswith(quote) and inner.startswith(quote)
+
+    @property
     def share_quoted(self) -> float:
         """The share of records that hold quoted cells."""
         return sum(record.has_quotes for record in self.records) / max(len(self.records), 1)

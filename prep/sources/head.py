@@ -17,6 +17,7 @@ SINGLE_COLUMN: Final = "the file is taken to have a single column, though some l
 """The note of a file whose header may stand elsewhere."""
 
 _SAMPLE_BYTES = 256 * 1024
+_OFTEN = 0.5
 _SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n\0\x80-\xFF])"?[ \t]*\n', re.IGNORECASE)
 _NAMES = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}
 
@@ -186,6 +187,8 @@ def _notes(
         yield f"cells are taken to be quoted with {sample.dialect.quote}"
     if known.escape is None and sample.dialect.escape == BACKSLASH:
         yield "a backslash before a quote in a cell is taken to make it part of the cell"
+    if known.quote is None and sample.share_with_loose_quotes >= _OFTEN:
+        yield "quotes behind a space are part of their cells; take the space behind each delimiter out"
     nameless = 0 if sample.header is None else sample.records[0].width - sample.columns
     if nameless > 0 and sample.surplus:
         left_out = "at the end without name and value left out"

@@ -380,6 +380,8 @@ def test_cells_that_are_nearly_an_address_take_no_time(path: Path) -> None:
         ("a,b,c\n1\n2\n3,4,5\n", "many lines do not have as many cells"),
         ("Company\nAcme, Inc\nBolt\n", "a single column"),
         ("Email,Name\na@example.com,'x,y'\n", "quoted with '"),
+        ('"Email", "Name"\n"a@example.com", "Ann"\n', "quotes behind a space are part of their cells"),
+        ('Email;Name\na@example.com; "Ann"\n', "quotes behind a space are part of their cells"),
         ('Email,Name\na@example.com,"x \\"y\\""\n', "backslash"),
     ],
 )
@@ -387,6 +389,11 @@ def test_what_may_be_wrong_is_said(path: Path, text: str, words: str) -> None:
     source = opened(path, text)
     assert words in " ".join(source.notes)
     assert opened(path, text, source.reading).notes == ()
+
+
+def test_one_quote_behind_a_space_says_nothing(path: Path) -> None:
+    text = 'Email,Name\na@example.com, "Ann\nb@example.com, "Bo"\nc@example.com,Cy\nd@example.com,Di\n'
+    assert opened(path, text).notes == ()
 
 
 def test_quotes_and_escapes_other_than_the_usual(path: Path) -> None:
