@@ -33,6 +33,7 @@ RULES: Final = {
     "blank": "nothing but space made blank",
     "boolean": "spelled true or false",
     "angles": "address taken out of <…>",
+    "as_text": '="…" of a spreadsheet taken off',
     "collapse_spaces": "runs of spaces made one",
     "control": "invisible characters taken out",
     "date": "spelled year-month-day",

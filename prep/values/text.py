@@ -38,6 +38,9 @@ https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-w
 
 _ENDS: Final = r"^[ \t\n]+|[ \t\n]+$"
 
+_AS_TEXT: Final = r"^=\"([^\"]*)\"$"
+"""How text is written into CSV, lest a spreadsheet that opens it make a number of it: `="01234"`."""
+
 _COMPOSABLE: Final = (
     r"[\p{M}\u{0340}-\u{0374}\u{037E}\u{0387}\u{0958}-\u{0F69}\u{1161}-\u{11FF}\u{1F71}-\u{1FFD}\u{2126}"
     r"\u{212A}\u{212B}\u{2329}\u{232A}\u{2ADC}\u{F900}-\u{FAFF}\u{FB1D}-\u{FB4E}\u{1D15E}-\u{1D1C0}"
@@ -63,6 +66,8 @@ _TRIM: Final = replacing("trim", (_ENDS, ""))
 _TRIM_LINE: Final = replacing("trim", (r"^[ \t\n]+$", ""), (r"^[ \t]+|[ \t]+$", ""))
 """An address with a line break is not one: where it breaks, another line may have got into its cell."""
 
+_SHOWN_TEXT: Final = replacing("as_text", (_AS_TEXT, "$1"))
+
 _RULES: Final = (
     NFC,
     Rule("blank", lambda cell: cell == "", lambda cells: cells.replace("", None)),
@@ -75,6 +80,7 @@ SUSPICIOUS: Final = contains(
     _WIDE_SPACE,
     _SEPARATOR,
     _ENDS,
+    _AS_TEXT,
     _COMPOSABLE,
     f"^(?:{'|'.join(_NULL)})?$",
 )
@@ -82,10 +88,11 @@ SUSPICIOUS: Final = contains(
 
 
 def text_rules(type_name: str) -> tuple[Rule, ...]:
-    """The rules for a value of any type, in order: `control`, `spaces`, `trim`, `nfc`, `blank`, `null`.
+    """The rules for a value of any type: `control`, `spaces`, `trim`, `as_text`, `nfc`, `blank`, `null`.
 
     Joiners inside a string or text are part of it; in an address, a number or a date they are dirt. Line
     breaks before and after an email address stay, so that it is rejected.
     """
     control = _KEEP_JOINERS if type_name in {"string", "text"} else _DROP_JOINERS
-    return (control, _SPACES, _TRIM_LINE if type_name == "email" else _TRIM, *_RULES)
+    trim = _TRIM_LINE if type_name == "email" else _TRIM
+    return (control, _SPACES, trim, _SHOWN_TEXT, trim, *_RULES)
