@@ -50,7 +50,7 @@ _PIECE_BYTES: Final = 64 * 1024
 _MEMORY_BYTES: Final = 192 * 1024 * 1024  # `xz -9` needs 65 MB, `zstd --ultra -22` 128 MB
 _ZSTD_WINDOW_LOG: Final = 27
 _CLUTTER: Final = re.compile(
-    r"(?:^|[/\\])(?:__MACOSX[/\\]|\.[^/\\]*$|(?:Thumbs\.db|desktop\.ini)$)|[/\\]$", re.IGNORECASE
+    r"(?:^|[/\\])(?:__MACOSX[/\\]|(?:\.|~\$)[^/\\]*$|(?:Thumbs\.db|desktop\.ini)$)|[/\\]$", re.IGNORECASE
 )
 _LOCAL_HEADER_BYTES: Final = 30
 _IS_ENCRYPTED: Final = 0x1

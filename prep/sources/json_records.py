@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from prep.errors import SourceError
-from prep.model import FIND_OUT, Reading
+from prep.model import FIND_OUT, Reading, Reason
 from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Batch, Skipped, Source, refuse_many_skipped
 from prep.sources.columnar import batch_rows
 from prep.sources.files import Content, changed, opened
@@ -213,8 +213,10 @@ def _numbered(file: Content, source: JsonSource) -> Iterator[tuple[int, Record]]
 def _keys(found: Iterable[tuple[int, Record]], path: str) -> tuple[str, ...]:
     """All keys in order of their first appearance."""
     keys: dict[str, None] = {}
+    rows = undecoded = 0
     for rows, record in found:
         if record.cells is None:
+            undecoded += record.reason is Reason.ENCODING
             continue
         for key, cell in record.cells.items():
             if cell.__class__ in NESTED:
@@ -230,6 +232,12 @@ def _keys(found: Iterable[tuple[int, Record]], path: str) -> tuple[str, ...]:
         if len(keys) > _MOST_COLUMNS:
             found_ = f"the records have more than {_MOST_COLUMNS} different keys"
             raise refusal(path, found_, "not_records", "Keys are the names of columns, alike in all records.")
+    if not keys and not rows:
+        hint = "It needs one object for each lead, with the columns as keys."
+        raise refusal(path, "the JSON array is empty", "empty_source", hint)
+    if not keys and rows == undecoded:
+        hint = "Save it as UTF-8, or name its encoding with --encoding."
+        raise refusal(path, "the text is not in the encoding of JSON, UTF-8", "not_utf8", hint)
     if not keys:
         raise not_records(path)
     return tuple(keys)

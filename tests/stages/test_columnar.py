@@ -345,6 +345,9 @@ def test_a_json_array(tmp_path: Path) -> None:
         ('[{"a":1}] x', "broken_json"),
         ('[{"a":1} {"a":2}]', "broken_json"),
         ("[{}]", "not_records"),
+        (" [ ]\n", "empty_source"),
+        (b'{"a":"Ren\xe9"}\n{"a":"Zo\xeb"}\n', "not_utf8"),
+        (b'{"a":"Ren\xe9"}\n{"a"}\n', "not_records"),
         ('[{"a":1}, 5]', "not_records"),
         ('{\n "leads": [\n{"a":1}\n]}', "not_records"),
         ('{"a":{"b":1}}\n', "nested_column"),
@@ -352,7 +355,7 @@ def test_a_json_array(tmp_path: Path) -> None:
         ('[{"a":[1]}]', "nested_column"),
     ],
 )
-def test_json_that_is_no_list_of_records(tmp_path: Path, text: str, code: str) -> None:
+def test_json_that_is_no_list_of_records(tmp_path: Path, text: str | bytes, code: str) -> None:
     with pytest.raises(SourceError) as caught:
         json_source(tmp_path / "x", text)
     assert caught.value.code == code

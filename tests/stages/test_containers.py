@@ -197,12 +197,13 @@ def test_members_of_an_archive(tmp_path: Path) -> None:
             ".DS_Store": b"x",
             "folder/.hidden": b"x",
             "Thumbs.db": b"x",
+            "~$b.xlsx": b"x",
             "notes.pdf": b"%PDF-1.7",
         },
     )
     assert members(path) == Members(
         paths=(f"{path}!b.csv", f"{path}!folder/c.csv", f"{path}!notes.pdf"),
-        left_out=("folder/", "__MACOSX/._b.csv", ".DS_Store", "folder/.hidden", "Thumbs.db"),
+        left_out=("folder/", "__MACOSX/._b.csv", ".DS_Store", "folder/.hidden", "Thumbs.db", "~$b.xlsx"),
     )
     assert read(f"{path}!b.csv") == TABLE
     assert digest(f"{path}!b.csv") == hashlib.sha256(TABLE).hexdigest()
