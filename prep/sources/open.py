@@ -39,6 +39,7 @@ _REFUSED: Final = {
     "tar": ("a tar archive", _UNPACK),
     "sqlite": ("an SQLite database", "Read it with: --db sqlite:///FILE --query 'SELECT … FROM …'"),
     "document": ("a text document or a presentation", _EXPORT),
+    "iwork": ("a document of Apple's Numbers, Pages or Keynote", _EXPORT),
     "ole": ("a document of an older Office program, not a workbook", _EXPORT),
     "pdf": ("a PDF", _EXPORT),
     "image": ("a picture", _EXPORT),

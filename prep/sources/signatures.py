@@ -65,9 +65,9 @@ def kind_of(head: bytes, path: str | Path | None = None) -> str:
         A workbook: `xlsx` (also xlsm), `xlsb`, `ods`, `xls`, `encrypted` (protected by a password), `html` or
         `spreadsheetml` (Excel 2003's XML). Packed: `zip`, `gzip`, `zstd`, `bzip2`, `xz`, `7z`, `rar`, `tar`.
         Tables: `parquet`, `arrow` (IPC file, Feather), `arrow_stream`, `sqlite`, `json` (an object or an
-        array comes first; one or many lines). Not for us: `document` (Word, PowerPoint and the like), `ole`,
-        `pdf`, `image`, `program`, `xml`, `mhtml`. `empty` has no bytes. Everything else is `text`, also when
-        it is none: reading it as text says what is wrong.
+        array comes first; one or many lines). Not for us: `document` (Word, PowerPoint and the like), `iwork`
+        (Apple's Numbers), `ole`, `pdf`, `image`, `program`, `xml`, `mhtml`. `empty` has no bytes. All else
+        is `text`, also when it is none: reading it as text says what is wrong.
 
     Raises:
         OSError: The path cannot be read.
@@ -130,6 +130,8 @@ def _of_member(name: bytes, offset: int, read: Read) -> str | None:
         return "xlsb"
     if lower.startswith(b"xl/") and lower.endswith(b"workbook.xml"):
         return "xlsx"
+    if lower.startswith(b"index/") and lower.endswith(b".iwa"):
+        return "iwork"
     return "document" if lower in {b"word/document.xml", b"ppt/presentation.xml"} else None
 
 

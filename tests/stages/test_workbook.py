@@ -1026,5 +1026,9 @@ def test_kinds_of_archives(tmp_path: Path) -> None:
     assert [kind_of(path.read_bytes()[:64], path) for path in (book, archive)] == ["xlsx", "zip"]
     assert kind_of(archive.read_bytes()) == "zip"
     assert kind_of(book.read_bytes()) == "xlsx"
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("preview.jpg", "")
+        package.writestr("Index/Document.iwa", bytes(99))
+    assert kind_of(archive.read_bytes(), archive) == "iwork"
     ods = save_ods(tmp_path / "a.ods", "")
     assert kind_of(ods.read_bytes(), ods) == kind_of(ods.read_bytes()) == "ods"
