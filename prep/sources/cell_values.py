@@ -24,13 +24,14 @@ ECMA-376 part 1, 18.8.30: https://ecma-international.org/publications-and-standa
 
 _NO_FORMAT: Final = re.compile(r'"[^"]*"?|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]|AM/PM|A/P', re.IGNORECASE)
 _PIECE: Final = re.compile(r'"([^"]*)"?|\\(.)|[_*].|\[[^\]]*\]|(.)', re.DOTALL)
-_WRITTEN: Final = re.compile(r"[-+ ().:/0-9]+")
+_WRITTEN: Final = re.compile(r"[-+ ():/0-9]+")
 _TELLING: Final = re.compile(r"[+0-9]")
 _PLAIN_MARKS: Final = frozenset(" -+():")
 _REQUIRED, _OPTIONAL = "\x01", "\x02"
 _FEWEST_DIGITS: Final = 2
 """What a format of digits is made of: places for digits, and marks between them, which some write without
-quotes. Fewer digits than these are a count, unless a `+` or digits are written before them.
+quotes; a point that is written would look like a decimal one. Fewer digits than these are a count, unless a
+`+` or digits are written before them.
 https://support.microsoft.com/en-us/office/number-format-codes-in-excel-5026bbd6-04bc-48cd-bf33-80f18b4eae68"""
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REMEMBERED: Final = 65_536
