@@ -29,6 +29,7 @@ _SUPERSETS: Final = {
 """What browsers read for the name of an encoding: https://encoding.spec.whatwg.org/#names-and-labels"""
 
 _WHITESPACE: Final = re.compile(r"[ \t\r\n\f]+")
+_HIDDEN: Final = re.compile(r"\bdisplay\s*:\s*none\b", re.IGNORECASE)
 _MUTE: Final = frozenset({"script", "style", "template"})
 _CELLS: Final = frozenset({"td", "th"})
 _SECTIONS: Final = frozenset({"thead", "tbody", "tfoot"})
@@ -77,7 +78,9 @@ class HtmlBook:
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
         self.merged += self._tables[sheet].merged
-        yield from self._tables[sheet].rows
+        for row in self._tables[sheet].rows:
+            self.facts["hidden_row"] += row.line in self._tables[sheet].hidden
+            yield row
 
 
 class _Table:
@@ -86,6 +89,7 @@ class _Table:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.merged: list[int] = []
+        self.hidden: set[int] = set()
         self._line = 0
         self._is_in_row = False
         self._column = 0
@@ -93,10 +97,12 @@ class _Table:
         self._spans: dict[int, int] = {}
         self._pieces: list[str] | None = None
 
-    def start_row(self) -> None:
+    def start_row(self, *, is_hidden: bool = False) -> None:
         self.end_row()
         self._is_in_row = True
         self._line += 1
+        if is_hidden:
+            self.hidden.add(self._line)
         if self._line > SHEET_ROWS:
             raise broken(f"a table has more than {SHEET_ROWS} rows")
 
@@ -156,7 +162,9 @@ class _TableParser(HTMLParser):
         elif tag in _MUTE:
             self._mute += 1
         elif self._open and tag == "tr":
-            self._open[-1].start_row()
+            looks = dict(attrs)
+            is_hidden = "hidden" in looks or _HIDDEN.search(looks.get("style") or "") is not None
+            self._open[-1].start_row(is_hidden=is_hidden)
         elif self._open and tag in _SECTIONS:
             self._open[-1].end_row()
         elif self._open and tag in _CELLS:

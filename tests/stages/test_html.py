@@ -96,6 +96,18 @@ def test_the_table_with_the_leads_is_read(tmp_path: Path) -> None:
     assert (again.columns, again.reading) == (source.columns, source.reading)
 
 
+@pytest.mark.parametrize("attribute", ["style='height:0; Display : none'", "hidden"])
+def test_hidden_rows_are_noted(tmp_path: Path, attribute: str) -> None:
+    path = tmp_path / "export.xls"
+    path.write_text(
+        "<table><tr><td>Email</td></tr><tr style='color:red'><td>a@example.com</td></tr>"
+        f"<tr {attribute}><td>b@example.com</td></tr><tr {attribute}></tr></table>"
+    )
+    source = open_workbook(path)
+    assert sum(batch.cells.height for batch in source.read(0)) == 2
+    assert source.notes == ("Rows that are hidden in the sheet are read like others: 1.",)
+
+
 def test_no_row_is_lost_where_its_beginning_was_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "export.xls"
     people = "".join(f"<td>{name}@example.com</td><td>{name}</td></tr>" for name in ("ann", "bob"))
