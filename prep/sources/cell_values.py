@@ -78,7 +78,10 @@ class Numbers:
 
 
 def plain(value: str) -> str:
-    """Write a number without exponent and without needless digits; what is no number stays as it is."""
+    """Write a number without exponent and without needless digits; what is no number stays as it is.
+
+    A fraction has the digits that a spreadsheet shows: what it computes may be 0.30000000000000004.
+    """
     if _SAFE_INTEGER.fullmatch(value):
         return value
     if not _NUMBER.fullmatch(value):
@@ -87,6 +90,8 @@ def plain(value: str) -> str:
     if number in (float("inf"), float("-inf")):
         return value
     text = format(Decimal(repr(number)), "f")
+    if len(text) > EXACT_DIGITS and not number.is_integer():
+        text = format(Decimal(f"{number:.{EXACT_DIGITS}g}"), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
