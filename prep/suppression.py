@@ -18,6 +18,7 @@ from prep.sources import open_source
 from prep.validation import REASONS
 from prep.values.countries import UNKNOWN, country_codes, english_names
 from prep.values.email import IDN, email_rules
+from prep.values.text import text_rules
 from prep.values.words import TRUE
 
 EMAIL: Final = "email"
@@ -230,9 +231,9 @@ def _spell(path: str, found: pl.DataFrame) -> pl.Series:
 
 
 def _spelled(entries: pl.Series) -> pl.Series:
-    """Entries in lower case with domains in ASCII; null for what is no entry."""
+    """Entries in lower case with domains in ASCII, cleaned as addresses are; null for what is no entry."""
     cells = entries.str.strip_chars().rename("entry")
-    for rule in email_rules(repair=True):
+    for rule in (*text_rules(EMAIL), *email_rules(repair=True)):
         cells, _ = rule.apply(cells)
     cells = cells.str.to_lowercase()
     domains = cells.str.strip_prefix("*").str.strip_prefix("@")

@@ -71,6 +71,8 @@ def suppressed(**options: object) -> list[int]:
             f"email,domain,sha256\nana@example.com,,\n,example.org,\n,,{sha256('dora@example.net')}\n",
             [1, 2, 4, 5],
         ),
+        ("email\n\u200bana@example.com\nbo@mail.example.org\u200b\ndora@exam\u00adple.net\n", [1, 2, 4, 5]),
+        (f"\u200e{sha256('ana@example.com')}\n\u2060@mail.example.org\nexample.net\u200d\n", [1, 2, 4, 5]),
         ("email\n", []),
     ],
 )
