@@ -30,6 +30,7 @@ from prep.values.placeholders import (
     COUNTRY_PLACEHOLDER,
     EMAIL_PLACEHOLDER,
     PLACEHOLDER,
+    STATE_PLACEHOLDER,
 )
 from prep.values.rules import BesideCountry, Rule, any_of, needed_rows, put, true_somewhere
 from prep.values.spelling import Spelling
@@ -172,8 +173,10 @@ def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
         return (EMAIL_PLACEHOLDER,)
     if field.type == "boolean":
         return (BOOLEAN_PLACEHOLDER,)
-    if is_country(field) or is_state(field):
+    if is_country(field):
         return (COUNTRY_PLACEHOLDER,)
+    if is_state(field):
+        return (STATE_PLACEHOLDER,)
     return (PLACEHOLDER,) if field.type in _SPELLED_TYPES | {"phone", "url"} else ()
 
 

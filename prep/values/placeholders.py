@@ -23,3 +23,6 @@ BOOLEAN_PLACEHOLDER: Final = _blanking(NOTHING)
 EMAIL_PLACEHOLDER: Final = _blanking(NOTHING | NONE | NOBODY)
 COUNTRY_PLACEHOLDER: Final = _blanking((NOTHING | NONE) - {"na"})
 """NA is the code of Namibia."""
+
+STATE_PLACEHOLDER: Final = _blanking((NOTHING | NONE) - {"na", "nd", "n.d."})
+"""ND is North Dakota, NA the province of Naples."""

@@ -13,6 +13,7 @@ from prep.values.countries import (
     fold_country,
     is_ambiguous,
 )
+from prep.values.states import _states
 
 FIELDS = {
     name: Field(name)
@@ -200,6 +201,14 @@ def test_states_are_read_in_the_country_of_their_row() -> None:
         result = respell(spelling, **columns)
         assert result.frame["state"].to_list() == [case[place] for case in STATES]
         assert normalise(result.frame, FIELDS, spelling).changes == {}
+
+
+def test_no_code_or_name_of_a_state_is_a_word_for_nothing() -> None:
+    known = [spelling for spellings in _states().values() for spelling in (*spellings, *spellings.values())]
+    cells: list[str | None] = [*known, *map(str.upper, known), "N.D.", "n.d."]
+    assert respell(Spelling(), state=cells).changes == {}
+    codes = respell(Spelling(states=States.CODE), state=["ND", "N.D.", "n/d", "n/a"], country=["US"] * 4)
+    assert codes.frame["state"].to_list() == ["ND", "ND", None, None]
 
 
 def test_a_billing_state_asks_its_own_country_first() -> None:
