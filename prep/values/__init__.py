@@ -26,11 +26,12 @@ from prep.values.notes import Note, Noted, find_notes, find_spoiled, note_rows
 from prep.values.numbers import DECIMAL, INTEGER, UNDECIDED_INTEGER, separator_rules
 from prep.values.phones import phone_rules
 from prep.values.placeholders import (
-    BOOLEAN_PLACEHOLDER,
-    COUNTRY_PLACEHOLDER,
-    EMAIL_PLACEHOLDER,
-    PLACEHOLDER,
-    STATE_PLACEHOLDER,
+    BOOLEAN_PLACEHOLDERS,
+    COUNTRY_PLACEHOLDERS,
+    EMAIL_PLACEHOLDERS,
+    PLACEHOLDERS,
+    STATE_PLACEHOLDERS,
+    placeholder_rule,
 )
 from prep.values.rules import BesideCountry, Rule, any_of, needed_rows, put, true_somewhere
 from prep.values.spelling import Spelling
@@ -169,15 +170,20 @@ def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
 
 def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
     """Words for nothing are looked for where no value is such a word; a person may be called Null."""
+    words = _words_for_nothing(field)
+    return (placeholder_rule(words, field.allowed),) if words else ()
+
+
+def _words_for_nothing(field: Field) -> frozenset[str]:
     if field.type == "email":
-        return (EMAIL_PLACEHOLDER,)
+        return EMAIL_PLACEHOLDERS
     if field.type == "boolean":
-        return (BOOLEAN_PLACEHOLDER,)
+        return BOOLEAN_PLACEHOLDERS
     if is_country(field):
-        return (COUNTRY_PLACEHOLDER,)
+        return COUNTRY_PLACEHOLDERS
     if is_state(field):
-        return (STATE_PLACEHOLDER,)
-    return (PLACEHOLDER,) if field.type in _SPELLED_TYPES | {"phone", "url"} else ()
+        return STATE_PLACEHOLDERS
+    return PLACEHOLDERS if field.type in _SPELLED_TYPES | {"phone", "url"} else frozenset()
 
 
 def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:

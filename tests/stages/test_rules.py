@@ -41,6 +41,25 @@ def test_a_listed_value_is_spelled_as_the_list_has_it(tmp_path: Path) -> None:
     assert {(change["rule"], change["cells"]) for change in changes} == {("allowed", 2), ("trim", 1)}
 
 
+def test_a_listed_value_is_no_word_for_nothing(tmp_path: Path) -> None:
+    listed = (
+        '[fields.country]\nallowed = ["Spain", "Unknown"]\n[fields.phone]\nallowed = ["n/a", "112"]\n'
+        '[fields.state]\nallowed = ["None", "TX"]\nrequired = true\n'
+    )
+    leads = (
+        "email,country,phone,state\n"
+        "1@example.com,UNKNOWN,N/A,none\n"
+        "2@example.com,n/a,unknown,TX\n"
+        "3@example.com,spain,112,unknown\n"
+    )
+    prepared = prepare(*write(tmp_path, listed, leads))
+    assert prepared.ready.drop("_source", "_row", "_line").rows() == [
+        ("1@example.com", "Unknown", "n/a", "None"),
+        ("2@example.com", None, None, "TX"),
+    ]
+    assert rejected(prepared) == {3: ["state:required"]}
+
+
 RULES = """
 [[rules]]
 name = "state"

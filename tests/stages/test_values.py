@@ -13,7 +13,7 @@ from prep.schema import NORMALISERS as SCHEMA_NORMALISERS
 from prep.schema import Field
 from prep.values import DecimalMark, Normalised, Spelling, normalise
 from prep.values.normalisers import NORMALISERS
-from prep.values.placeholders import PLACEHOLDER
+from prep.values.placeholders import placeholder_rule
 from prep.values.text import NFC, SUSPICIOUS, text_rules
 from prep.values.words import NONE, NOTHING
 
@@ -491,7 +491,7 @@ def test_words_for_nothing_are_found_in_every_case_that_a_letter_has() -> None:
         word.replace(letter, variant) for word in words for letter in word for variant in variants[letter]
     )
     assert cells.len() > 3 * len(words)
-    blanked, _ = PLACEHOLDER.apply(cells)
+    blanked, _ = placeholder_rule(words).apply(cells)
     assert blanked.is_null().equals(cells.str.to_lowercase().is_in(sorted(words)))
 
 
