@@ -5,6 +5,8 @@ from typing import Final
 
 import polars as pl
 
+from prep.values.text import NULL
+
 FIRST, LAST = "firstName", "lastName"
 
 _PARTICLES: Final = frozenset(
@@ -49,7 +51,7 @@ def split_names(values: pl.Series) -> pl.DataFrame:
 
     Returns:
         `firstName` and `lastName`, in order. A name that does not split for certain (one word, digits, a
-        title, a degree, two people) is in `lastName` as it was, and `firstName` is blank.
+        title, a degree, two people, NULL beside a name) is in `lastName` as it was, and `firstName` is blank.
     """
     distinct = values.drop_nulls().unique()
     parts = [split_name(name) for name in distinct]
@@ -71,6 +73,8 @@ def split_names(values: pl.Series) -> pl.DataFrame:
 def split_name(name: str) -> tuple[str | None, str | None]:
     """Split one full name into first and last; see `split_names`."""
     words = name.split()
+    if len(words) > 1 and set(words) <= set(NULL):
+        return None, None
     first_word, *other_words = words or [""]
     before, comma, after = name.partition(",")
     if comma:
@@ -92,6 +96,7 @@ def _are_names(words: list[str]) -> bool:
     return all(
         _WORD.fullmatch(word)
         and word.casefold().replace(".", "") not in _NO_NAMES
+        and word not in NULL
         and not _EAST_ASIAN.search(word)
         for word in words
     )

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, replacing
-from prep.values.text import NFC
+from prep.values.text import NFC, NULL
 
 _LETTER: Final = r"[^\W\d_]"
 _MARK: Final = r"[\u0300-\u036F]"
@@ -31,12 +31,17 @@ def _composed(cells: pl.Series) -> pl.Series:
     return NFC.apply(cells)[0]
 
 
+def _unless_null(spelled: pl.Series, cells: pl.Series) -> pl.Series:
+    """Somebody called Null stays so: in one case it would be a word that clears the field."""
+    return cells.zip_with(spelled.is_in(NULL), spelled)
+
+
 def _lower(cells: pl.Series) -> pl.Series:
-    return _composed(cells.str.to_lowercase())
+    return _unless_null(_composed(cells.str.to_lowercase()), cells)
 
 
 def _upper(cells: pl.Series) -> pl.Series:
-    return _composed(cells.str.to_uppercase())
+    return _unless_null(_composed(cells.str.to_uppercase()), cells)
 
 
 @once_for_each_value

@@ -31,9 +31,10 @@ _BLANK: Final = (
 )
 """Everything that `trim` removes, before and after the other rules made plain spaces of it."""
 
-_NULL: Final = ("NULL", "null")
+NULL: Final = ("NULL", "null")
 """What exports of databases, and Marketo's own, write for a blank. Marketo takes the word in capitals as an
-order to clear the field; nobody says that it does not take the other. A person may be called Null.
+order to clear the field; nobody says that it does not take the other. A person may be called Null, and no
+rule makes one of these words of that.
 https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-wins/import-a-list-of-people"""
 
 _ENDS: Final = r"^[ \t\n]+|[ \t\n]+$"
@@ -71,7 +72,7 @@ _SHOWN_TEXT: Final = replacing("as_text", (_AS_TEXT, "$1"))
 _RULES: Final = (
     NFC,
     Rule("blank", lambda cell: cell == "", lambda cells: cells.replace("", None)),
-    Rule("null", lambda cell: cell.is_in(_NULL), lambda cells: cells.clear(cells.len())),
+    Rule("null", lambda cell: cell.is_in(NULL), lambda cells: cells.clear(cells.len())),
 )
 
 SUSPICIOUS: Final = contains(
@@ -82,7 +83,7 @@ SUSPICIOUS: Final = contains(
     _ENDS,
     _AS_TEXT,
     _COMPOSABLE,
-    f"^(?:{'|'.join(_NULL)})?$",
+    f"^(?:{'|'.join(NULL)})?$",
 )
 """True for every cell that a text rule may change, found in one pass."""
 

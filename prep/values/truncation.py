@@ -9,6 +9,7 @@ from prep.checks import longest
 from prep.limits import STRING_CHARACTERS
 from prep.schema import Field
 from prep.values.rules import Rule
+from prep.values.text import NULL
 
 TRUNCATE: Final = "truncate"
 
@@ -37,14 +38,16 @@ def truncation_rule(field: Field) -> Rule:
 def truncated(text: str, most: int, *, in_bytes: bool) -> str:
     """The longest beginning of at most so many characters or bytes of UTF-8 that splits no visible character.
 
-    A text whose first visible character alone is longer stays as it is.
+    A text whose first visible character alone is longer stays as it is, and so does one whose beginning would
+    be a word that clears the field.
     """
     end = len(text.encode()[:most].decode(errors="ignore")) if in_bytes else most
     if end >= len(text):
         return text
     while end and not _is_boundary(text, end):
         end -= 1
-    return text[:end].rstrip(_TRAILING) or text
+    beginning = text[:end].rstrip(_TRAILING)
+    return text if beginning in {"", *NULL} else beginning
 
 
 def _is_boundary(text: str, end: int) -> bool:

@@ -52,11 +52,20 @@ def test_a_name_splits(name: str, first: str, last: str) -> None:
         "R2 D2",
         "ana@example.com Lund",
         "Lund (Ana)",
+        "JENNIFER NULL",
+        "NULL, JENNIFER",
+        "null lund",
+        "NULL",
         "",
     ],
 )
 def test_what_does_not_split_for_certain_stays_whole(name: str) -> None:
     assert split_name(name) == (None, name)
+
+
+def test_null_is_a_name_in_mixed_case_only() -> None:
+    assert split_name("Jennifer Null") == ("Jennifer", "Null")
+    assert split_name("NULL NULL") == split_name(" null  null ") == (None, None)
 
 
 def test_a_column_keeps_its_order_and_its_blanks() -> None:

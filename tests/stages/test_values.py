@@ -374,6 +374,8 @@ NORMALISER_CASES = [
     (("lower",), Case("email", "Anna@BÜCHER.example", "anna@xn--bcher-kva.example", "idn lower")),
     (("upper",), Case("string", "anna ñu ß", "ANNA ÑU SS", "upper")),
     (("upper",), Case("string", "ΐ", "Ϊ\u0301", "upper")),
+    *[((name,), Case("string", "Null", "Null")) for name in SCHEMA_NORMALISERS],
+    (("upper",), Case("string", "Null Island", "NULL ISLAND", "upper")),
     (("title",), Case("string", "ANNA maria", "Anna Maria", "title")),
     (("title",), Case("string", "o'neil D\u2019ANGELO", "O'Neil D\u2019Angelo", "title")),
     (("title",), Case("string", "women's DELL'ACQUA", "Women's Dell'acqua", "title")),
