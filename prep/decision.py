@@ -120,10 +120,15 @@ def _as_kept(rows: pl.DataFrame) -> pl.DataFrame:
 def _merge(
     plan: Plan, rows: pl.DataFrame, losers: pl.DataFrame, into: ByOrdinal, discarded: ByOrdinal
 ) -> None:
-    """Merge whole groups of rows: see `Decision`."""
+    """Merge whole groups of rows: see `Decision`. What is not sent a merged row has from the survivor."""
     survivors = losers.select(pl.col(KEPT).alias(ORDINAL), KEPT).unique()
     groups = pl.concat([losers.select(ORDINAL, KEPT), survivors])
-    merged = merge(rows.join(groups, on=ORDINAL), plan.fields, plan.settings.merge, plan.fit)
+    own = rows.select(pl.col(ORDINAL).alias(KEPT), *(name for name in plan.judged if name not in plan.fields))
+
+    def fit(merged: pl.DataFrame) -> pl.Series:
+        return plan.fit(merged) & plan.keep_rules(merged.join(own, on=KEPT, maintain_order="left"))
+
+    merged = merge(rows.join(groups, on=ORDINAL), plan.fields, plan.settings.merge, fit)
     into.add(merged.rows)
     of = rows.select(ORDINAL, SOURCE, ROW)
     discarded.add(

@@ -19,7 +19,7 @@ class Merged:
 
     Attributes:
         rows: One row for each group: `_ordinal` of the survivor, and the merged fields, or its own as they
-            were where the merged row would not fit.
+            were where the merged row may not be sent.
         discarded: `field`, `value`, `_ordinal` (the row it came from), `_kept` (the row it did not get into):
             every value of the group, the survivor's own included, that the merged row does not carry, in the
             order of rows and fields.
@@ -108,7 +108,7 @@ def merge(
             if a rule asks for it.
         fields: The columns to merge.
         rules: Field → which value it keeps; `*` stands for all fields without a rule of their own.
-        fit: Tells of each row whether it can be sent. A merge that gives one that cannot is not made.
+        fit: Tells of each row whether it may be sent. A merge that gives one that cannot is not made.
     """
     is_winner = pl.col(ORDINAL) == pl.col(KEPT)
     ordered = rows.sort(KEPT, ~is_winner, -pl.col(ORDINAL).cast(pl.Int64))

@@ -11,7 +11,7 @@ import polars as pl
 from prep import blanks, headers
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
-from prep.duplicates import compound_keys, is_called, lookup_keys
+from prep.duplicates import ORDINAL, compound_keys, is_called, lookup_keys
 from prep.errors import SettingsError
 from prep.judge import compile_sieve
 from prep.model import ALL_FIELDS, ROW, SOURCE, Blanks, Convention, DecimalMark, MergePolicy, Reason
@@ -120,6 +120,14 @@ class Plan:
     def fit(self, rows: pl.DataFrame) -> pl.Series:
         """Whether each row, as it is sent, fits into an upload at all."""
         return line_bytes(self.as_sent(rows), self.fields, self.settings.format) <= self.largest_line_bytes
+
+    def keep_rules(self, rows: pl.DataFrame) -> pl.Series:
+        """Whether each row, all of whose values were judged before, keeps the rules over several fields."""
+        if not self.schema.rules:
+            return pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True)
+        numbered = blanks.without_orders(rows, self.settings.clear).with_row_index(ORDINAL)
+        broken = validate(numbered, self.judge).rejected[ORDINAL]
+        return pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True).scatter(broken, False)
 
     def lookup_position(self, position: int) -> int | None:
         """Which column of the source at `position` holds the lookup field; None where a constant fills it.

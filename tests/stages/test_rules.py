@@ -60,6 +60,60 @@ def test_a_listed_value_is_no_word_for_nothing(tmp_path: Path) -> None:
     assert rejected(prepared) == {3: ["state:required"]}
 
 
+def test_no_rows_merge_into_one_that_breaks_a_rule(tmp_path: Path) -> None:
+    rules = """
+[[rules]]
+name = "closed"
+if = { is = { rating = "hot" } }
+then = { is = { leadStatus = "Closed" } }
+
+[[rules]]
+name = "seen"
+if = { filled = "title" }
+then = { filled = ["updatedAt", "phone"] }
+"""
+    leads = (
+        "email,rating,leadStatus,title,phone,updatedAt\n"
+        "ana@example.com,hot,Closed,,,\n"
+        "ana@example.com,,Open,,112,\n"
+        "bo@example.com,hot,Closed,,112,\n"
+        "bo@example.com,,,,,\n"
+        "cy@example.com,,,CEO,112,2026-01-01T00:00:00Z\n"
+        "cy@example.com,,New,,,\n"
+        "di@example.com,,,CEO,112,2026-01-01T00:00:00Z\n"
+        "di@example.com,hot,Closed,NULL,,2026-01-01T00:00:00Z\n"
+        "ed@example.com,,,CEO,112,2026-01-01T00:00:00Z\n"
+        "ed@example.com,,New,NULL,NULL,\n"
+    )
+    path, schema = write(tmp_path, rules, leads)
+    run = clean(
+        path,
+        tmp_path / "leads.prep",
+        schema=schema,
+        keep="merge",
+        merge={"rating": "newest:updatedAt"},
+        clear=["title", "phone"],
+    )
+    assert (run.path / "chunks" / "leads-0001.csv").read_text() == (
+        "email,rating,leadStatus,title,phone\n"
+        "ana@example.com,,Open,,112\n"
+        "bo@example.com,hot,Closed,,112\n"
+        "cy@example.com,,New,,\n"
+        "di@example.com,hot,Closed,NULL,112\n"
+        "ed@example.com,,New,NULL,NULL\n"
+    )
+    assert (run.path / "merged.csv").read_text("utf-8-sig") == (
+        "field,value,_source,_row,_kept_source,_kept_row\n"
+        f"rating,hot,{path},1,{path},2\n"
+        f"leadStatus,Closed,{path},1,{path},2\n"
+        f"title,CEO,{path},5,{path},6\n"
+        f"phone,112,{path},5,{path},6\n"
+        f"title,CEO,{path},7,{path},8\n"
+        f"title,CEO,{path},9,{path},10\n"
+        f"phone,112,{path},9,{path},10\n"
+    )
+
+
 RULES = """
 [[rules]]
 name = "state"
