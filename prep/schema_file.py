@@ -44,6 +44,8 @@ TOP_KEYS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Keys of a schema file → what they say."""
 
+_AS_SENT: Final = "values as they are sent, by the type of the field, such as true, 5, 2026-01-31"
+
 
 def load_schema(name_or_path: str | Path = DEFAULT_NAME) -> Schema:
     """Load a packaged schema by name, or a schema file by path.
@@ -268,7 +270,19 @@ def _terms(rule: Table, key: str, fields: Mapping[str, Field]) -> Terms:
     )
     if not terms.fields:
         raise rule.mistake(key, "says nothing", "is, filled, blank")
+    for name, values in terms.values.items():
+        if idle := [value for value in values if not _may_be_sent(value, fields[name].type)]:
+            raise table.mistake(f"is.{name}", f"holds {idle[0]!r}, which no cell becomes", _AS_SENT)
     return terms
+
+
+def _may_be_sent(value: str, type_name: str) -> bool:
+    """Whether a cell of this type may have a value, in whatever case."""
+    spellings = pl.DataFrame({"spelling": [value.lower(), value.upper()]})
+    passed = spellings.select(
+        check.verdict("spelling").alias(check.reason) for check in TYPE_CHECKS[type_name]
+    )
+    return bool(value.strip()) and (passed.is_empty() or any(map(all, passed.rows())))
 
 
 def _compiles(pattern: str) -> bool:

@@ -190,6 +190,7 @@ def test_a_child_adds_rules_and_replaces_those_of_the_same_name(tmp_path: Path) 
 
 
 REST, TEXTS = "fields by their REST names", "true for fields of type string, text"
+SENT = "values as they are sent, by the type of the field, such as true, 5, 2026-01-31"
 RUST = "the syntax of Rust's regex crate"
 NAMED = '[[rules]]\nname = "x"\n'
 
@@ -207,6 +208,15 @@ NAMED = '[[rules]]\nname = "x"\n'
         (f"{NAMED}if.is.city = 3", "rules 1.if.is.city is 3", "a list of texts in quotes"),
         (f"{NAMED}if.is.city = []", "rules 1.if.is.city is []", "a text or a list of texts in quotes"),
         (f"{NAMED}if.is.town = 'x'", "rules 1.if.is.town is not a field of the schema", REST),
+        (f"{NAMED}if.is.isLead = 'yes'", "rules 1.if.is.isLead holds 'yes', which no cell becomes", SENT),
+        (f"{NAMED}if.is.priority = '5.0'", "rules 1.if.is.priority holds '5.0', which no cell becomes", SENT),
+        (f"{NAMED}if.is.city = ' '", "rules 1.if.is.city holds ' ', which no cell becomes", SENT),
+        (
+            f"{NAMED}if.is.isLead = ['TRUE']\nif.is.mktoAcquisitionDate = '2026-01-31t12:00:00Z'\n"
+            "then.is.dateOfBirth = '31/01/2026'",
+            "rules 1.then.is.dateOfBirth holds '31/01/2026', which no cell becomes",
+            SENT,
+        ),
         ("[fields.email]\ntruncate = true", "fields.email.truncate is true", TEXTS),
         ("[fields.title]\npattern = '(a)\\1'", "fields.title.pattern is not a regular expression", RUST),
         ("[fields.title]\npattern = '(?x)a # b'", "fields.title.pattern is not a regular expression", RUST),
