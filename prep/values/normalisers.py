@@ -50,17 +50,16 @@ def _title(cells: pl.Series) -> pl.Series:
 
 
 def _title_word(match: re.Match[str]) -> str:
-    """A word in one case with a capital first letter; one in mixed case, such as McDonald, as it is."""
+    """A word in one case with a capital first letter; one in mixed case, such as McDonald, as it is.
+
+    The dotted capital İ, alone in becoming two characters, is a plain i in the languages that use it. Whether
+    a small sigma is a final one its place in the word decides.
+    """
     word = match[0]
     if not (word.isupper() or word.islower()):
         return word
-    small = "".join(map(_small, word))
+    small = word.replace("İ", "i").lower()
     return small if match["tail"] else _capital(word[0]) + small[1:]
-
-
-def _small(letter: str) -> str:
-    """The dotted capital İ, alone in becoming two characters, is a plain i in the languages that use it."""
-    return letter.lower()[0]
 
 
 def _capital(letter: str) -> str:

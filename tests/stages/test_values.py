@@ -378,6 +378,8 @@ NORMALISER_CASES = [
     (("upper",), Case("string", "Null Island", "NULL ISLAND", "upper")),
     (("title",), Case("string", "ANNA maria", "Anna Maria", "title")),
     (("title",), Case("string", "o'neil D\u2019ANGELO", "O'Neil D\u2019Angelo", "title")),
+    (("title",), Case("string", "ΓΙΩΡΓΟΣ ΠΑΠΑΔΌΠΟΥΛΟΣ", "Γιωργος Παπαδόπουλος", "title")),
+    (("title",), Case("string", "Σ. ΟΔΥΣΣΕΎΣ νίκος", "Σ. Οδυσσεύς Νίκος", "title")),
     (("title",), Case("string", "women's DELL'ACQUA", "Women's Dell'acqua", "title")),
     (("title",), Case("string", "JEAN-LUC ĐORĐEVIĆ", "Jean-Luc Đorđević", "title")),
     (("title",), Case("string", "M\u0303ANE ALİ", "M\u0303ane Ali", "title")),
