@@ -258,6 +258,18 @@ def test_a_value_is_cut_where_that_is_asked_for(tmp_path: Path) -> None:
     assert prepare(path, schema).counts["ready"] == 3
 
 
+def test_half_a_state_is_never_read_as_another(tmp_path: Path) -> None:
+    states = "[fields.state]\nlength = 2\ntruncate = true\n"
+    leads = "email,state,country\n1@example.com,Mississippi,US\n2@example.com,Bayern,DE\n"
+    path, schema = write(tmp_path, states, leads)
+    assert prepare(path, schema).ready["state"].to_list() == ["Mi", "Ba"]
+    prepared = prepare(path, schema, states="code")
+    assert prepared.ready["state"].to_list() == ["MS"]
+    assert rejected(prepared) == {2: ["state:too_long"]}
+    with pytest.raises(SettingsError, match="--truncate state: half the name of a state that"):
+        prepare(path, schema, states="code", truncate=["state"])
+
+
 @pytest.mark.parametrize("name", ["email", "phone", "nope", "sfdcLeadId"])
 def test_half_a_key_or_number_is_never_sent(tmp_path: Path, name: str) -> None:
     path, schema = write(tmp_path, "", "Salesforce Lead Id\n1\n")
