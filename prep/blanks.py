@@ -13,9 +13,7 @@ import polars as pl
 
 from prep.errors import SettingsError
 from prep.folding import as_typed
-
-CLEARING: Final = "NULL"
-"""The cell that orders Marketo to clear a field."""
+from prep.model import CLEARING
 
 MOST_GROUPS: Final = 50
 """Groups of rows with the same columns that a run may have; each is at least one file and one job."""

@@ -15,7 +15,7 @@ import polars as pl
 
 from prep import durable
 from prep.ahead import ahead
-from prep.blanks import CLEARING, Groups
+from prep.blanks import Groups
 from prep.chunks import Piece, split
 from prep.config import Destination
 from prep.conventions import settle
@@ -27,7 +27,7 @@ from prep.folder import RunFolder
 from prep.listening import Progress
 from prep.manifest import Cleaned, Manifest, SourceRecord
 from prep.memory import USUAL, Memory
-from prep.model import IDENTITY, Advance, Chunk, Fate, Goal, KeepPolicy, Reading, Reason
+from prep.model import CLEARING, IDENTITY, Advance, Chunk, Fate, Goal, KeepPolicy, Reading, Reason
 from prep.people import Table
 from prep.plan import Plan
 from prep.preparation import POSITION, RAW, FirstPass, Judged, UndecidedError, first_pass

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from prep.blanks import CLEARING
+from prep.model import CLEARING
 
 
 class Outcome(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prep.model import ALL_FIELDS, SOURCE, Keep, KeepPolicy, MergePolicy, MergeRule
+from prep.model import ALL_FIELDS, CLEARING, SOURCE, Keep, KeepPolicy, MergePolicy, MergeRule
 
 ORDINAL = "_ordinal"
 KEPT = "_kept"
@@ -51,7 +51,8 @@ def compound_keys(values: pl.DataFrame, types: Mapping[str, str]) -> pl.Series:
 def rank(frame: pl.DataFrame, fields: Sequence[str], keep: Keep) -> pl.Series:
     """How much each row deserves to survive, higher is better; among equals the later row wins.
 
-    Dates and date-times compare as moments; a blank one loses against any other.
+    Dates and date-times compare as moments; a blank one loses against any other. An order to clear a field
+    fills nothing.
     """
     value: pl.Expr
     match keep.policy:
@@ -60,7 +61,7 @@ def rank(frame: pl.DataFrame, fields: Sequence[str], keep: Keep) -> pl.Series:
         case KeepPolicy.LAST | KeepPolicy.MERGE:
             value = pl.repeat(0, pl.len(), dtype=pl.Int8)
         case KeepPolicy.MOST_COMPLETE:
-            value = pl.sum_horizontal(pl.col(field).is_not_null() for field in fields)
+            value = pl.sum_horizontal((pl.col(field) != CLEARING).fill_null(value=False) for field in fields)
         case KeepPolicy.NEWEST:
             value = _moment(pl.col(str(keep.field)))
     return frame.select(value.alias(RANK)).to_series()
@@ -144,7 +145,7 @@ def _score(rows: pl.DataFrame, field: str, rule: MergeRule) -> pl.Expr | None:
         case MergePolicy.FIRST:
             return -pl.col(ORDINAL).cast(pl.Int64)
         case MergePolicy.LONGEST:
-            return pl.col(field).str.len_chars()
+            return pl.when(pl.col(field) == CLEARING).then(0).otherwise(pl.col(field).str.len_chars())
         case MergePolicy.MOST_FREQUENT:
             return pl.len().over(KEPT, field)
         case MergePolicy.NEWEST:

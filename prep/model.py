@@ -209,6 +209,9 @@ class MergePolicy(StrEnum):
     SOURCE = "source"
 
 
+CLEARING: Final = "NULL"
+"""The cell that orders Marketo to clear a field; see `prep.blanks`."""
+
 ALL_FIELDS: Final = "*"
 """Stands in the rules of merging for every field that has none of its own."""
 

@@ -8,11 +8,10 @@ from typing import Final
 
 import polars as pl
 
-from prep.blanks import CLEARING
 from prep.errors import SettingsError, SourceError
 from prep.folding import fold
 from prep.headers.spellings import load_spellings
-from prep.model import Reading, Reason
+from prep.model import CLEARING, Reading, Reason
 from prep.schema import Field, Schema
 from prep.sources import open_source
 from prep.validation import REASONS

@@ -7,9 +7,8 @@ from typing import Any, Final
 import polars as pl
 import polars.selectors as cs
 
-from prep.blanks import CLEARING
 from prep.comparison import Change, Outcome, find_change
-from prep.model import ROW, SOURCE
+from prep.model import CLEARING, ROW, SOURCE
 from prep.previewing.answers import Answer
 from prep.previewing.questions import ID, IS_ASKED, KEY, LOOSE, Part, Questions, loosened
 from prep.profile import shape

@@ -13,14 +13,14 @@ from typing import Any, Final
 import polars as pl
 
 from prep import durable
-from prep.blanks import CLEARING, MOST_GROUPS, Groups, group_rows
+from prep.blanks import MOST_GROUPS, Groups, group_rows
 from prep.chunks import Piece, largest_line_bytes, line_bytes, split
 from prep.cleaning import DUPLICATES_TAIL, REJECTED_TAIL
 from prep.config import CleanSettings, Destination
 from prep.folder import RunFolder
 from prep.limits import MAX_BODY_BYTES
 from prep.manifest import Cleaned, Manifest, SourceRecord
-from prep.model import FIND_OUT, Blanks, Chunk, Fate
+from prep.model import CLEARING, FIND_OUT, Blanks, Chunk, Fate
 from prep.people import Table
 from prep.previewing.comparing import MARK
 from prep.previewing.questions import ID, Questions

@@ -190,6 +190,17 @@ def test_groups_are_counted_after_merging(leads: Path) -> None:
     }
 
 
+def test_an_order_to_clear_is_never_the_longest_value(leads: Path) -> None:
+    leads.write_text(
+        "email,city,title\nana@example.com,Rom,\nana@example.com,NULL,CEO\nana@example.com,,NULL\n"
+    )
+    options = {"clear": ["city", "title"], "keep": "merge"}
+    longest = clean(leads, "longest.prep", merge={"*": "longest"}, **options)  # type: ignore[arg-type]  # any
+    assert chunks(longest) == {"leads-0001.csv": "email,city,title\nana@example.com,Rom,CEO\n"}
+    latest = clean(leads, "latest.prep", **options)  # type: ignore[arg-type]
+    assert chunks(latest) == {"leads-0001.csv": "email,city,title\nana@example.com,NULL,NULL\n"}
+
+
 def write_patterns(path: Path, columns: int) -> None:
     """Every way to fill so many columns, after one that is always filled, once in three rows."""
     names = ["title", "phone", "city", "country", "company", "department", "rating"][:columns]
