@@ -160,6 +160,7 @@ class Plan:
             countries=settings.countries,
             states=settings.states,
             repair_mojibake=settings.repair_mojibake,
+            lookup_field=settings.lookup_field,
             proven=proven,
         )
 

@@ -29,6 +29,8 @@ from prep.values.placeholders import (
     BOOLEAN_PLACEHOLDERS,
     COUNTRY_PLACEHOLDERS,
     EMAIL_PLACEHOLDERS,
+    KEY_PLACEHOLDERS,
+    PLACEHOLDER,
     PLACEHOLDERS,
     STATE_PLACEHOLDERS,
     placeholder_rule,
@@ -153,7 +155,7 @@ def _value_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
     own = [NORMALISERS[name] for name in field.normalisers if _leaves_room(field, spelling, name)]
     listed = (allowed_rule(field.allowed),) if field.allowed else ()
     cut = (truncation_rule(field),) if field.truncate and not needs_country(field, spelling) else ()
-    return (*_type_rules(field, spelling), *own, *listed, *_placeholder_rules(field), *cut)
+    return (*_type_rules(field, spelling), *own, *listed, *_placeholder_rules(field, spelling), *cut)
 
 
 def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
@@ -171,13 +173,13 @@ def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
     return field.type not in _SPELLED_TYPES
 
 
-def _placeholder_rules(field: Field) -> tuple[Rule, ...]:
+def _placeholder_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
     """Words for nothing are looked for where no value is such a word; a person may be called Null."""
-    words = _words_for_nothing(field)
+    words = _words_for_nothing(field, spelling)
     return (placeholder_rule(words, field.allowed),) if words else ()
 
 
-def _words_for_nothing(field: Field) -> frozenset[str]:
+def _words_for_nothing(field: Field, spelling: Spelling) -> frozenset[str]:
     if field.type == "email":
         return EMAIL_PLACEHOLDERS
     if field.type == "boolean":
@@ -186,7 +188,9 @@ def _words_for_nothing(field: Field) -> frozenset[str]:
         return COUNTRY_PLACEHOLDERS
     if is_state(field):
         return STATE_PLACEHOLDERS
-    return PLACEHOLDERS if field.type in _SPELLED_TYPES | {"phone", "url"} else frozenset()
+    if field.type in _SPELLED_TYPES | {"phone", "url"}:
+        return PLACEHOLDERS
+    return KEY_PLACEHOLDERS if field.name == spelling.lookup_field else frozenset()
 
 
 def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
@@ -215,6 +219,5 @@ def _number_rules(field: Field, mark: DecimalMark | None) -> tuple[Rule, ...]:
 def _is_suspect(field: Field, rules: tuple[Rule, ...]) -> pl.Expr:
     """True for every cell that some rule may change."""
     is_spelled = field.type in _SPELLED_TYPES
-    spare = _placeholder_rules(field) if is_spelled else ()
-    tests = [rule.needed for rule in rules if rule not in spare]
+    tests = [rule.needed for rule in rules if not (is_spelled and rule.name == PLACEHOLDER)]
     return any_of(tests if is_spelled else [*tests, SUSPICIOUS])(pl.col(field.name))

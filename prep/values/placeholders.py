@@ -9,6 +9,8 @@ import polars as pl
 from prep.values.rules import Rule, contains
 from prep.values.words import NOBODY, NONE, NOTHING
 
+PLACEHOLDER: Final = "placeholder"
+
 PLACEHOLDERS: Final = NOTHING | NONE
 BOOLEAN_PLACEHOLDERS: Final = NOTHING
 EMAIL_PLACEHOLDERS: Final = NOTHING | NONE | NOBODY
@@ -17,6 +19,9 @@ COUNTRY_PLACEHOLDERS: Final = PLACEHOLDERS - {"na"}
 
 STATE_PLACEHOLDERS: Final = PLACEHOLDERS - {"na", "nd", "n.d."}
 """ND is North Dakota, NA the province of Naples."""
+
+KEY_PLACEHOLDERS: Final = STATE_PLACEHOLDERS
+"""A record of a custom object may be called by such a code."""
 
 
 def placeholder_rule(words: AbstractSet[str], allowed: tuple[str, ...] = ()) -> Rule:
@@ -36,4 +41,4 @@ def _blanking(words: frozenset[str]) -> Rule:
     def respell(cells: pl.Series) -> pl.Series:
         return cells.set(cells.str.to_lowercase().is_in(listed), None)
 
-    return Rule("placeholder", contains(f"(?i)^(?:{'|'.join(map(pl.escape_regex, listed))})$"), respell)
+    return Rule(PLACEHOLDER, contains(f"(?i)^(?:{'|'.join(map(pl.escape_regex, listed))})$"), respell)

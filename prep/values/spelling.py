@@ -25,6 +25,7 @@ class Spelling:
         states: Whether states become codes or English names, where the row's country is known.
         repair_mojibake: Whether text that was decoded wrongly before it came here is repaired.
         repair_emails: Whether what is wrapped around an address is removed.
+        lookup_field: REST name of the field that alone identifies a row: a word for nothing is no key.
         proven: Field → the order of dates or the decimal mark that its column proves; goes before the others.
 
     Raises:
@@ -41,6 +42,7 @@ class Spelling:
     states: States = States.KEEP
     repair_mojibake: bool = False
     repair_emails: bool = True
+    lookup_field: str | None = None
     proven: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
