@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -48,8 +49,12 @@ def _strip_angles(address: str) -> str:
 
 
 def _strip_mailto(address: str) -> str:
-    """`mailto:ana@example.com?subject=Hello` → `ana@example.com`."""
-    return re.sub(r"^mailto:[ \t]*([^?\s]+)(?:\?.*)?$", r"\1", address, flags=re.IGNORECASE)
+    """`mailto:ana%2Bx@example.com?subject=Hello` → `ana+x@example.com`.
+
+    https://www.rfc-editor.org/rfc/rfc6068#section-2
+    """
+    match = re.fullmatch(r"mailto:[ \t]*([^?\s]+)(?:\?.*)?", address, flags=re.IGNORECASE)
+    return unquote(match[1]) if match else address
 
 
 _REPAIRS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
