@@ -68,6 +68,7 @@ KNOWN = {
     "MK": ["Macedonia", "North Macedonia", "Mazedonien"],
     "AE": ["UAE", "U.A.E.", "Émirats arabes unis", "VAE"],
     "HK": ["Hong Kong", "Hong Kong, China", "香港"],
+    "GF": ["Guyane", "Guyane française", "French Guiana", "GUF"],
     "CI": ["Ivory Coast", "Côte d'Ivoire", "Cote d\u2019Ivoire"],
     "VC": ["St. Vincent & Grenadines", "Saint Vincent and the Grenadines"],
     "XK": ["Kosovo", "XK"],
@@ -96,6 +97,8 @@ AMBIGUOUS = [
     "NA",
     "na",
     "AN",
+    "SIN",
+    "MON",
 ]
 UNKNOWN = [
     "",
