@@ -84,7 +84,8 @@ _MEANINGS: Final = {
     Reason.NOT_BOOLEAN: "neither true nor false (nor yes, no, 1, 0)",
     Reason.NOT_DATE: "not a calendar date in the order that --dates names",
     Reason.NOT_DATETIME: "not a date with a time in the order that --dates names",
-    Reason.NO_TIMEZONE: "a time without zone or offset; --timezone says which one is meant",
+    Reason.NO_TIMEZONE: "a time without zone or offset (--timezone says which one is meant), or one that "
+    "clocks of that zone never show",
     Reason.NOT_URL: "not a web address",
     Reason.TOO_LONG: "longer than the field holds",
     Reason.NOT_ALLOWED: "not one of the values that the schema allows",
@@ -115,7 +116,8 @@ _REMEDIES: Final = {
     Reason.NOT_DATE: f"write year-month-day, or say with --dates which order is meant; {_NEVER_READ}",
     Reason.NOT_DATETIME: "write 2026-05-07T15:02:11Z, or say with --dates which order is meant; "
     f"{_NEVER_READ}",
-    Reason.NO_TIMEZONE: "name the zone with --timezone, such as --timezone Europe/Madrid",
+    Reason.NO_TIMEZONE: "name the zone with --timezone, such as --timezone Europe/Madrid; correct a time "
+    "in the hour that clocks skip in spring",
     Reason.NOT_URL: "write the whole address, beginning with https://",
     Reason.TOO_LONG: "shorten the value, or let --truncate FIELD cut it",
     Reason.NOT_ALLOWED: "use one of the schema's values, or add this one to the schema",

@@ -20,7 +20,7 @@ from prep.duplicates import ORDINAL
 from prep.errors import BalanceError, HeaderError, SettingsError, SourceError
 from prep.intake import Given, Query, default_folder
 from prep.memory import Memory
-from prep.model import Chunk, Format
+from prep.model import Chunk, Format, Reason
 from prep.pipeline import Prepared, clean, prepare, read
 from prep.preparation import HASH
 
@@ -276,6 +276,18 @@ def test_a_word_for_nothing_is_no_key(tmp_path: Path) -> None:
     listed = prepare(path, schema, lookup_field="listed", maps={"externalKey": ""})
     assert listed.ready["listed"].to_list() == ["None", "K1"]
     assert prepare(path, schema, maps={"listed": ""}).ready["externalKey"].to_list() == cells
+
+
+def test_the_reason_for_an_hour_that_clocks_skip_holds_though_the_zone_was_named(tmp_path: Path) -> None:
+    """Two in the morning of 29 March 2026 was three in Madrid."""
+    (path,) = write(tmp_path, a="email,mktoAcquisitionDate\na@example.com,2026-03-29 02:30")
+    run = clean(path, tmp_path / "a.prep", timezone="Europe/Madrid")
+    (reason,) = run.report["reasons"]
+    assert (reason["field"], reason["code"], reason["rows"]) == ("mktoAcquisitionDate", "no_timezone", 1)
+    assert Reason(reason["code"]).meaning == (
+        "a time without zone or offset (--timezone says which one is meant), or one that clocks of that zone "
+        "never show"
+    )
 
 
 def test_keys_of_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
