@@ -128,7 +128,8 @@ def _merge(
     def fit(merged: pl.DataFrame) -> pl.Series:
         return plan.fit(merged) & plan.keep_rules(merged.join(own, on=KEPT, maintain_order="left"))
 
-    merged = merge(rows.join(groups, on=ORDINAL), plan.fields, plan.settings.merge, fit)
+    paths = [source.path for source in plan.sources]
+    merged = merge(rows.join(groups, on=ORDINAL), plan.fields, plan.settings.merge, fit, paths)
     into.add(merged.rows)
     of = rows.select(ORDINAL, SOURCE, ROW)
     discarded.add(

@@ -97,6 +97,7 @@ def merge(
     fields: Sequence[str],
     rules: Mapping[str, MergeRule],
     fit: Callable[[pl.DataFrame], pl.Series],
+    sources: Sequence[str] = (),
 ) -> Merged:
     """Make one row of each group: for every field one of the values that its rows have.
 
@@ -110,22 +111,24 @@ def merge(
         fields: The columns to merge.
         rules: Field → which value it keeps; `*` stands for all fields without a rule of their own.
         fit: Tells of each row whether it may be sent. A merge that gives one that cannot is not made.
+        sources: The paths of all sources, if a rule asks for one: it is meant that has the very path.
     """
     is_winner = pl.col(ORDINAL) == pl.col(KEPT)
     ordered = rows.sort(KEPT, ~is_winner, -pl.col(ORDINAL).cast(pl.Int64))
-    merged = _merged(
-        ordered, {field: rules.get(field, rules.get(ALL_FIELDS, MergeRule())) for field in fields}
-    )
+    chosen = {field: rules.get(field, rules.get(ALL_FIELDS, MergeRule())) for field in fields}
+    merged = _merged(ordered, chosen, sources)
     fits = fit(merged)
     as_they_were = ordered.filter(is_winner).select(merged.columns).filter(~fits)
     final = pl.concat([merged.filter(fits), as_they_were])
     return Merged(final.rename({KEPT: ORDINAL}), _discarded(ordered, final, fields))
 
 
-def _merged(ordered: pl.DataFrame, rules: Mapping[str, MergeRule]) -> pl.DataFrame:
+def _merged(ordered: pl.DataFrame, rules: Mapping[str, MergeRule], sources: Sequence[str]) -> pl.DataFrame:
     """`_kept` and the fields of each group, whose rows stand in the order in which they count."""
     scores = {
-        field: score for field, rule in rules.items() if (score := _score(ordered, field, rule)) is not None
+        field: score
+        for field, rule in rules.items()
+        if (score := _score(ordered, field, rule, sources)) is not None
     }
     scored = ordered.with_columns(score.alias(f"_score_{field}") for field, score in scores.items())
     by_score = {
@@ -137,7 +140,7 @@ def _merged(ordered: pl.DataFrame, rules: Mapping[str, MergeRule]) -> pl.DataFra
     )
 
 
-def _score(rows: pl.DataFrame, field: str, rule: MergeRule) -> pl.Expr | None:
+def _score(rows: pl.DataFrame, field: str, rule: MergeRule, sources: Sequence[str]) -> pl.Expr | None:
     """What makes a row's value of this field better, higher is; None where order alone decides."""
     match rule.policy:
         case MergePolicy.LAST:
@@ -151,8 +154,9 @@ def _score(rows: pl.DataFrame, field: str, rule: MergeRule) -> pl.Expr | None:
         case MergePolicy.NEWEST:
             return _moment(pl.col(str(rule.of)))
         case MergePolicy.SOURCE:
-            paths = [path for path in rows[SOURCE].unique() if is_called(path, str(rule.of))]
-            return pl.col(SOURCE).is_in(paths)
+            paths = {*sources, *rows[SOURCE].unique()}
+            called = [path for path in paths if is_called(path, str(rule.of))]
+            return pl.col(SOURCE).is_in([rule.of] if rule.of in paths else called)
 
 
 def is_called(path: str, name: str) -> bool:

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from prep.duplicates import KEPT, KEY, ORDINAL, Merged, find_losers, is_called, lookup_keys, merge, rank
 from prep.errors import SettingsError
 from prep.model import Keep, MergeRule
+from prep.pipeline import prepare
 
 Row = tuple[str, str | None, str | None]
 
@@ -204,6 +207,24 @@ def test_which_value_a_rule_keeps_and_that_all_others_are_told(
     others = [(cell, place) for place, (cell, _, _) in enumerate(rows) if cell is not None and cell != value]
     told = result.discarded.filter(field="a").select("value", ORDINAL, KEPT).rows()
     assert told == [(cell, place, len(rows) - 1) for cell, place in others]
+
+
+def test_a_source_of_the_very_path_goes_before_others_that_end_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("old").mkdir()
+    Path("crm.csv").write_text("email,city\nana@example.com,Rom\n")
+    Path("fair.csv").write_text("email,city\nana@example.com,Oslo\nbo@example.com,Oslo\n")
+    Path("old/crm.csv").write_text("email,city\nana@example.com,Lyon\nbo@example.com,Lyon\n")
+
+    def cities(rule: str, *paths: str) -> list[str]:
+        return prepare(list(paths), keep="merge", merge={"city": rule}).ready.sort("email")["city"].to_list()
+
+    assert cities("source:crm.csv", "crm.csv", "old/crm.csv", "fair.csv") == ["Rom", "Oslo"]
+    assert cities("source:old/crm.csv", "crm.csv", "old/crm.csv", "fair.csv") == ["Lyon", "Lyon"]
+    assert cities("source:crm.csv", "old/crm.csv", "fair.csv") == ["Lyon", "Lyon"]
+    assert cities("source:crm.csv", "./crm.csv", "old/crm.csv", "fair.csv") == ["Lyon", "Lyon"]
 
 
 def test_a_rule_for_all_fields_gives_way_to_a_field_s_own() -> None:
