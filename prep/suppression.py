@@ -44,7 +44,12 @@ _COLUMNS: Final = frozenset(
 _SHA256: Final = r"^[0-9a-f]{64}$"
 _MARK: Final = "\ufeff"
 _ADDRESS: Final = r"^[^\s@]+@[^\s@]+$"
-_DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATE: Final = (
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ][0-9]{1,2}:[0-9]{2}[0-9:.]*(?: ?[AaPp][Mm])?(?: ?(?:[Zz]|UTC|[+-][0-9:]+))?)?$"
+)
+"""A date, with or without a time, and nothing behind it that may say otherwise."""
+
 _DOMAIN: Final = r"^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$"
 
 
@@ -298,7 +303,8 @@ def _is_given(cells: pl.Series, field: Field) -> pl.Series:
         case "date" | "datetime":
             given = cells.is_not_null() & (cells != CLEARING)
         case _:
-            given = cells.str.to_lowercase().is_in(list(TRUE)) | cells.str.contains(_DATE)
+            dates = cells.str.extract(_DATE).str.to_date("%Y-%m-%d", strict=False)
+            given = cells.str.to_lowercase().is_in(list(TRUE)) | dates.is_not_null()
     return given.fill_null(value=False)
 
 
