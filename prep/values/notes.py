@@ -14,6 +14,7 @@ import polars as pl
 from prep.model import POINT_OR_THOUSANDS, Countries, Phones, States
 from prep.schema import Field
 from prep.values.countries import (
+    UNKNOWN,
     country_codes,
     country_of,
     is_ambiguous,
@@ -153,8 +154,9 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
         yield from _look_at_countries(frame[field.name], spelling.countries)
     elif is_state(field) and spelling.states is not States.KEEP:
         country = country_of(field, frame.columns)
-        if country:
-            yield Note.UNKNOWN_STATE, _unknown_states(frame[field.name], country_codes(frame[country]))
+        blank = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+        countries = country_codes(frame[country]) if country else blank
+        yield Note.UNKNOWN_STATE, _unknown_states(frame[field.name], countries.fill_null(UNKNOWN))
 
 
 def _look_at_countries(cells: pl.Series, wanted: Countries) -> _Verdicts:
@@ -170,7 +172,7 @@ def _unknown_states(cells: pl.Series, countries: pl.Series) -> pl.Series:
     unknown = [
         (cell, country)
         for cell, country in pairs.drop_nulls().unique().iter_rows()
-        if has_states(country) and not find_state(cell, country)
+        if country == UNKNOWN or (has_states(country) and not find_state(cell, country))
     ]
     listed = pl.DataFrame(unknown, schema={"cell": pl.String, "country": pl.String}, orient="row")
     marked = listed.with_columns(unknown=True)

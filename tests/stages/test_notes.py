@@ -52,6 +52,13 @@ def test_each_note_names_its_rows() -> None:
     assert notes(state=["Bayern", "Bayern", "calif", None], country=["DE", "US", "US", "US"]) == {
         ("state", "unknown_state"): in_row(2)
     }
+    assert notes(state=["Texas", None, "TX"]) == {
+        ("state", "unknown_state"): Noted(2, (("a.csv", 1), ("a.csv", 3)))
+    }
+    assert notes(state=["Texas", "Texas", "Texas"], country=["US", None, "Atlantis"]) == {
+        ("state", "unknown_state"): Noted(2, (("a.csv", 2), ("a.csv", 3))),
+        ("country", "unknown_country"): in_row(3),
+    }
     assert notes(amount=["100000", "100000.5", "-200000", None]) == {
         ("amount", "large_float"): Noted(2, (("a.csv", 2), ("a.csv", 3)))
     }
