@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from prep.values.rules import Rule, contains
-from prep.values.words import NOBODY, NONE, NOTHING
+from prep.values.words import ERRORS, NOBODY, NONE, NOTHING
 
 PLACEHOLDER: Final = "placeholder"
 
@@ -20,8 +20,8 @@ COUNTRY_PLACEHOLDERS: Final = PLACEHOLDERS - {"na"}
 STATE_PLACEHOLDERS: Final = PLACEHOLDERS - {"na", "nd", "n.d."}
 """ND is North Dakota, NA the province of Naples."""
 
-KEY_PLACEHOLDERS: Final = STATE_PLACEHOLDERS
-"""A record of a custom object may be called by such a code."""
+KEY_PLACEHOLDERS: Final = STATE_PLACEHOLDERS | ERRORS
+"""A record of a custom object may be called by such a code, and none by an error."""
 
 
 def placeholder_rule(words: AbstractSet[str], allowed: tuple[str, ...] = ()) -> Rule:

@@ -15,5 +15,8 @@ NOTHING: Final = frozenset[str](_TABLE["nothing"])
 NONE: Final = frozenset[str](_TABLE["none"])
 """The same, where it cannot mean no."""
 
+ERRORS: Final = frozenset[str](_TABLE["errors"])
+"""What spreadsheets write where they could not compute a value."""
+
 NOBODY: Final = frozenset[str](_TABLE["nobody"])
 """Addresses that people write who do not want to name one."""

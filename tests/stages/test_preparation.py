@@ -262,7 +262,7 @@ def test_keys_are_compared_as_their_field_asks(
 
 def test_a_word_for_nothing_is_no_key(tmp_path: Path) -> None:
     """Rows with one are not one person; `ND` and the like may be the key of a custom object's record."""
-    cells = ["#N/A", "#N/A", "-", "n/a", "None", "nan", "K1", "ND", "NA"]
+    cells = ["#N/A", "#N/A", "-", "n/a", "None", "nan", "#REF!", "#NV", "#¡VALOR!", "K1", "ND", "NA"]
     schema = tmp_path / "mine.toml"
     schema.write_text('extends = "lead"\n[fields.externalKey]\n[fields.listed]\nallowed = ["None", "K1"]\n')
     rows = [f"{cell},{cell},{number}@example.com" for number, cell in enumerate(cells, 1)]
@@ -270,7 +270,7 @@ def test_a_word_for_nothing_is_no_key(tmp_path: Path) -> None:
     prepared = prepare(path, schema, lookup_field="externalKey", maps={"listed": ""})
     assert prepared.ready["externalKey"].to_list() == ["K1", "ND", "NA"]
     assert prepared.rejected.select("_row", "_reasons").rows() == [
-        (row, ["externalKey:missing_lookup"]) for row in range(1, 7)
+        (row, ["externalKey:missing_lookup"]) for row in range(1, 10)
     ]
     assert prepared.duplicates.is_empty()
     listed = prepare(path, schema, lookup_field="listed", maps={"externalKey": ""})

@@ -236,6 +236,8 @@ INTEGERS = [
         ".",
         "N/A",
         "#N/A",
+        "#NV",
+        "#N/D",
         "(null)",
         "NaN",
         "k. A.",
