@@ -5,7 +5,7 @@ from typing import Final
 from prep.values.rules import Rule, contains, replacing
 
 _INVISIBLE: Final = (
-    r"\x00-\x08\x0E-\x1F\x7F-\x84\x86-\x9F"  # controls, except those that break lines, and TAB
+    r"\x00-\x08\x0E-\x1B\x7F-\x84\x86-\x9F"  # controls, but for TAB and what breaks or divides
     r"\u{00AD}"  # soft hyphen
     r"\u{061C}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2066}-\u{2069}"  # direction marks, embeddings, isolates
     r"\u{180E}\u{200B}\u{2060}\u{FEFF}"  # spaces and joiners without width
@@ -14,8 +14,12 @@ _INVISIBLE: Final = (
 """Characters without ink or width that mean nothing in a lead's data.
 https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt, categories Cc and Cf"""
 
-_LINE_BREAK: Final = r"\r\n?|[\x0B\x0C\x85]"
-"""Whatever else than LF must break a line: https://www.unicode.org/reports/tr14/#BK (CR, VT, FF, NEL)."""
+_DIVIDERS: Final = r"[\x1C-\x1F]"
+"""Separators of files, groups, records and units, which databases write between two values of one field."""
+
+_LINE_BREAK: Final = rf"\r\n?|[\x0B\x0C\x85]|{_DIVIDERS}"
+"""Whatever else than LF must break a line: https://www.unicode.org/reports/tr14/#BK (CR, VT, FF, NEL); and
+what divides values, since without it two would be one."""
 
 _JOINERS: Final = r"\u{200C}\u{200D}"
 """ZERO WIDTH NON-JOINER and JOINER: they shape Persian and Indic letters and hold emoji together."""
@@ -56,8 +60,9 @@ _TRIMMED_JOINERS: Final = (
     (rf"[{_BLANK}{_JOINERS}]*[{_JOINERS}]([{_BLANK}]*)$", "$1"),
 )
 
-_KEEP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}]", ""), (_LINE_BREAK, "\n"), *_TRIMMED_JOINERS)
-_DROP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}{_JOINERS}]", ""), (_LINE_BREAK, "\n"))
+_BREAKS: Final = ((f"^{_DIVIDERS}+|{_DIVIDERS}+$", ""), (_LINE_BREAK, "\n"))
+_KEEP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}]", ""), *_BREAKS, *_TRIMMED_JOINERS)
+_DROP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}{_JOINERS}]", ""), *_BREAKS)
 
 NFC: Final = Rule("nfc", contains(_COMPOSABLE), lambda cells: cells.str.normalize("NFC"))
 """One code point for a letter with its accents, where there is one: https://www.unicode.org/reports/tr15/"""

@@ -45,7 +45,7 @@ CRM_COLUMNS = {
     "Telephone": "phone",
 }
 INVISIBLE = (
-    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f"
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f"
     r"\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
 )
 NEVER_MERGED = {"plus_tag_diff_email", "typo_email", "other_email_same_person"}
@@ -264,8 +264,8 @@ def naughty_strings(folder: Path) -> Reached:
 
 def documented(text: str) -> str:
     """What docs/values.md says becomes of any text."""
-    text = re.sub(INVISIBLE, "", text)
-    text = re.sub(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]", "\n", text)
+    text = re.sub(INVISIBLE, "", text).strip("\x1c\x1d\x1e\x1f")
+    text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]", "\n", text)
     text = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in text)
     text = re.sub(r"^[ \t\n\u200c\u200d]+|[ \t\n\u200c\u200d]+$", "", text)
     text = unicodedata.normalize("NFC", text)

@@ -16,6 +16,7 @@ from prep.values.words import FALSE, NOBODY, NONE, NOTHING, TRUE
 Cells = Mapping[str, str | None]
 
 LINE_BREAKS: Final = "\n\v\f\r\x85"
+DIVIDERS: Final = "\x1c\x1d\x1e\x1f"
 JOINERS: Final = "\u200c\u200d"
 
 
@@ -77,9 +78,9 @@ def plain_text(cell: str, kind: str) -> str:
     kept = "".join(
         char
         for char in cell
-        if char in LINE_BREAKS + "\t" or unicodedata.category(char) not in {"Cc", "Cf"} or char in JOINERS
-    )
-    kept = re.sub("\r\n?|[\v\f\x85\u2028\u2029]", "\n", kept)
+        if char in f"{LINE_BREAKS}{DIVIDERS}{JOINERS}\t" or unicodedata.category(char) not in {"Cc", "Cf"}
+    ).strip(DIVIDERS)
+    kept = re.sub(f"\r\n?|[\v\f\x85{DIVIDERS}\u2028\u2029]", "\n", kept)
     kept = "".join(" " if unicodedata.category(char) == "Zs" else char for char in kept)
     if kind in {"string", "country"}:
         kept = kept.strip(" \t\n" + JOINERS)

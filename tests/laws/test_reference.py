@@ -38,6 +38,7 @@ DIRT: Final = [
     "\u200d",
     "\u00ad",
     "\x01",
+    "\x1d",
     "\ufeff",
 ]
 
@@ -49,7 +50,7 @@ CORES: Final = {
         *("ana@bücher.example", "josé@example.com", "\uff41na@example.com", "ana@-x.com", "a@b.c"),
         *("n/a", "None", "-", "NULL", "no@email.com", "ana@example.test", f"{'x' * 65}@example.com"),
         *(f"a@{f'{60 * chr(121)}.' * 4}com", "x" * 256, "a@b@example.com", "a b@example.com"),
-        "ana\n@example.com",
+        *("ana\n@example.com", "ana@example.com\x1fbo"),
     ],
     "firstName": [
         *("Ana", "José", "Jose\u0301", "O'Neil", "NULL", "Null", "n/a", "Li\u200dLi", "日本"),
