@@ -21,9 +21,13 @@ _NO_NAMES: Final = frozenset(
     """
     dr dra prof ing mag dipl mr mrs ms miss mx sir dame herr frau m mme mlle sr sra srta sig dott jr snr ii
     iii iv phd md mba esq and und et e y i og och en ja
+    rev hon capt lic mtro mtra arq engr drs ir dhr mw hr fru hra univ née nee geb geborene
+    acca bsc cbe cfa cfp cissp cpa dds dmd dvm edd lcsw llb llm lpn mbe mph msc obe pharmd pmp psyd rn sphr
+    ceo cfo coo cto corp gmbh inc llc ltd plc sarl srl
     """.split()  # noqa: SIM905
 )
-"""Titles, degrees, generations, and words that join two people. In lower case, without dots."""
+"""Titles, degrees, generations, births, offices, companies, and words that join two people. In lower case,
+without dots. Those that are names as well, such as Ma and Don, are not among them."""
 
 _LAST_COMES_FIRST: Final = frozenset(
     """
@@ -35,6 +39,9 @@ _LAST_COMES_FIRST: Final = frozenset(
 _EAST_ASIAN: Final = re.compile(
     "[\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff]+"
 )
+_LETTERS_OF_A_DEGREE: Final = re.compile(r"(?:[A-Z]\.?){2,}[a-z]*\.?")
+"""JD, M.A., MSc: behind a comma and several names in small letters these are no initials for certain."""
+
 _KATAKANA: Final = re.compile("[\u30a1-\u30fa\u30fc]+")
 _WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e'\u2019\u02bc.-])*")
 
@@ -79,7 +86,9 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     before, comma, after = name.partition(",")
     if comma:
         first, last = after.split(), before.split()
-        if "," not in after and first and last and _are_names([*first, *last]):
+        is_whole = len(last) > 1 and first_word.casefold() not in _PARTICLES and not before.isupper()
+        is_degree = is_whole and any(map(_LETTERS_OF_A_DEGREE.fullmatch, first))
+        if "," not in after and first and last and not is_degree and _are_names([*first, *last]):
             return " ".join(first), " ".join(last)
     elif len(other_words) == 1 and all(_EAST_ASIAN.fullmatch(word) for word in words):
         if not all(_KATAKANA.fullmatch(word) for word in words):
@@ -95,8 +104,13 @@ def split_name(name: str) -> tuple[str | None, str | None]:
 def _are_names(words: list[str]) -> bool:
     return all(
         _WORD.fullmatch(word)
-        and word.casefold().replace(".", "") not in _NO_NAMES
+        and _NO_NAMES.isdisjoint(_parts(word.casefold()))
         and word not in NULL
         and not _EAST_ASIAN.search(word)
         for word in words
     )
+
+
+def _parts(word: str) -> list[str]:
+    """A word without dots, and what stands between them, as in Prof.Dr. and Dipl.-Ing.; but no initials."""
+    return [word.replace(".", ""), *(part for part in re.split(r"[.]-?", word) if len(part) > 1)]
