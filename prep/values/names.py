@@ -39,6 +39,9 @@ _LAST_COMES_FIRST: Final = frozenset(
 _EAST_ASIAN: Final = re.compile(
     "[\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff]+"
 )
+_INITIAL: Final = re.compile("[A-Z][.]")
+"""Behind another name M. is no Monsieur, and E. joins no two people."""
+
 _LETTERS_OF_A_DEGREE: Final = re.compile(r"(?:[A-Z]\.?){2,}[a-z]*\.?")
 """JD, M.A., MSc: behind a comma and several names in small letters these are no initials for certain."""
 
@@ -104,10 +107,10 @@ def split_name(name: str) -> tuple[str | None, str | None]:
 def _are_names(words: list[str]) -> bool:
     return all(
         _WORD.fullmatch(word)
-        and _NO_NAMES.isdisjoint(_parts(word.casefold()))
+        and (_NO_NAMES.isdisjoint(_parts(word.casefold())) or (place and _INITIAL.fullmatch(word)))
         and word not in NULL
         and not _EAST_ASIAN.search(word)
-        for word in words
+        for place, word in enumerate(words)
     )
 
 
