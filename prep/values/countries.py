@@ -26,7 +26,10 @@ AMBIGUOUS: Final = "-"
 """What the tables have for a code where more than one country goes by a name."""
 
 _COUNTRY: Final = re.compile(r"(?i)^(?P<whose>.*)country(?P<custom>__c)?$")
-_STATE: Final = re.compile(r"(?i)^(?P<whose>.*)(?:state|province)(?P<custom>__c)?$")
+_STATE: Final = re.compile(
+    r"^(?P<whose>.*)(?:State|(?<![Ee])(?:state|STATE)|(?i:province))(?P<custom>(?i:__c))?$"
+)
+"""An estate is no state."""
 
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _NO_LETTER: Final = re.compile(r"[^\w\u0300-\U0010ffff]|[\u2000-\u206f\u3000-\u303f_]")

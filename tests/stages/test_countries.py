@@ -12,6 +12,7 @@ from prep.values.countries import (
     find_country,
     fold_country,
     is_ambiguous,
+    is_state,
 )
 from prep.values.states import _states
 
@@ -212,6 +213,25 @@ def test_no_code_or_name_of_a_state_is_a_word_for_nothing() -> None:
     assert respell(Spelling(), state=cells).changes == {}
     codes = respell(Spelling(states=States.CODE), state=["ND", "N.D.", "n/d", "n/a"], country=["US"] * 4)
     assert codes.frame["state"].to_list() == ["ND", "ND", None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "holds_states"),
+    [
+        *(
+            (name, True)
+            for name in ("state", "State", "billingstate", "homeState", "HOME_STATE", "Mailing_State__c")
+        ),
+        *((name, True) for name in ("province", "billingProvince", "STATE__C")),
+        *((name, False) for name in ("realEstate", "REAL_ESTATE", "estate__c", "stateOfMind")),
+    ],
+)
+def test_which_fields_hold_states(name: str, *, holds_states: bool) -> None:
+    fields = {name: Field(name)}
+    cells = pl.DataFrame({name: ["Unknown", "None", "house"]})
+    assert is_state(fields[name]) is holds_states
+    kept = normalise(cells, fields, Spelling()).frame[name].to_list()
+    assert kept == ([None, None, "house"] if holds_states else ["Unknown", "None", "house"])
 
 
 def test_a_billing_state_asks_its_own_country_first() -> None:
