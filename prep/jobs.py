@@ -198,6 +198,18 @@ def are_settled(jobs: Iterable[Job]) -> bool:
     return all(job.state in _SETTLED for job in jobs)
 
 
+def declare_crashed(ledger: Ledger) -> bool:
+    """Whatever was about to be sent when an earlier process ended may have been sent: it is unknown.
+
+    Returns:
+        Whether there was any such chunk.
+    """
+    crashed = [job for job in ledger.jobs() if job.state is JobState.INTENDED]
+    for job in crashed:
+        ledger.unknown(job.chunk, "prep ended before Marketo's answer was written down")
+    return bool(crashed)
+
+
 class _Scheduler:
     """One stay with Marketo's queue. All that must survive it is in the ledger."""
 
@@ -244,9 +256,7 @@ class _Scheduler:
         return are_settled(self._ledger.jobs())
 
     def _declare_crashed(self) -> None:
-        """Whatever was about to be sent when an earlier process ended may have been sent."""
-        for job in self._jobs_in({JobState.INTENDED}):
-            self._ledger.unknown(job.chunk, "prep ended before Marketo's answer was written down")
+        if declare_crashed(self._ledger):
             self._changed()
 
     def _is_worth_waiting(self) -> bool:
@@ -387,7 +397,8 @@ class _Scheduler:
             raise OutcomeUnknownError(
                 f"{chunk} is with Marketo as batch {batch_id}, but that cannot be written down",
                 code="unwritten_batch",
-                hint=f"{error.hint} Then `prep resume DIR --assume landed {chunk}`.",
+                hint=f"{error.hint} Then `prep resume DIR --assume landed {PurePosixPath(chunk).name} "
+                f"--batch-id {batch_id}`.",
             ) from error
 
     def _count_unclear(self) -> None:

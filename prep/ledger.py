@@ -6,7 +6,7 @@ Each public verb of `Ledger` is one transition in one transaction that is on the
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -83,8 +83,9 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(FolderError) if kind else nullcontext():  # an error that came first is told first
+            self.close()
 
     def close(self) -> None:
         """Write what was noted and close the file; closing twice does no harm."""

@@ -543,6 +543,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
             code="bad_decision",
             hint="Look in Marketo which of the two holds.",
         )
+    from prep.jobs import declare_crashed
     from prep.sending import write_down
     from prep.settlement import open_ledger, refuse_missing
 
@@ -559,6 +560,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
                 source=str(folder.path),
             )
         with open_ledger(folder, manifest) as ledger:
+            declare_crashed(ledger)
             if (state := ledger.job(file).state) is not JobState.UNKNOWN:
                 raise FolderError(
                     f"{folder.path}: {file} is {state}, nothing of it is to be decided",

@@ -93,7 +93,7 @@ def writing_down(folder: RunFolder, manifest: Manifest, ledger: Ledger) -> Itera
     try:
         yield
     except BaseException:
-        with suppress(FolderError):
+        with suppress(FolderError, OSError):
             write_down(folder, manifest, ledger.jobs())
         raise
     write_down(folder, manifest, ledger.jobs())

@@ -1,5 +1,8 @@
 """Chunks of which nobody can tell are settled by a person; a finished run's data is deleted on request."""
 
+import resource
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +10,9 @@ import polars as pl
 import pytest
 
 from prep import Run
+from prep.ledger import Ledger
 from prep.marketo import Marketo
-from prep.sandbox import Sandbox
+from prep.sandbox import Fault, FaultKind, Sandbox
 
 from .conftest import LEADS, Prep, connect, names, written
 
@@ -76,6 +80,64 @@ def test_lost_is_sent_once_more(unclear: Sandbox, prep: Prep) -> None:
     answer = prep("resume", "leads.prep", "--assume", "lost", "leads-0001.csv", "--json").json
     assert (answer["counts"]["imported"], answer["assumed"], answer["state"]) == (2, 0, "reconciled")
     assert uploads(unclear) == 2
+
+
+def test_a_batch_id_that_a_full_disk_does_not_take_is_told_and_can_be_given_back(
+    here: Path, monkeypatch: pytest.MonkeyPatch, prep: Prep
+) -> None:
+    """The disk is full between the upload and the answer; the command of the hint is the next one typed."""
+    written(here / "leads.csv", LEADS)
+    prep("clean", "leads.csv")
+    with Sandbox(job_seconds=0, faults=[Fault(kind=FaultKind.SLOW_REPLY, seconds=1)]) as sandbox:
+        connect(monkeypatch, sandbox.url)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+        def fill_the_disk() -> None:
+            while not sandbox.jobs():
+                time.sleep(0.01)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+
+        filling = threading.Thread(target=fill_the_disk)
+        filling.start()
+        try:
+            ended = prep("submit", "leads.prep")
+        finally:
+            filling.join()
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+        (job,) = sandbox.jobs()
+        settling = f"--assume landed leads-0001.csv --batch-id {job.batch_id}"
+        assert (ended.code, ended.err.splitlines()[-2:]) == (
+            6,
+            [
+                f"Error: chunks/leads-0001.csv is with Marketo as batch {job.batch_id}, but that cannot be "
+                "written down",
+                "Hint: Check free space, permissions, and whether another process holds the file. "
+                f"Then `prep resume leads.prep {settling}`.",
+            ],
+        )
+        answer = prep("resume", "leads.prep", *settling.split(), "--json").json
+        assert (answer["counts"]["imported"], answer["assumed"], answer["state"]) == (2, 0, "reconciled")
+        assert uploads(sandbox) == 1
+
+
+@pytest.mark.parametrize(("decision", "sent"), [("landed", 1), ("lost", 2)])
+def test_an_upload_that_prep_was_killed_in_can_be_decided_at_once(
+    here: Path, monkeypatch: pytest.MonkeyPatch, prep: Prep, decision: str, sent: int
+) -> None:
+    written(here / "leads.csv", LEADS)
+    with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as sandbox:
+        connect(monkeypatch, sandbox.url)
+        with monkeypatch.context() as dying:
+            dying.setattr(Ledger, "unknown", lambda *_: None)  # as if it had been killed before that
+            prep("run", "leads.csv")
+        with Ledger(here / "leads.prep" / "ledger.sqlite") as ledger:
+            assert [job.state for job in ledger.jobs()] == ["intended"]
+
+        answer = prep("resume", "leads.prep", "--assume", decision, "leads-0001.csv", "--json").json
+
+        assert (answer["counts"]["imported"], answer["state"]) == (2, "reconciled")
+        assert uploads(sandbox) == sent
 
 
 @pytest.mark.parametrize(
