@@ -79,10 +79,11 @@ def finisher(folder: RunFolder, manifest: Manifest, ledger: Ledger) -> Callable[
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
 
     def finish(job: Job, failures: bytes, warnings: bytes) -> None:
-        doubts = find_doubts(folder, manifest, chunks[job.chunk], job, (failures, warnings))
-        keep_files(folder, job, failures, warnings, is_doubtful=bool(doubts))
-        if doubts and not job.assumed:
-            ledger.unknown(job.chunk, doubts)
+        chunk, files = chunks[job.chunk], (failures, warnings)
+        doubts = find_doubts(folder, manifest, chunk, job, files)
+        keep_files(folder, manifest, chunk, job, files, doubts=doubts)
+        if doubts.failures and not job.assumed:
+            ledger.unknown(job.chunk, doubts.failures)
 
     return finish
 
@@ -120,12 +121,13 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
         if answer is None:
             continue
         told, files = answer
-        doubts = find_doubts(folder, manifest, chunks[job.chunk], told, files)
+        chunk = chunks[job.chunk]
+        doubts = find_doubts(folder, manifest, chunk, told, files)
         was_doubtful = job.state is JobState.UNKNOWN or job.assumed
-        if doubts and not (was_doubtful and job.chunk in missing):
+        if doubts.failures and not (was_doubtful and job.chunk in missing):
             continue
-        keep_files(folder, told, *files, is_doubtful=bool(doubts))
-        if job.state is JobState.UNKNOWN and not doubts:
+        keep_files(folder, manifest, chunk, told, files, doubts=doubts)
+        if job.state is JobState.UNKNOWN and not doubts.failures:
             ledger.resolved(told)
 
 

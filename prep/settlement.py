@@ -1,7 +1,7 @@
 """Jobs and received files → the fate of every source row, and the tables that tell of it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -59,16 +59,31 @@ def open_ledger(folder: RunFolder, manifest: Manifest) -> Ledger:
 
 
 def keep_files(
-    folder: RunFolder, job: Job, failures: bytes, warnings: bytes, *, is_doubtful: bool = False
+    folder: RunFolder,
+    manifest: Manifest,
+    chunk: Chunk,
+    job: Job,
+    files: tuple[bytes, bytes],
+    *,
+    doubts: "Doubts",
 ) -> None:
     """Store what Marketo sent about a finished job, exactly as received.
 
-    What it sent before gives way to no empty file, and to a doubtful one only if that is longer.
+    What it sent before gives way to no empty file, and to a doubtful one only if that names more rows.
     """
+
+    def names(failures: bytes, warnings: bytes) -> int:
+        return _join(folder, manifest, chunk, job, (failures, warnings)).rows["matched_by"].count()
+
+    failures, warnings = files
     for kind, count, content in (("failures", job.failed, failures), ("warnings", job.warned, warnings)):
         name = _received_name(job, kind)
-        is_better = bool(content) and (not is_doubtful or len(content) > len(folder.received_file(name)))
-        if is_better or (count and not folder.has_received(name)):
+        known = folder.received_file(name)
+        if kind == "failures":
+            is_worse = doubts.failures and known and names(content, b"") <= names(known, b"")
+        else:
+            is_worse = doubts.warnings and known and names(b"", content) <= names(b"", known)
+        if (content and not is_worse) or (count and not folder.has_received(name)):
             folder.receive(name, content)
 
 
@@ -147,13 +162,27 @@ def _finished(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> 
     return _assume(outcome, is_counted=is_counted) if job.assumed else outcome
 
 
+@dataclass(frozen=True)
+class Doubts:
+    """What the files of a finished job leave open; empty where they leave nothing open.
+
+    Attributes:
+        failures: Why nobody can tell of rows whether they failed.
+        warnings: What does not add up among the warnings; no row is unknown for it.
+    """
+
+    failures: str = ""
+    warnings: str = ""
+
+
 def find_doubts(
     folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job, files: tuple[bytes, bytes]
-) -> str:
-    """Why a finished job with these failures and warnings leaves doubts about rows; empty if it does not."""
+) -> Doubts:
+    """What a finished job with these failures and warnings leaves open."""
     if job.status is not JobStatus.COMPLETE:
-        return ""
-    return " ".join(_join(folder, manifest, chunk, job, files).doubts)
+        return Doubts()
+    outcome = _join(folder, manifest, chunk, job, files)
+    return Doubts(" ".join(outcome.doubts), " ".join(outcome.remarks))
 
 
 def join_job(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome:
@@ -181,10 +210,13 @@ def _join(
 def _assume(outcome: ChunkOutcome, *, is_counted: bool) -> ChunkOutcome:
     """A person said that the chunk landed: rows of which nothing else is known count as imported.
 
-    Without Marketo's counts that holds for each row that no file names.
+    Without Marketo's counts that holds for each row that no file names. What landed with a warning is warned.
     """
     is_open = pl.col("fate").is_in([Fate.UNKNOWN, *(() if is_counted else (Fate.IMPORTED,))])
+    is_told = (pl.col("fate") == Fate.UNKNOWN) & pl.col("matched_by").is_not_null()
     rows = outcome.rows.with_columns(
+        pl.when(is_told).then(pl.lit(Fate.WARNED.value)).otherwise("fate").alias("fate")
+    ).with_columns(
         pl.when(is_open).then(pl.lit(Fate.IMPORTED.value)).otherwise("fate").alias("fate"),
         pl.when(is_open).then(pl.lit(ASSUMED)).otherwise("message").alias("message"),
     )

@@ -10,6 +10,7 @@ import pytest
 
 from prep.errors import FolderError
 from prep.ledger import Ledger
+from prep.marketo import Marketo
 from prep.model import Job, JobState
 from prep.pipeline import reconcile, settle
 from prep.sandbox import Fault, FaultKind
@@ -83,7 +84,8 @@ def test_doubts_that_stay_leave_it_unknown_until_a_person_decides(
         settle(attempt.run, attempt.jobs[0].chunk, "landed")
         attempt.submit()
         assert attempt.run.counts["unknown"] == 0
-        assert attempt.run.report["assumed"] == ROWS_OF_A_CHUNK - len(failed_rows(attempt))
+        assert attempt.run.counts["warned"] == 1
+        assert attempt.run.report["assumed"] == ROWS_OF_A_CHUNK - len(failed_rows(attempt)) - 1
 
 
 def test_after_seven_days_it_stays_unknown(attempt_with: Trying) -> None:
@@ -178,6 +180,49 @@ def test_a_second_file_that_is_broken_spoils_nothing(
 
         assert attempt.run.counts == counts
         assert attempt.verdict.unknown == 0
+
+
+@pytest.mark.parametrize("kind", [FaultKind.FILE_SHORT, FaultKind.FILE_EMPTY, FaultKind.BROKEN_JSON])
+def test_a_second_warning_file_that_is_broken_spoils_nothing(attempt_with: Trying, kind: FaultKind) -> None:
+    with attempt_with(Fault(kind=kind, at=2, place=Place.WARNINGS)) as attempt:
+        attempt.submit()
+        rows = attempt.run.rows
+        assert attempt.run.counts["warned"] == 1
+
+        ask_again(attempt)
+
+        assert attempt.run.rows.equals(rows)
+        assert attempt.run.report["remarks"] == []
+
+
+def test_a_warning_file_that_was_broken_once_is_fetched_again(attempt_with: Trying) -> None:
+    with attempt_with(Fault(kind=FaultKind.FILE_SHORT, place=Place.WARNINGS, times=1)) as attempt:
+        attempt.submit()
+        warned = attempt.run.counts["warned"]
+        assert attempt.run.report["remarks"] != []
+
+        ask_again(attempt)
+
+        assert attempt.run.counts["warned"] == warned + 1
+        assert attempt.run.report["remarks"] == []
+
+
+@pytest.mark.parametrize("file", ["failures", "warnings"])
+def test_a_page_of_somebody_else_takes_the_place_of_no_file(
+    attempt_with: Trying, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """As a gateway may answer, with 200 and in more bytes than what Marketo sent before."""
+    with attempt_with(ONCE[0]) as attempt:
+        attempt.submit()
+        before = attempt.run.rows.filter(pl.col("matched_by").is_not_null())
+        assert {*before["fate"]} == {"failed", "unknown"}  # the one that was warned may have failed too
+        settle(attempt.run, attempt.jobs[0].chunk, "landed")
+        monkeypatch.setattr(Marketo, file, lambda *_: b"no healthy upstream\n" * 1000)
+
+        attempt.submit()
+
+        told = attempt.run.rows.filter(pl.col("fate").is_in(["failed", "warned"]))
+        assert before.join(told, on=["row", "message"], how="anti").is_empty()
 
 
 def assumed_rows(attempt: Attempt) -> int:
