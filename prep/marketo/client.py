@@ -1,6 +1,5 @@
 """The calls of Marketo's REST API that an import needs."""
 
-import itertools
 import random
 import re
 import time
@@ -335,7 +334,8 @@ class Marketo:
         withdraw: Callable[[], None] = _nothing,
     ) -> _T:
         """Make a call, and again where the table of codes says so and the retries last."""
-        for attempt in itertools.count():
+        attempt = new_tokens = 0
+        while True:
             token = None if is_identity else self._admission()
             announce()
             answer = self._exchange(call, token, read)
@@ -344,8 +344,12 @@ class Marketo:
                 return answer
             if answer.action is not Action.UNKNOWN:
                 withdraw()
-            self._prepare_retry(answer, attempt)
-        raise AssertionError  # the count has no end
+            if answer.action is Action.NEW_TOKEN and new_tokens < _NEW_TOKENS:
+                self._tokens.discard()
+                new_tokens += 1
+            else:
+                self._prepare_retry(answer, attempt)
+                attempt += 1
 
     def _admission(self) -> Secret:
         self._throttle.wait()
@@ -369,8 +373,6 @@ class Marketo:
 
     def _prepare_retry(self, problem: Problem, attempt: int) -> None:
         match problem.action:
-            case Action.NEW_TOKEN if attempt < _NEW_TOKENS:
-                self._tokens.discard()
             case Action.RETRY:
                 pause = self._retries.pause(attempt, at_least=problem.pause_seconds)
                 if pause is None:

@@ -89,6 +89,15 @@ def test_a_refused_token_that_is_still_handed_out_is_outlived(
     assert clock.slept == [4]
 
 
+def test_a_token_that_expires_while_a_call_is_repeated_is_replaced(client: Marketo, script: Script) -> None:
+    script.answers = [*[errors("606")] * 3, errors("602"), errors("606"), USAGE]
+    script.grants = [grant("old"), grant("new")]
+
+    client.usage()
+
+    assert bearers(script) == [*["old"] * 4, *["new"] * 2]
+
+
 def test_tokens_that_are_all_refused_are_given_up(client: Marketo, script: Script) -> None:
     script.answers = [errors("601")] * 50
 
