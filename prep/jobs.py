@@ -100,7 +100,8 @@ def run_jobs(
 
     A chunk whose upload got no clear answer becomes unknown and the others go on; after three of them in
     a row nothing more is sent. When Marketo refuses an upload, that chunk stays planned, nothing
-    more is sent, and the error is raised once the jobs that are under way are finished.
+    more is sent, and the error is raised once the jobs that are under way are finished. When the files of a
+    finished job cannot be had, it stays complete, the others go on, and the error is raised at the end.
 
     Args:
         ledger: Holds the target and the planned chunks.
@@ -239,6 +240,7 @@ class _Scheduler:
         self._sleep = sleep
         self._interrupts = HeldInterrupts()
         self._refusal: MarketoError | None = None
+        self._withheld: dict[str, MarketoError] = {}
         self._unclear_in_a_row = 0
         self._pause_seconds = 0.0
         self._has_changed = True
@@ -251,8 +253,9 @@ class _Scheduler:
             self._fill_queue()
             if not (wait and self._is_worth_waiting()) or not self._pause(deadline):
                 break
-        if self._refusal is not None:
-            raise self._refusal
+        for error in (self._refusal, *self._withheld.values()):
+            if error is not None:
+                raise error
         return are_settled(self._ledger.jobs())
 
     def _declare_crashed(self) -> None:
@@ -325,9 +328,15 @@ class _Scheduler:
         self._changed()
 
     def _hand_on(self) -> None:
-        """Give each finished job to whoever settles its rows."""
+        """Give each finished job to whoever settles its rows, unless its files cannot be had this time."""
         for job in self._jobs_in(_FINISHED):
-            files = self._files(job)
+            if job.chunk in self._withheld:
+                continue
+            try:
+                files = self._files(job)
+            except MarketoError as error:
+                self._withheld[job.chunk] = error
+                continue
             if files is not None:
                 self._on_finished(job, *files)
                 if self._ledger.job(job.chunk).state is job.state:

@@ -215,6 +215,24 @@ def test_a_queue_filled_by_others_is_waited_for(run: Run) -> None:
     assert set(run.imports.values()) == {1}
 
 
+def test_a_file_that_cannot_be_had_holds_up_no_other_chunk(tmp_path: Path) -> None:
+    """More chunks than the queue has places, and the file of the first one stays out of reach for a while."""
+    out_of_reach = Fault(kind=FaultKind.FILE_502, times=6)
+    with _running(tmp_path, faults=[out_of_reach]) as run:
+        run.plan(b"email\n,\n", *(f"email\nlead{number}@example.com\n".encode() for number in range(12)))
+
+        with pytest.raises(TransientError) as caught:
+            run.go()
+
+        assert caught.value.code == "http_502"
+        assert "/failures.json" in caught.value.message
+        assert run.states == ["complete", *["reconciled"] * 12]
+        assert run.calls["failures"] == 6, "one call, repeated as often as any"
+        assert run.go()
+        assert run.states == ["reconciled"] * 13
+        assert set(run.imports.values()) == {1}
+
+
 def test_a_list_that_others_import_into_is_waited_for(run: Run) -> None:
     Marketo(run.sandbox.url, "id", "secret").import_leads(
         "x.csv", b"email\nother@example.com\n", list_id=1001
