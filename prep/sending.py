@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from prep.config import Destination
-from prep.errors import FolderError
+from prep.errors import FolderError, TerminalError
 from prep.folder import RunFolder
 from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
@@ -113,11 +113,21 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
 
     The files are in place before the ledger says so: whoever is interrupted in between asks once more. Where
     doubts were left before and a file is gone, one with doubts takes its place.
+
+    Raises:
+        TerminalError: Marketo refuses to tell of a job, such as one whose batch id has expired; it was asked
+            about all others.
+        TransientError: Marketo cannot be reached.
     """
+    refusal: TerminalError | None = None
     missing = find_missing(folder, ledger.jobs())
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
     for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
-        answer = _answer(ledger, client, job, manifest.into)
+        try:
+            answer = _answer(ledger, client, job, manifest.into)
+        except TerminalError as error:
+            refusal = refusal or error
+            continue
         if answer is None:
             continue
         told, files = answer
@@ -129,6 +139,8 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
         keep_files(folder, manifest, chunk, told, files, doubts=doubts)
         if job.state is JobState.UNKNOWN and not doubts.failures:
             ledger.resolved(told)
+    if refusal is not None:
+        raise refusal
 
 
 def _answer(

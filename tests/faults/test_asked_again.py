@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prep.errors import FolderError
+from prep.errors import FolderError, TerminalError
 from prep.ledger import Ledger
 from prep.marketo import Marketo
 from prep.model import Job, JobState
-from prep.pipeline import reconcile, settle
+from prep.pipeline import reconcile, settle, submit
 from prep.sandbox import Fault, FaultKind
 from prep.sandbox.faults import Place
-from tests.crash.journal import ROWS_OF_A_CHUNK
+from tests.crash.journal import ROWS_OF_A_CHUNK, clean_leads, write_leads
 from tests.faults.runs import Attempt, sending
 
 Trying = Callable[..., AbstractContextManager[Attempt]]
@@ -298,6 +298,33 @@ def test_the_batch_of_another_chunk_is_not_taken_for_this_one(attempt_with: Tryi
 def remove_received(attempt: Attempt) -> None:
     for received in attempt.run.folder.received.iterdir():
         received.unlink()
+
+
+def test_a_batch_that_marketo_forgot_keeps_no_other_from_being_asked_about(
+    templates: dict[str, Path],
+) -> None:
+    """The second upload is four days younger than the first; its file is gone when the id of the first dies."""
+    folder = templates["csv"].parent
+    source = write_leads(folder / "troubled.csv", 2, troubled=lambda _: True)
+    template = clean_leads(source, folder / "troubled").path
+    with sending(template, folder / "run") as attempt:
+        with attempt.client() as client:
+            submit(attempt.run, client, queue_slots=1, wait=False)
+        attempt.sandbox.advance(4 * DAY)
+        attempt.submit()
+        attempt.sandbox.advance(4 * DAY)
+        before = attempt.run.rows
+        first, second = attempt.jobs
+        assert {job.state for job in attempt.jobs} == {JobState.RECONCILED}
+        for received in attempt.run.folder.received.glob(f"*.{second.batch_id}.*"):
+            received.unlink()
+        with attempt.client() as client, pytest.raises(TerminalError) as caught:
+            reconcile(attempt.run, client)
+        assert f"batch {first.batch_id}" in caught.value.message
+
+        attempt.submit()
+
+        assert attempt.run.rows.equals(before)
 
 
 @pytest.mark.parametrize("is_decided", [False, True])
