@@ -138,7 +138,13 @@ TABLE: Final[tuple[Code, ...]] = (
     ),
     _http(404, Action.STOP, "no such address", _ENDPOINT_HINT),
     _http(408, Action.RETRY, "the server gave up waiting", importing=Action.UNKNOWN),
-    _http(413, Action.STOP, "the upload is too large", "Clean again with a smaller --max-bytes."),
+    _http(
+        413,
+        Action.STOP,
+        "the upload is too large",
+        "Have the limit of Marketo or of a proxy raised; or, only if nothing of the run was sent yet, clean "
+        "again with a smaller --max-bytes.",
+    ),
     _http(414, Action.STOP, "the address is too long"),
     _http(429, Action.RETRY, "too many calls", pause=CALL_WINDOW_SECONDS),
     _http(500, Action.RETRY, "internal error", importing=Action.UNKNOWN),
