@@ -7,6 +7,7 @@ So a run can end anywhere, by any means, and the next `run_jobs` carries on.
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
 _PAUSE_GROWTH: Final = 1.25
 _UNCLEAR_IN_A_ROW: Final = 3
+_DENIALS: Final = 3
+"""Looks in a row after which it is believed that a batch id is not known: a gateway may have answered 404."""
 
 _WITH_MARKETO: Final = frozenset({JobState.QUEUED, JobState.IMPORTING})
 _FINISHED: Final = frozenset({JobState.COMPLETE, JobState.FAILED})
@@ -241,12 +244,15 @@ class _Scheduler:
         self._interrupts = HeldInterrupts()
         self._refusal: MarketoError | None = None
         self._withheld: dict[str, MarketoError] = {}
+        self._denials = Counter[str]()
+        self._waits = True
         self._unclear_in_a_row = 0
         self._pause_seconds = 0.0
         self._has_changed = True
 
     def run(self, *, wait: bool, timeout_seconds: float) -> bool:
         deadline = self._clock() + timeout_seconds
+        self._waits = wait
         self._declare_crashed()
         while True:
             self._look_around()
@@ -301,9 +307,13 @@ class _Scheduler:
             if error.code != UNKNOWN_BATCH:
                 raise
             is_old = self._ledger.age_seconds(job) > _BATCH_ID_SECONDS
+            self._denials[job.chunk] += 1
+            if self._waits and not (is_old or job.assumed) and self._denials[job.chunk] < _DENIALS:
+                return False
             too_old = f"batch {job.batch_id} is older than {BATCH_ID_DAYS} days: Marketo keeps no outcome"
             self._lose(job, too_old if is_old else error.message)
             return True
+        del self._denials[job.chunk]
         self._ledger.observed(
             job.chunk,
             record.status,

@@ -1,8 +1,9 @@
 """Chunks become jobs, each once: against the sandbox over real HTTP, in its virtual time."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -326,6 +327,23 @@ def test_a_batch_that_marketo_does_not_know_is_unknown(run: Run) -> None:
 
     assert run.states == ["unknown", "reconciled"]
     assert "999999" in run.ledger.jobs()[0].message
+
+
+def test_a_batch_that_is_not_known_for_a_moment_is_looked_at_again(run: Run) -> None:
+    """As when a gateway answers in place of Marketo, with a status that means: there is no such thing."""
+    run.plan_leads(1)
+    run.go(wait=False)
+    known = run.ledger.job("chunks/leads-0001.csv").batch_id
+    with closing(sqlite3.connect(run.ledger.path)) as database, database:
+        database.execute("UPDATE jobs SET batch_id = 999999")
+
+    assert not run.go(timeout_seconds=4)
+
+    assert run.states == ["queued"]
+    with closing(sqlite3.connect(run.ledger.path)) as database, database:
+        database.execute("UPDATE jobs SET batch_id = ?", (known,))
+    assert run.go()
+    assert run.states == ["reconciled"]
 
 
 def test_lost_is_sent_once(run: Run) -> None:
