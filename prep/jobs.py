@@ -248,6 +248,7 @@ class _Scheduler:
         self._waits = True
         self._unclear_in_a_row = 0
         self._pause_seconds = 0.0
+        self._turn = -1
         self._has_changed = True
 
     def run(self, *, wait: bool, timeout_seconds: float) -> bool:
@@ -287,17 +288,27 @@ class _Scheduler:
         """Look at the jobs that are being processed, hand on what is finished, until nothing more is."""
         try:
             self._hand_on()
-            while any([self._look_at(job) for job in self._oldest()]):  # noqa: C419  # all of them
+            while any([self._look_at(job) for job in self._due()]):  # noqa: C419  # all of them
                 self._hand_on()
         except MarketoError:
             if self._refusal is not None:
                 raise self._refusal from None
             raise
 
-    def _oldest(self) -> list[Job]:
-        """The queue is first in, first out, and so many are processed at once: only these can have moved."""
+    def _due(self) -> list[Job]:
+        """The jobs to look at: all at first, then the oldest, and one more in turn while nothing moves.
+
+        The queue is first in, first out, and so many are processed at once: only these should have moved. But
+        those that seem to be stuck must not hide that others are done.
+        """
         jobs = sorted(self._jobs_in(_WITH_MARKETO), key=lambda job: job.queued_at or 0.0)
-        return jobs[:JOBS_RUNNING]
+        if not self._pause_seconds:
+            return jobs
+        oldest, others = jobs[:JOBS_RUNNING], jobs[JOBS_RUNNING:]
+        if others and self._pause_seconds >= self._longest_pause:
+            self._turn += 1
+            oldest.append(others[self._turn % len(others)])
+        return oldest
 
     def _look_at(self, job: Job) -> bool:
         """Ask Marketo about a job; True when it is not waiting any more."""

@@ -1,9 +1,11 @@
 """Chunks under answers that the sandbox never gives: what the ledger says afterwards."""
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from prep.marketo import Marketo
 from prep.model import Chunk, Exchange, Format, Job
 from prep.objects import Target
 
-from .conftest import HTML, QUEUED, RESET, SECRET, TOKEN, Answer, Clock, Script, envelope, errors
+from .conftest import HTML, QUEUED, RESET, SECRET, TOKEN, Answer, Clock, Script, envelope, errors, grant
 
 
 @pytest.fixture
@@ -32,13 +34,14 @@ def plan(ledger: Ledger, count: int) -> None:
     ledger.plan(Chunk(f"chunks/leads-{number:04}.csv", 1, 10, "0" * 64) for number in range(1, count + 1))
 
 
-def go(ledger: Ledger, client: Marketo, clock: Clock) -> bool:
+def go(ledger: Ledger, client: Marketo, clock: Clock, *, timeout_seconds: float | None = None) -> bool:
     finished: list[Job] = []
     return run_jobs(
         ledger,
         client,
         lambda _: b"email\nada@example.com\n",
         on_finished=lambda job, *_: finished.append(job),
+        timeout_seconds=timeout_seconds,
         clock=clock,
         sleep=clock.sleep,
     )
@@ -117,6 +120,30 @@ def test_a_used_up_quota_leaves_a_state_to_carry_on_from(
     assert go(ledger, client, clock)
     assert states(ledger) == ["reconciled"] * 2
     assert script.answers == [], "files are asked for where counts are missing"
+
+
+def test_two_jobs_that_stay_importing_hold_up_no_other(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More chunks than the queue has places: the last ones are sent only when others are seen to be done."""
+    plan(ledger, 12)
+    batches = count(1)
+
+    def answer(path: str) -> Answer:
+        if path.startswith("/identity/"):
+            return grant()
+        batch = re.search(r"/batch/(\d+)", path)
+        if batch is None:
+            return envelope({"batchId": next(batches), "status": "Queued"})
+        number = int(batch[1])
+        return complete(number) if number > 2 else envelope({"batchId": number, "status": "Importing"})
+
+    monkeypatch.setattr(script, "next", answer)
+
+    assert not go(ledger, client, clock, timeout_seconds=600)
+
+    assert states(ledger) == ["importing"] * 2 + ["reconciled"] * 10
+    assert len(script.api_calls) < 12 + 2 * 60 + 100
 
 
 def test_files_that_are_gone_make_a_job_unknown(
