@@ -332,11 +332,11 @@ def _count_unfit(folder: RunFolder, manifest: Manifest, fields: list[Field]) -> 
         frame = pl.read_csv(
             io.BytesIO(folder.read_chunk(chunk)),
             separator=Format(manifest.settings["format"]).delimiter,
-            columns=list(counts),
             infer_schema=False,
         )
         for field in fields:
-            counts[field.name] += frame.filter(_breaks(field)).height
+            if field.name in frame.columns:  # blank cells may have been left out with their columns
+                counts[field.name] += frame.filter(_breaks(field)).height
     return counts
 
 
