@@ -19,6 +19,7 @@ import polars as pl
 from prep import durable
 from prep.errors import FolderError
 from prep.fate_table import ROWS, write_table
+from prep.ledger import ASSUMED
 from prep.manifest import MANIFEST_VERSION, Manifest, SourceRecord
 from prep.model import Chunk
 from prep.sources.containers import split_path
@@ -331,7 +332,8 @@ class RunFolder:
             _delete(path)
             _delete(path.with_name(f"{path.name}.tmp"))
         _delete(self.settling)
-        self.write_rows(part.with_columns(key=None, message=None) for part in self.stream_rows())
+        own = pl.when(pl.col("message") == ASSUMED).then("message")
+        self.write_rows(part.with_columns(key=None, message=own) for part in self.stream_rows())
 
     def discard(self) -> None:
         """Remove what a run left that was not finished, and its folder, if `create` made that."""

@@ -579,8 +579,8 @@ def purge(run: Run | str | Path) -> Run:
     """Delete the personal data of a finished run; its counts, ids and the report stay.
 
     Upload files, tables, received files, preview and way back, the local sandbox's leads, and the keys and
-    messages in `rows.parquet` go. The sources themselves are not touched. Doing it again finishes a purge
-    that was interrupted.
+    Marketo's messages in `rows.parquet` go. The sources themselves are not touched. Doing it again finishes a
+    purge that was interrupted.
 
     Raises:
         FolderError: Rows of the run, or of its way back once that was begun, are still to be sent, under way

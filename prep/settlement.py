@@ -12,14 +12,12 @@ from prep.cleaning import people_delimiter
 from prep.errors import FolderError
 from prep.fate_table import balanced, beside_chunks
 from prep.folder import RunFolder, check_sources
-from prep.ledger import Ledger
+from prep.ledger import ASSUMED, Ledger
 from prep.manifest import Manifest
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.objects import Target
 from prep.outcome_tables import tell_kept_fates, write_outcomes
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
-
-ASSUMED: Final = "assumed landed"
 
 _NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
 _OUTCOME_COLUMNS: Final = {"batch_id": pl.Int64, "message": pl.String, "matched_by": pl.String}

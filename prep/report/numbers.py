@@ -13,7 +13,7 @@ from prep.advice import known_schema, summarise_messages
 from prep.errors import MarketoError, OutcomeUnknownError
 from prep.fate_table import add_up
 from prep.folder import RunFolder
-from prep.ledger import Ledger
+from prep.ledger import ASSUMED, Ledger
 from prep.manifest import Manifest, SourceRecord
 from prep.model import Fate, Job, JobState
 from prep.report.skipped import describe_skipped
@@ -214,7 +214,8 @@ def _assumed(folder: RunFolder, jobs: Sequence[Job]) -> int:
     if not chunks:
         return 0
     is_assumed = pl.col("chunk").is_in(chunks) & (pl.col("fate") == Fate.IMPORTED)
-    return folder.query_rows(lambda rows: rows.select("chunk", "fate").filter(is_assumed)).height
+    is_assumed &= pl.col("message") == ASSUMED  # of others Marketo told after all
+    return folder.query_rows(lambda rows: rows.select("chunk", "fate", "message").filter(is_assumed)).height
 
 
 def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:

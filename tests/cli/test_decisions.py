@@ -54,6 +54,13 @@ def test_landed_without_a_batch_id_counts_as_imported(unclear: Sandbox, prep: Pr
     assert uploads(unclear) == 1
 
 
+def test_purge_keeps_how_many_rows_are_assumed(unclear: Sandbox, prep: Prep) -> None:
+    prep("resume", "leads.prep", "--assume", "landed", "leads-0001.csv")
+    assert prep("purge", "leads.prep", "--yes", "--json").json["assumed"] == 2
+    assert prep("report", "leads.prep", "--json").json["assumed"] == 2
+    assert uploads(unclear) == 1
+
+
 def test_landed_with_a_batch_id_asks_marketo(unclear: Sandbox, prep: Prep) -> None:
     (job,) = unclear.jobs()
     decision = ("--assume", "landed", "chunks/leads-0001.csv", "--batch-id", job.batch_id)

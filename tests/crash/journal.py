@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from prep.config import Destination
+from prep.ledger import ASSUMED
 from prep.model import Fate, Format, Job, JobState
 from prep.objects import parse_object
 from prep.pipeline import Run, clean
 from prep.report import read_jobs
 from prep.sandbox import Outcome, Sandbox
 from prep.schema_file import parse_schema
-from prep.settlement import ASSUMED
 
 ROWS_OF_A_CHUNK = 12
 MAX_BYTES = 1000
