@@ -247,6 +247,8 @@ class _Scheduler:
         self._denials = Counter[str]()
         self._waits = True
         self._unclear_in_a_row = 0
+        self._is_busy = False
+        self._untold: MarketoError | None = None
         self._pause_seconds = 0.0
         self._turn = -1
         self._has_changed = True
@@ -281,7 +283,11 @@ class _Scheduler:
         left = deadline - self._clock()
         if left <= 0:
             return False
-        self._sleep(min(self._pause_seconds, left))
+        seconds = min(self._pause_seconds, left)
+        if self._untold is not None:
+            self._client.on_wait(self._untold, seconds)
+            self._untold = None
+        self._sleep(seconds)
         return True
 
     def _look_around(self) -> None:
@@ -399,12 +405,15 @@ class _Scheduler:
             except MarketoError as error:
                 if error.code not in QUEUE_IS_BUSY:
                     self._refusal = error
+                elif not self._is_busy:
+                    self._is_busy, self._untold = True, error
             except BaseException:
                 self._declare_crashed()
                 raise
             else:
                 self._write_down(job.chunk, batch_id)
                 self._unclear_in_a_row = 0
+                self._is_busy = False
                 return True
         return False
 

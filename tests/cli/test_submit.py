@@ -767,3 +767,16 @@ def test_an_upload_that_is_too_large_advises_no_new_run_where_rows_were_sent(
                 ],
             )
         assert [job.status for job in sandbox.jobs()] == ["Complete"]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_full_queue_is_told_once_while_it_is_waited_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch, prep: Prep, *, quiet: bool
+) -> None:
+    written(here / "leads.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["queue-full:3"]) as sandbox:
+        connect(monkeypatch, sandbox.url)
+        ended = prep("run", "leads.csv", *["--quiet"] * quiet)
+        assert uploads(sandbox) == 4
+    why = "POST /bulk/v1/leads.json: Marketo answered with code 1016: the import queue is full"
+    assert (ended.code, ended.err) == (0, "" if quiet else f"{why}; trying again in 0.1 s\n")
