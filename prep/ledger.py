@@ -37,7 +37,7 @@ _STATES: Final = {
     JobStatus.FAILED: JobState.FAILED,
 }
 ASSUMED: Final = "assumed landed"
-"""Message of a job that only a person's word calls complete, and of rows that count as imported by it alone."""
+"""Message of a job that only a person's word calls complete, and of rows that it alone calls imported."""
 
 _JOB_COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 _CHUNK_COLUMNS: Final = ", ".join("chunk" if field.name == "file" else field.name for field in fields(Chunk))

@@ -60,8 +60,8 @@ class Marketo:
         allow_host: The one host besides `*.mktorest.com` and this machine that may be talked to.
         calls_per_window: Calls made in any 20 seconds at most; the instance's share for others is the rest.
         on_exchange: Told of every exchange in brief, until it raises an error, which becomes a warning.
-        on_wait: Told before each pause that a fault makes necessary: what happened, and the seconds. Of a full
-            queue, or a busy list, before the first of them.
+        on_wait: Told before each pause that a fault makes necessary: what happened, and the seconds. Of a
+            full queue, or a busy list, before the first of them.
         clock: Monotonic seconds.
         now: Seconds since the epoch.
         sleep: Waits for a number of seconds.

@@ -750,7 +750,7 @@ def test_a_sandbox_file_that_is_damaged(prep: Prep, leads: Path) -> None:
 def test_an_upload_that_is_too_large_advises_no_new_run_where_rows_were_sent(
     here: Path, monkeypatch: pytest.MonkeyPatch, prep: Prep
 ) -> None:
-    """As behind a gateway that takes less than Marketo: the first file, of rows without phone, goes through."""
+    """As behind a gateway that takes less than Marketo: the first file, without phones, goes through."""
     rows = ["a@example.com,", *(f"b{number}@example.com,+34 600 123 45{number}" for number in range(9))]
     written(here / "leads.csv", "\n".join(["email,phone", *rows, ""]))
     prep("clean", "leads.csv", "--blanks", "omit")
@@ -761,9 +761,11 @@ def test_an_upload_that_is_too_large_advises_no_new_run_where_rows_were_sent(
             assert (ended.code, ended.err.splitlines()[-2:]) == (
                 4,
                 [
-                    "Error: POST /bulk/v1/leads.json: Marketo answered with HTTP 413: the upload is too large",
-                    "Hint: Have the limit of Marketo or of a proxy raised; or, only if nothing of the run was "
-                    "sent yet, clean again with a smaller --max-bytes. prep resume leads.prep carries on.",
+                    "Error: POST /bulk/v1/leads.json: Marketo answered with HTTP 413: "
+                    "the upload is too large",
+                    "Hint: Have the limit of Marketo or of a proxy raised; or, only if nothing of the run "
+                    "was sent yet, clean again with a smaller --max-bytes. "
+                    "prep resume leads.prep carries on.",
                 ],
             )
         assert [job.status for job in sandbox.jobs()] == ["Complete"]

@@ -303,7 +303,7 @@ def remove_received(attempt: Attempt) -> None:
 def test_a_batch_that_marketo_forgot_keeps_no_other_from_being_asked_about(
     templates: dict[str, Path],
 ) -> None:
-    """The second upload is four days younger than the first; its file is gone when the id of the first dies."""
+    """The second upload is four days younger than the first; its file is gone when that one's id dies."""
     folder = templates["csv"].parent
     source = write_leads(folder / "troubled.csv", 2, troubled=lambda _: True)
     template = clean_leads(source, folder / "troubled").path

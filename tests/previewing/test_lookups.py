@@ -317,7 +317,7 @@ def test_keys_with_too_many_people_are_told_apart_from_the_others(tmp_path: Path
     values = [{"eventCode": "crowd", "city": "Graz"}] * 1001 + [{"eventCode": "few", "city": "Graz"}] * 2
     for value in values:
         sandbox.add_lead(**value)
-    rows = [["eventCode", "city"], ["crowd", "Linz"], ["few", "Linz"], ["none", "Linz"]]
+    rows = [["eventCode", "city"], ["crowd", "Linz"], ["few", "Linz"], ["nobody", "Linz"]]
     run = cleaned(tmp_path, rows, lookup_field="eventCode", schema=schema)
 
     preview = prep.preview(run, client_of(sandbox)).report["preview"]
