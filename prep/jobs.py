@@ -9,6 +9,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -104,7 +105,8 @@ def run_jobs(
     A chunk whose upload got no clear answer becomes unknown and the others go on; after three of them in
     a row nothing more is sent. When Marketo refuses an upload, that chunk stays planned, nothing
     more is sent, and the error is raised once the jobs that are under way are finished. When the files of a
-    finished job cannot be had, it stays complete, the others go on, and the error is raised at the end.
+    finished job cannot be had although Marketo answers, it stays complete, the others go on, and the error is
+    raised at the end.
 
     Args:
         ledger: Holds the target and the planned chunks.
@@ -363,12 +365,22 @@ class _Scheduler:
                 files = self._files(job)
             except MarketoError as error:
                 self._withheld[job.chunk] = error
+                self._refuse_outage(job)
                 continue
             if files is not None:
                 self._on_finished(job, *files)
                 if self._ledger.job(job.chunk).state is job.state:
                     self._ledger.reconciled(job.chunk)
             self._changed()
+
+    def _refuse_outage(self, job: Job) -> None:
+        """See that Marketo answers otherwise: what is sent into an outage may be with it or not.
+
+        Raises:
+            TransientError: It does not.
+        """
+        with suppress(TerminalError):
+            self._client.job(_batch_id(job), self._object)
 
     def _files(self, job: Job) -> tuple[bytes, bytes] | None:
         """Fetch a finished job's files; None when they are gone, which makes the job unknown."""

@@ -331,3 +331,19 @@ def test_no_secret_reaches_the_ledger(
     assert b"/bulk/v1/leads.json" in written
     assert SECRET.encode() not in written
     assert TOKEN.encode() not in written
+
+
+def test_nothing_is_sent_into_an_outage_in_which_a_file_cannot_be_had(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock
+) -> None:
+    """What is sent while a gateway says 502 may be with Marketo or not: somebody would have to decide."""
+    plan(ledger, 2)
+    ledger.aim(Target("sandbox", 1001, None, Format.CSV, "email"))
+    failed = {"batchId": 3404, "status": "Complete", "numOfRowsFailed": 1, "numOfRowsWithWarning": 0}
+    script.answers = [QUEUED, envelope(failed), *[Answer(status=502)] * 30]
+
+    with pytest.raises(TransientError) as caught:
+        go(ledger, client, clock)
+
+    assert caught.value.code == "http_502"
+    assert states(ledger) == ["complete", "planned"]
