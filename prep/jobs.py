@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
 _PAUSE_GROWTH: Final = 1.25
 _UNCLEAR_IN_A_ROW: Final = 3
-_DENIALS: Final = 3
+DENIALS: Final = 3
 """Looks in a row after which it is believed that a batch id is not known: a gateway may have answered 404."""
 
 _WITH_MARKETO: Final = frozenset({JobState.QUEUED, JobState.IMPORTING})
@@ -327,7 +327,7 @@ class _Scheduler:
                 raise
             is_old = self._ledger.age_seconds(job) > _BATCH_ID_SECONDS
             self._denials[job.chunk] += 1
-            if self._waits and not (is_old or job.assumed) and self._denials[job.chunk] < _DENIALS:
+            if self._waits and not (is_old or job.assumed) and self._denials[job.chunk] < DENIALS:
                 return False
             too_old = f"batch {job.batch_id} is older than {BATCH_ID_DAYS} days: Marketo keeps no outcome"
             self._lose(job, too_old if is_old else error.message)

@@ -1,5 +1,6 @@
 """DAGs in Airflow itself, with `dag.test()`, against the sandbox over real HTTP."""
 
+import asyncio
 import importlib.util
 import json
 import re
@@ -7,13 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from prep.marketo import Marketo
+from prep.marketo.records import JobRecord
+from prep.model import JobStatus
+from prep.objects import ImportObject
 from prep.sandbox import Sandbox
 from tests.integrations.conftest import DAGS
 
@@ -159,6 +164,53 @@ def test_waiting_is_done_by_the_trigger_and_each_chunk_goes_out_once(
     uploads = [sandbox.upload(job.batch_id) for job in sandbox.jobs()]
     assert len(uploads) == len(set(uploads)) == len(done.report["chunks"]) > 2
     assert capfd.readouterr().out.count("Complete") >= len(uploads) - 1
+
+
+def queued(running: Sandbox, uploads: int) -> list[int]:
+    with Marketo(running.url, "id", "secret") as client:
+        return [client.import_leads(f"{number}.csv", CLEAN.encode()) for number in range(uploads)]
+
+
+def fired(batch_ids: list[int]) -> dict[str, Any]:
+    """The event of a trigger that waits for these jobs; one that never fires is an error."""
+    from prep.integrations.airflow.trigger import MarketoJobsTrigger
+
+    async def first() -> dict[str, Any]:
+        trigger = MarketoJobsTrigger("marketo_default", batch_ids, (0.01, 0.02))
+        event = await asyncio.wait_for(anext(trigger.run()), 20)
+        return dict(event.payload)
+
+    return asyncio.run(first())
+
+
+@pytest.mark.parametrize("order", [{"job_seconds": 0}])
+def test_two_jobs_that_stay_importing_hold_up_no_other(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker settles what is done, and sends what has waited for a place in the queue."""
+    batch_ids = queued(sandbox, 5)
+    ask = Marketo.job
+
+    def job(client: Marketo, batch_id: int, of: ImportObject) -> JobRecord:
+        known = ask(client, batch_id, of)
+        return replace(known, status=JobStatus.IMPORTING) if batch_id in batch_ids[:2] else known
+
+    monkeypatch.setattr(Marketo, "job", job)
+    stuck = {str(batch_id): "Importing" for batch_id in batch_ids[:2]}
+    assert fired(batch_ids) == {"jobs": stuck | {str(batch_ids[2]): "Complete"}, "error": None}
+
+
+@pytest.mark.parametrize(("denials", "code"), [(2, None), (3, "unknown_batch")])
+def test_a_batch_that_is_not_known_for_a_moment_is_looked_at_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, denials: int, code: str | None
+) -> None:
+    (known,) = queued(sandbox, 1)
+    ask = Marketo.job
+    asked = iter([999999] * denials)
+    monkeypatch.setattr(Marketo, "job", lambda client, batch_id, of: ask(client, next(asked, batch_id), of))
+    event = fired([known])
+    assert (event["error"] and event["error"]["code"]) == code
+    assert event["jobs"] == ({} if code else {str(known): "Complete"})
 
 
 @dataclass(frozen=True)
