@@ -247,6 +247,7 @@ class _Scheduler:
         self._refusal: MarketoError | None = None
         self._withheld: dict[str, MarketoError] = {}
         self._denials = Counter[str]()
+        self._denied = set[str]()
         self._waits = True
         self._unclear_in_a_row = 0
         self._is_busy = False
@@ -294,6 +295,7 @@ class _Scheduler:
 
     def _look_around(self) -> None:
         """Look at the jobs that are being processed, hand on what is finished, until nothing more is."""
+        self._denied.clear()
         try:
             self._hand_on()
             while any([self._look_at(job) for job in self._due()]):  # noqa: C419  # all of them
@@ -307,9 +309,11 @@ class _Scheduler:
         """The jobs to look at: all at first, then the oldest, and one more in turn while nothing moves.
 
         The queue is first in, first out, and so many are processed at once: only these should have moved. But
-        those that seem to be stuck must not hide that others are done.
+        those that seem to be stuck must not hide that others are done. One that was denied is left to the
+        next time: a gateway that is in trouble says the same once more.
         """
         jobs = sorted(self._jobs_in(_WITH_MARKETO), key=lambda job: job.queued_at or 0.0)
+        jobs = [job for job in jobs if job.chunk not in self._denied]
         if not self._pause_seconds:
             return jobs
         oldest, others = jobs[:JOBS_RUNNING], jobs[JOBS_RUNNING:]
@@ -327,6 +331,7 @@ class _Scheduler:
                 raise
             is_old = self._ledger.age_seconds(job) > _BATCH_ID_SECONDS
             self._denials[job.chunk] += 1
+            self._denied.add(job.chunk)
             if self._waits and not (is_old or job.assumed) and self._denials[job.chunk] < DENIALS:
                 return False
             too_old = f"batch {job.batch_id} is older than {BATCH_ID_DAYS} days: Marketo keeps no outcome"

@@ -347,3 +347,26 @@ def test_nothing_is_sent_into_an_outage_in_which_a_file_cannot_be_had(
 
     assert caught.value.code == "http_502"
     assert states(ledger) == ["complete", "planned"]
+
+
+def test_looks_of_one_moment_are_one_look_at_a_batch_that_is_not_known(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others that are done have the oldest looked at again at once, which tells nothing new."""
+    plan(ledger, 4)
+    batches = count(1)
+
+    def answer(path: str) -> Answer:
+        if path.startswith("/identity/"):
+            return grant()
+        batch = re.search(r"/batch/(\d+)", path)
+        if batch is None:
+            return envelope({"batchId": next(batches), "status": "Queued"})
+        return Answer(status=404) if batch[1] == "1" and clock() < before + 6 else complete(int(batch[1]))
+
+    monkeypatch.setattr(script, "next", answer)
+    before = clock()
+
+    assert go(ledger, client, clock)
+
+    assert states(ledger) == ["reconciled"] * 4
