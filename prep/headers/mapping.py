@@ -259,7 +259,8 @@ def check_settings(
         for name in names:
             if name not in schema.fields:
                 raise unknown_field(option, name, schema)
-    if not set(keys) <= set(schema.lookup_fields):
+    is_one = len(keys) == 1 or schema.object is not None
+    if not is_one or not set(keys) <= set(schema.lookup_fields):
         raise SettingsError(
             f"--lookup-field: Marketo does not look leads up by {lookup_field!r}",
             code="bad_lookup_field",

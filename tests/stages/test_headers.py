@@ -288,6 +288,7 @@ def test_a_map_of_no_column_is_refused() -> None:
         ({"maps": {"x": "nope"}}, "--map: 'nope' is not a field of schema 'lead'"),
         ({"constants": {"nope": "x"}}, "--set: 'nope' is not a field of schema 'lead'"),
         ({"lookup_field": "firstName"}, "--lookup-field: Marketo does not look leads up by 'firstName'"),
+        ({"lookup_field": "email,id"}, "--lookup-field: Marketo does not look leads up by 'email,id'"),
     ],
 )
 def test_settings_that_cannot_work(settings: dict[str, object], message: str) -> None:
