@@ -1,11 +1,13 @@
 """What a cell of a workbook holds → the text that a person means by it."""
 
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 Kind = Literal["number", "temporal", "clock", "duration", "padded"]
 
@@ -24,15 +26,29 @@ ECMA-376 part 1, 18.8.30: https://ecma-international.org/publications-and-standa
 
 _NO_FORMAT: Final = re.compile(r'"[^"]*"?|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]|AM/PM|A/P', re.IGNORECASE)
 _PIECE: Final = re.compile(r'"([^"]*)"?|\\(.)|[_*].|\[[^\]]*\]|(.)', re.DOTALL)
+_SECTION: Final = re.compile(r'(?:"[^"]*"?|\\.|[_*].|\[[^\]]*\]|[^;])+', re.DOTALL)
+_CONDITION: Final = re.compile(r"\[(<=?|>=?|=|<>)([0-9]{1,15})\]")
 _WRITTEN: Final = re.compile(r"[-+ ():/0-9]+")
 _TELLING: Final = re.compile(r"[+0-9]")
 _PLAIN_MARKS: Final = frozenset(" -+():")
 _REQUIRED, _OPTIONAL = "\x01", "\x02"
+_PLACES: Final = frozenset({_REQUIRED, _OPTIONAL})
 _FEWEST_DIGITS: Final = 2
 """What a format of digits is made of: places for digits, and marks between them, which some write without
 quotes; a point that is written would look like a decimal one. Fewer digits than these are a count, unless a
 `+` or digits are written before them.
 https://support.microsoft.com/en-us/office/number-format-codes-in-excel-5026bbd6-04bc-48cd-bf33-80f18b4eae68"""
+
+_COMPARISONS: Final[Mapping[str, Callable[[int, int], bool]]] = MappingProxyType(
+    {
+        "<": operator.lt,
+        "<=": operator.le,
+        ">": operator.gt,
+        ">=": operator.ge,
+        "=": operator.eq,
+        "<>": operator.ne,
+    }
+)
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REMEMBERED: Final = 65_536
 _DAY_SECONDS: Final = 86_400
@@ -67,13 +83,13 @@ class Numbers:
 
     def _text(self, value: str, style: int) -> str:
         """Render a number; what is none stays as it is."""
-        kind, mask = self._styles[style] if style < len(self._styles) else _PLAIN
+        kind, sections = self._styles[style] if style < len(self._styles) else _PLAIN
         if kind == "number":
             return plain(value)
         if not _NUMBER.fullmatch(value):
             return value
         if kind == "padded":
-            return padded(plain(value), mask)
+            return padded(plain(value), sections)
         return moment(float(value), kind, is_1904=self._is_1904) or plain(value)
 
 
@@ -140,36 +156,60 @@ def _day(days: int, *, is_1904: bool) -> str | None:
     return (epoch + timedelta(days=days)).isoformat()
 
 
-def _style(number: int, code: str | None) -> tuple[Kind, str]:
+def _style(number: int, code: str | None) -> tuple[Kind, tuple["Section", ...]]:
     if code is not None:
         return _kind(code)
     if number in _TEMPORAL_IDS:
-        return "temporal", ""
+        return "temporal", ()
     if number == _DURATION_ID:
-        return "duration", ""
-    return ("clock", "") if number in _CLOCK_IDS else _PLAIN
+        return "duration", ()
+    return ("clock", ()) if number in _CLOCK_IDS else _PLAIN
 
 
-def _kind(code: str) -> tuple[Kind, str]:
-    """Tell what a format makes of a number; for leading zeros also the mask."""
-    if mask := padding(code):
-        return "padded", mask
+def _kind(code: str) -> tuple[Kind, tuple["Section", ...]]:
+    """Tell what a format makes of a number; for codes also how it shows them."""
+    if sections := padding(code):
+        return "padded", sections
     shown = _NO_FORMAT.sub("", code).split(";")[0].strip().lower()
     if "[" in shown:
-        return "duration", ""
+        return "duration", ()
     has_time = "h" in shown or "s" in shown
     if "y" in shown or "d" in shown or ("m" in shown and not has_time):
-        return "temporal", ""
-    return ("clock", "") if has_time else _PLAIN
+        return "temporal", ()
+    return ("clock", ()) if has_time else _PLAIN
 
 
-def padding(code: str) -> str:
-    """Give the mask that `padded` takes, of a format that shows whole numbers as codes; else nothing."""
+class Section(NamedTuple):
+    """What a format makes of some whole numbers.
+
+    Attributes:
+        holds: Of which ones: a comparison with a number.
+        bound: That number.
+        mask: How their digits are shown; blank where they are counts.
+    """
+
+    holds: Callable[[int, int], bool]
+    bound: int
+    mask: str
+
+
+def padding(code: str) -> tuple[Section, ...]:
+    """Give what `padded` takes of a format that shows whole numbers as codes; of another one nothing."""
+    sections = _SECTION.findall(code)
+    if not sections or not _CONDITION.search(sections[0]):
+        sections = sections[:1]
+    found = []
+    for section in sections:
+        condition = _CONDITION.search(section)
+        sign, bound = condition.groups() if condition else (">=", "0")
+        found.append(Section(_COMPARISONS[sign], int(bound), _mask(section)))
+    return tuple(found) if any(section.mask for section in found) else ()
+
+
+def _mask(code: str) -> str:
     mask = ""
-    written = ""
+    is_telling = False
     for quoted, escaped, mark in _PIECE.findall(code):
-        if mark == ";":
-            break
         if mark == "0" or (mark == "#" and _REQUIRED in mask):
             mask += _REQUIRED
         elif mark == "#":
@@ -177,23 +217,26 @@ def padding(code: str) -> str:
         elif mark and mark not in _PLAIN_MARKS:
             return ""
         elif mark or _WRITTEN.fullmatch(quoted or escaped):
+            is_telling |= _PLACES.isdisjoint(mask) and bool(_TELLING.search(quoted or escaped))
             mask += mark or quoted or escaped
-            written += quoted or escaped
-    is_code = mask.count(_REQUIRED) >= _FEWEST_DIGITS or _TELLING.search(written)
-    return mask if is_code and (_REQUIRED in mask or _OPTIONAL in mask) else ""
+    is_code = is_telling or mask.count(_REQUIRED) >= _FEWEST_DIGITS
+    return "" if not is_code or _PLACES.isdisjoint(mask) else mask
 
 
-def padded(text: str, mask: str) -> str:
-    """Write the digits of a whole number as a mask of `padding` shows them; anything else stays as it is."""
+def padded(text: str, sections: Sequence[Section]) -> str:
+    """Write the digits of a whole number as sections of `padding` show them; anything else stays as it is."""
     if not text.isdigit() or not text.isascii():
         return text
+    mask = next((mask for holds, bound, mask in sections if holds(int(text), bound)), "")
+    if not mask:
+        return text
     digits = list(text.rjust(mask.count(_REQUIRED), "0"))
-    begin = min(place for place, mark in enumerate(mask) if mark in {_REQUIRED, _OPTIONAL})
+    begin = min(place for place, mark in enumerate(mask) if mark in _PLACES)
     shown: list[str] = []
     for mark in reversed(mask[begin:]):
         if not digits:
             break
-        shown.append(digits.pop() if mark in {_REQUIRED, _OPTIONAL} else mark)
+        shown.append(digits.pop() if mark in _PLACES else mark)
     return f"{mask[:begin]}{''.join(digits)}{''.join(reversed(shown))}".strip()
 
 
@@ -202,4 +245,4 @@ def _character(match: re.Match[str]) -> str:
     return match[0] if code == 0 or 0xD800 <= code < 0xE000 else chr(code)  # noqa: PLR2004
 
 
-_PLAIN: Final[tuple[Kind, str]] = ("number", "")
+_PLAIN: Final[tuple[Kind, tuple[Section, ...]]] = ("number", ())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.parsers import expat
 
-from prep.sources.cell_values import padded, padding, plain
+from prep.sources.cell_values import Section, padded, padding, plain
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
 from prep.sources.typed import is_number
 
@@ -35,13 +35,13 @@ class SpreadsheetmlBook:
         self._rows: list[list[Row]] = []
         self._hidden: list[set[int]] = []
         self._spanning: list[list[int]] = []
-        self._masks: dict[str, str] = {}
+        self._masks: dict[str, tuple[Section, ...]] = {}
         self._style = ""
         self._line = 0
         self._span = 0
         self._column = 0
         self._merged = 0
-        self._mask = ""
+        self._mask: tuple[Section, ...] = ()
         self._cells: dict[int, str] = {}
         self._errors = 0
         self._numbers: list[int] = []
@@ -78,7 +78,7 @@ class SpreadsheetmlBook:
                 self._line = self._span = 0
             case "Style":
                 self._style = local.get("ID", "")
-                self._masks[self._style] = self._masks.get(local.get("Parent", ""), "")
+                self._masks[self._style] = self._masks.get(local.get("Parent", ""), ())
             case "NumberFormat":
                 self._masks[self._style] = padding(local.get("Format", ""))
             case "Comment":
@@ -100,7 +100,7 @@ class SpreadsheetmlBook:
             self._merged = _count(attributes, "MergeAcross")
             if _count(attributes, "MergeDown"):
                 self._spanning[-1].append(self._line)
-            self._mask = self._masks.get(attributes.get("StyleID", ""), "")
+            self._mask = self._masks.get(attributes.get("StyleID", ""), ())
         else:
             self._type = attributes.get("Type", name)
             self._pieces = []
