@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from xml.parsers import expat
 
@@ -28,8 +29,11 @@ _REPLACED: Final = str.maketrans(dict.fromkeys((_SPACE, _TAB, _LINE_END), "\ufff
 """Spaces, tabs and line ends are elements; those of the text itself are one space.
 https://docs.oasis-open.org/office/OpenDocument/v1.3/os/part3-schema/OpenDocument-v1.3-os-part3-schema.html#a_6_1White_Space_Characters"""
 
-_TIME: Final = re.compile(r"PT([0-9]{1,9})H([0-9]{1,2})M([0-9]{1,2})(?:[.,][0-9]+)?S")
-_FRACTION: Final = re.compile(r"[.,][0-9]+$")
+_TIME: Final = re.compile(r"PT([0-9]{1,9})H([0-9]{1,2})M([0-9]{1,2})(?:[.,]([0-9])[0-9]*)?S")
+_FRACTION: Final = re.compile(r"[.,]([0-9])[0-9]*$")
+"""Times have fractions of a second where they were computed: 08:59:59.999999999 is nine o'clock."""
+
+_HALF: Final = "5"
 _CODE: Final = re.compile(r"[- ()/:0-9]+")
 _HYPHENED: Final = re.compile(r"[0-9]-[0-9]")
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
@@ -247,14 +251,34 @@ def _value(cell: dict[str, str], shown: str) -> str:
         return shown if _is_code(shown, number) else number
     match kind:
         case "date":
-            return _FRACTION.sub("", cell.get("office:date-value", shown)).removesuffix("T00:00:00")
+            return _date(cell.get("office:date-value", shown)).removesuffix("T00:00:00")
         case "time":
             time = _TIME.fullmatch(cell.get("office:time-value", ""))
-            return ":".join(part.rjust(2, "0") for part in time.groups()) if time else shown
+            return _clock(*time.groups()) if time else shown
         case "boolean":
             return cell.get("office:boolean-value", shown)
         case _:
             return shown or cell.get("office:string-value", "")
+
+
+def _date(value: str) -> str:
+    """A date, its time in the nearest second."""
+    fraction = _FRACTION.search(value)
+    if not fraction:
+        return value
+    whole = value[: fraction.start()]
+    try:
+        later = datetime.fromisoformat(whole) + timedelta(seconds=fraction[1] >= _HALF)
+    except (ValueError, OverflowError):
+        return whole
+    return later.isoformat()
+
+
+def _clock(hours: str, minutes: str, seconds: str, fraction: str | None) -> str:
+    """A time of day, or hours that count on after 24, in the nearest second."""
+    is_later = (fraction or "0") >= _HALF
+    whole, second = divmod(int(minutes) * 60 + int(seconds) + is_later, 60)
+    return f"{int(hours) + whole // 60:02}:{whole % 60:02}:{second:02}"
 
 
 def _is_code(shown: str, number: str) -> bool:

@@ -839,12 +839,21 @@ def ods_cell(attributes: str, shown: str = "") -> str:
         (ods_cell('office:value-type="date" office:date-value="2017-07-11"', "11/07/17"), "2017-07-11"),
         (
             ods_cell(
-                'office:value-type="date" office:date-value="2017-07-11T09:05:59.900000000"', "11/07/17"
+                'office:value-type="date" office:date-value="2017-07-11T23:59:59.999999581"', "12/07/17"
             ),
-            "2017-07-11T09:05:59",
+            "2017-07-12",
         ),
+        (
+            ods_cell('office:value-type="date" office:date-value="2017-07-11T09:05:00.4"'),
+            "2017-07-11T09:05:00",
+        ),
+        (
+            ods_cell('office:value-type="date" office:date-value="9999-12-31T23:59:59.9"'),
+            "9999-12-31T23:59:59",
+        ),
+        (ods_cell('office:value-type="time" office:time-value="PT08H59M59.999999999S"', "9:00"), "09:00:00"),
         (ods_cell('office:value-type="time" office:time-value="PT09H05M00S"', "9:05"), "09:05:00"),
-        (ods_cell('office:value-type="time" office:time-value="PT30H05M00.5S"', "30:05"), "30:05:00"),
+        (ods_cell('office:value-type="time" office:time-value="PT30H05M00.4S"', "30:05"), "30:05:00"),
         ('<table:table-cell office:value-type="string" office:string-value="Ann"/>', "Ann"),
         (ods_cell('table:formula="of:=A1" office:value-type="string"', "Ann"), "Ann"),
     ],
