@@ -60,7 +60,13 @@ _TRIMMED_JOINERS: Final = (
     (rf"[{_BLANK}{_JOINERS}]*[{_JOINERS}]([{_BLANK}]*)$", "$1"),
 )
 
-_BREAKS: Final = ((f"^{_DIVIDERS}+|{_DIVIDERS}+$", ""), (_LINE_BREAK, "\n"))
+_OUTER: Final = r"\x1C-\x1F \t\u{00A0}"
+_BREAKS: Final = (
+    (rf"^[{_OUTER}]*{_DIVIDERS}[{_OUTER}]*|[{_OUTER}]*{_DIVIDERS}[{_OUTER}]*$", ""),
+    (_LINE_BREAK, "\n"),
+)
+"""Before and behind all values dividers divide nothing, also where spaces fill a cell up."""
+
 _KEEP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}]", ""), *_BREAKS, *_TRIMMED_JOINERS)
 _DROP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}{_JOINERS}]", ""), *_BREAKS)
 

@@ -72,6 +72,8 @@ TEXT = [
     Case("phone", "910 12 34 56\x1d911 22 33 44", "910 12 34 56\n911 22 33 44", "control"),
     Case("email", "ana@example.com\x1fbo", "ana@example.com\nbo", "control"),
     Case("email", "ana@example.com\x1d", "ana@example.com", "control"),
+    Case("email", " \x1fana@example.com \x1d \xa0 ", "ana@example.com", "control"),
+    Case("email", "ana@example.com\n\x1d", "ana@example.com\n", "control"),
     *stay("string", PERSIAN, FAMILY, WALES, "\u2764\ufe0f", "\U0001f44d\U0001f3fd"),
     *stay("text", PERSIAN, FAMILY),
     Case("string", "\u200d\u200cAnna\u200d", "Anna", "control"),
