@@ -44,9 +44,13 @@ _COLUMNS: Final = frozenset(
 _SHA256: Final = r"^[0-9a-f]{64}$"
 _MARK: Final = "\ufeff"
 _ADDRESS: Final = r"^[^\s@]+@[^\s@]+$"
+_ZONE: Final = (
+    r"(?: ?(?:[Zz]|[+-][0-9:]+|(?:UTC|GMT)(?:[+-][0-9:]+)?))?"
+    r"(?: ?\(?(?:UTC|GMT|BST|IST|MSK|JST|[WCE]ES?T|[ECMP][SD]T|A[CEW][SD]T)\)?)?"
+    r"(?:\[(?:Z|UTC|GMT|[A-Za-z]+(?:/[A-Za-z_]+)+)\])?"
+)
 _DATE: Final = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ][0-9]{1,2}:[0-9]{2}[0-9:.]*(?: ?[AaPp][Mm])?(?: ?(?:[Zz]|UTC|[+-][0-9:]+))?)?$"
+    rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ][0-9]{{1,2}}:[0-9]{{2}}[0-9:.,]*(?: ?[AaPp][Mm])?{_ZONE})?$"
 )
 """A date, with or without a time, and nothing behind it that may say otherwise."""
 
