@@ -16,7 +16,7 @@ import resource
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ import polars as pl
 from prep.model import POINT_OR_THOUSANDS
 from prep.sources.html import HtmlBook
 from prep.sources.ods import OdsBook
-from prep.sources.sheets import Book, Refusal, Row, Sheet, broken, protected, too_large, unsafe
+from prep.sources.sheets import SHEET_COLUMNS, Book, Refusal, Row, Sheet, broken, protected, too_large, unsafe
 from prep.sources.spreadsheetml import SpreadsheetmlBook
 from prep.sources.typed import NUMBERS
 from prep.sources.xlsx import Xlsx, open_package
@@ -193,12 +193,13 @@ class Table:
         batches: Offset and size of each batch in the spool.
     """
 
-    def __init__(self, spool: int, rows: Iterator[Row], header_line: int) -> None:
+    def __init__(self, spool: int, rows: Iterator[Row], header_line: int, left: int) -> None:
+        """Take the rows of the sheet, so many of whose first columns are left out."""
         self.columns: list[str] = []
         self.batches: list[tuple[int, int]] = []
         self._spool = spool
         self._header_line = header_line
-        self._rows: Iterator[Row] = (row for row in rows if not _is_blank(row))
+        self._rows = _moved((row for row in rows if not _is_blank(row)), left)
         self._records: list[tuple[int, str | None, Row | None]] = []
         self._characters = 0
         self._line = 0
@@ -206,10 +207,6 @@ class Table:
     def write(self) -> None:
         """Write the batches; there is always one."""
         above, header, first = self._start()
-        if left := self._left(header, first):
-            header = {column - left: cell for column, cell in header.items()}
-            above, first = [*_moved(above, left)], [*_moved(first, left)]
-            self._rows = _moved(self._rows, left)
         width = self._width(header, first)
         self.columns = [header.get(column, "") for column in range(width)]
         if not self._header_line:
@@ -238,14 +235,6 @@ class Table:
         first = list(islice(self._rows, HEAD_ROWS))
         return above, header, first
 
-    def _left(self, header: dict[int, str], first: Sequence[Row]) -> int:
-        """Count the columns before the table: those without a name, in which the first rows have nothing."""
-        if not self._header_line:
-            return 0
-        named = min((column for column, cell in header.items() if cell.strip()), default=0)
-        filled = (column for row in first for column, cell in row.cells.items() if cell.strip())
-        return min(chain(filled, [named]))
-
     def _width(self, header: dict[int, str], first: Sequence[Row]) -> int:
         """Count the columns: those of the header, then nameless ones that every other row fills."""
         filled = Counter(column for row in first for column, cell in row.cells.items() if cell.strip())
@@ -261,9 +250,9 @@ class Table:
             return "header" if row.line == self._header_line else "preamble"
         if row.cells == header:
             return "repeated_header"
-        if max(row.cells, default=0) < width and min(row.cells, default=0) >= 0:
+        if max(row.cells, default=0) < width:
             return None
-        is_outside = any(not 0 <= column < width and cell.strip() for column, cell in row.cells.items())
+        is_outside = any(column >= width and cell.strip() for column, cell in row.cells.items())
         return "unreadable_row" if is_outside else None
 
     def _blanks_before(self, line: int) -> None:
@@ -300,10 +289,24 @@ class Table:
         self._characters = 0
 
 
-def _moved(rows: Iterable[Row], left: int) -> Iterator[Row]:
-    """Count the columns of rows from the table's first on; what stands before it has a number below 0."""
+def _blank_columns(rows: Iterator[Row], header_line: int) -> int:
+    """Count the columns before the table, in which neither its header nor any of its rows has something."""
+    blank = SHEET_COLUMNS if header_line else 0
     for row in rows:
-        cells = {column - left: cell for column, cell in row.cells.items()}
+        if not blank:
+            break
+        if row.line >= header_line:
+            blank = min(chain((column for column, cell in row.cells.items() if cell.strip()), [blank]))
+    return blank
+
+
+def _moved(rows: Iterator[Row], left: int) -> Iterator[Row]:
+    """Count the columns of rows from the table's first on; what stands above and before it is left out."""
+    for row in rows:
+        if not left:
+            yield row
+            continue
+        cells = {column - left: cell for column, cell in row.cells.items() if column >= left}
         yield row._replace(cells=cells, numbers=tuple(column - left for column in row.numbers))
 
 
@@ -328,8 +331,8 @@ def _frame(records: Sequence[tuple[int, str | None, Row | None]], width: int) ->
 
 
 def _raw(row: Row, width: int) -> str:
-    """The cells of a row: those under the header in their places, then what stands beside them."""
-    beyond = (row.cells[column] for column in sorted(row.cells) if not 0 <= column < width)
+    """The cells of a row: those under the header in their places, then what stands to the right of them."""
+    beyond = (row.cells[column] for column in sorted(row.cells) if column >= width)
     return "\t".join([*(row.cells.get(column, "") for column in range(width)), *beyond])
 
 
@@ -363,9 +366,10 @@ def _serve(source: int, spool: int, kind: str) -> None:
     if not line:
         return
     request = json.loads(line)
+    left = _blank_columns(book.rows(request["sheet"]), request["header_line"])
     book.facts.clear()
     book.merged.clear()
-    table = Table(spool, book.rows(request["sheet"]), request["header_line"])
+    table = Table(spool, book.rows(request["sheet"]), request["header_line"], left)
     table.write()
     merged = sum(line > request["header_line"] for line in book.merged)
     facts = {**book.facts, "merged": merged}

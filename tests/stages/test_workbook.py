@@ -446,7 +446,7 @@ def test_a_table_that_does_not_begin_in_column_a(tmp_path: Path) -> None:
         sheet.write_row("C3", ["Email", None, "Rate"])
         for number in range(60):
             sheet.write_row(number + 3, 2, [f"p{number}@example.com", "x", 1.234])
-        sheet.write("A60", "see below")
+        sheet.write("A60", " ")
         sheet.write_row("C65", ["Total", None, 60])
     source = open_workbook(path)
     assert source.columns == ("Email", "", "Rate")
@@ -454,16 +454,20 @@ def test_a_table_that_does_not_begin_in_column_a(tmp_path: Path) -> None:
     assert rows(batches)[:2] == [("p0@example.com", "x", "1.234"), ("p1@example.com", "x", "1.234")]
     assert batches[0].cells["_numbers"][0] == "2"
     assert [fates(batches)[line] for line in (1, 2, 3, 4, 60, 63, 65)] == [
-        *("preamble", "blank", "header", "record", "rejected", "record", "record")
+        *("preamble", "blank", "header", "record", "record", "record", "record")
     ]
-    assert batches[0].rejected["raw"].to_list() == ["p56@example.com\tx\t1.234\tsee below"]
     again = open_workbook(path, source.reading)
     assert (again.columns, rows(read(again))) == (source.columns, rows(batches))
 
 
 def test_columns_before_the_header_that_hold_something_are_columns(tmp_path: Path) -> None:
-    table: Cells = [[None, "Email"], ["1", "a@example.com"], ["2", "b@example.com"]]
-    assert open_workbook(save(tmp_path / "a.xlsx", {"Leads": table})).columns == ("", "Email")
+    people = ([None, f"p{number}@example.com"] for number in range(60))
+    table: Cells = [[None, "Email"], *people, ["asked to be left alone", "z@example.com"]]
+    source = open_workbook(save(tmp_path / "a.xlsx", {"Leads": table}))
+    assert source.columns == ("", "Email")
+    batches = read(source, 1)
+    assert rows(batches)[-1] == ("asked to be left alone", "z@example.com")
+    assert set(fates(batches).values()) == {"header", "record"}
 
 
 def test_the_sheet_with_the_leads_is_read(tmp_path: Path) -> None:
