@@ -9,15 +9,18 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import IO, Final, NamedTuple
 from xml.parsers import expat
 
 from prep.sources.cell_values import is_rounded, plain
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken
 from prep.sources.typed import is_number
-from prep.sources.xlsx_xml import Handlers, whole_number, xml_parser
+from prep.sources.xlsx_xml import Handlers, is_plain_prolog, whole_number, xml_parser
 
 _CONTENT: Final = "content.xml"
+_TABLE_END: Final = b"</table:table>"
+_PROLOG_BYTES: Final = 256
 _CHUNK_BYTES: Final = 128 * 1024
 _NUMERIC: Final = frozenset({"float", "currency", "percentage"})
 _WHITESPACE: Final = re.compile(r"[ \t\r\n]+")
@@ -63,15 +66,26 @@ class OdsBook:
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
         self._package = package
+        self._content = self._open()
         finder = _SheetFinder()
-        for _ in self._parse(Handlers(finder.start, finder.end)):
+        parser = xml_parser(
+            Handlers(lambda *found: finder.start(parser, *found), lambda tag: finder.end(parser, tag))
+        )
+        for _ in self._parse(parser, self._pieces(0, None)):
             pass
         self.sheets = [Sheet(name, hidden=style in finder.hidden) for name, style in finder.tables]
+        is_plain = is_plain_prolog(next(self._pieces(0, _PROLOG_BYTES), b""))
+        self._spans = finder.spans if is_plain else []
 
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
-        parser = _TableParser(sheet, self.merged)
-        for _ in self._parse(Handlers(parser.start, parser.end, parser.text)):
+        if self._spans and self._spans[sheet][0] == self._spans[sheet][1]:
+            return
+        begin, end = self._spans[sheet] if self._spans else (0, None)
+        parser = _TableParser(0 if self._spans else sheet, self.merged)
+        pieces = self._pieces(begin, end)
+        handlers = Handlers(parser.start, parser.end, parser.text)
+        for _ in self._parse(xml_parser(handlers), chain(pieces, [_TABLE_END]) if self._spans else pieces):
             for row, times, facts in parser.found:
                 for fact, count in facts.items():
                     self.facts[fact] += count * times
@@ -81,43 +95,67 @@ class OdsBook:
             if parser.is_over:
                 return
 
-    def _parse(self, handlers: Handlers) -> Iterator[None]:
-        """Run the content through handlers, pausing after each piece of it."""
-        parser = xml_parser(handlers)
+    def _open(self) -> IO[bytes]:
         try:
-            with self._package.open(_CONTENT) as file:
-                while piece := file.read(_CHUNK_BYTES):
-                    parser.Parse(piece, False)
-                    yield
-            parser.Parse(b"", True)
+            return self._package.open(_CONTENT)
         except KeyError as error:
             raise broken(f"the part {_CONTENT!r} is missing") from error
+
+    def _pieces(self, begin: int, end: int | None) -> Iterator[bytes]:
+        """Yield the content from one place to another: all tables in turn are unpacked but once."""
+        place = begin
+        while end is None or place < end:
+            if self._content.tell() != place:
+                self._content.seek(place)
+            piece = self._content.read(_CHUNK_BYTES if end is None else min(_CHUNK_BYTES, end - place))
+            if not piece:
+                return
+            place += len(piece)
+            yield piece
+
+    def _parse(self, parser: expat.XMLParserType, pieces: Iterator[bytes]) -> Iterator[None]:
+        """Parse the content, pausing after each piece of it."""
+        try:
+            for piece in pieces:
+                parser.Parse(piece, False)
+                yield
+            parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise broken(f"the part {_CONTENT!r} is not well-formed") from error
         yield
 
 
 class _SheetFinder:
-    """Takes the events of the content for the names of its tables, and the styles that hide some."""
+    """Takes the events of the content for the names of its tables, and the styles that hide some.
+
+    Attributes:
+        spans: At which byte each table begins, and at which its end tag does.
+    """
 
     def __init__(self) -> None:
         self.tables: list[tuple[str, str]] = []
+        self.spans: list[tuple[int, int]] = []
         self.hidden: set[str] = set()
         self._style = ""
         self._depth = 0
+        self._begin = 0
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
+    def start(self, parser: expat.XMLParserType, tag: str, attributes: dict[str, str]) -> None:
         if tag == "table:table":
             self._depth += 1
             if self._depth == 1:
                 self.tables.append((attributes.get("table:name", ""), attributes.get("table:style-name", "")))
+                self._begin = parser.CurrentByteIndex
         elif tag == "style:style":
             self._style = attributes.get("style:name", "")
         elif tag == "style:table-properties" and attributes.get("table:display") == "false":
             self.hidden.add(self._style)
 
-    def end(self, tag: str) -> None:
-        self._depth -= tag == "table:table"
+    def end(self, parser: expat.XMLParserType, tag: str) -> None:
+        if tag == "table:table":
+            self._depth -= 1
+            if not self._depth:
+                self.spans.append((self._begin, parser.CurrentByteIndex))
 
 
 class _TableParser:

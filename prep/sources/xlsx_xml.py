@@ -55,7 +55,7 @@ class Shortcut:
         prolog = next(chunks, b"")
         match = self._begin.search(prolog)
         begin = match.end() if match else 0
-        is_plain = match is not None and _is_plain_prolog(prolog[:begin])
+        is_plain = match is not None and is_plain_prolog(prolog[:begin])
         yield prolog[:begin]
         pending = prolog[begin:]
         while is_plain:
@@ -83,7 +83,7 @@ class Shortcut:
             return False
 
 
-def _is_plain_prolog(prolog: bytes) -> bool:
+def is_plain_prolog(prolog: bytes) -> bool:
     """Tell whether a part is UTF-8 without comments, declarations or prefixes."""
     declared = _XML_ENCODING.search(prolog)
     is_utf8 = b"\0" not in prolog and (declared is None or declared[1].lower() in {b"utf-8", b"us-ascii"})

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openpyxl
 import pytest
@@ -20,6 +20,7 @@ from prep.errors import SourceError
 from prep.model import Reading
 from prep.sources.batch import Batch
 from prep.sources.cell_values import Numbers, plain
+from prep.sources.ods import OdsBook
 from prep.sources.sheets import Row
 from prep.sources.signatures import kind_of
 from prep.sources.workbook import WorkbookSource, open_workbook
@@ -929,6 +930,59 @@ def test_sheets_of_ods(tmp_path: Path) -> None:
         assert refuse(save_ods(tmp_path / "b.ods", broken)).code == "broken_workbook"
     far = '<table:table-cell table:number-columns-repeated="16384"/>' + ods_text("a")
     assert refuse(save_ods(tmp_path / "b.ods", ODS.format(rows=ods_row(far)))).code == "broken_workbook"
+
+
+@pytest.mark.parametrize("change", ["", "bom", "utf-16", "comment"])
+def test_each_sheet_of_ods_is_read_from_where_it_begins(tmp_path: Path, change: str) -> None:
+    inner = '<draw:object><table:table table:name="in">{}</table:table></draw:object>'
+    tables = [
+        '<table:table table:name="ärzte"/>',
+        *(
+            f'<table:table table:name="Ünits {number}">'
+            + ods_row(
+                f"<table:table-cell><text:p>é{number}</text:p>{inner.format(ods_row(ods_text('x')))}"
+            ).replace("</draw:object>", "</draw:object></table:table-cell>")
+            + "</table:table><table:named-expressions/>"
+            for number in range(40)
+        ),
+        '<table:table table:name="none"></table:table>',
+    ]
+    content = ODS.replace('xmlns:text="', 'xmlns:draw="urn:d" xmlns:text="').replace("<table:table ", "<x ")
+    content = content.replace("<x ", "".join([*tables, "<table:table "]), 1).format(rows="")
+    if change == "comment":
+        content = content.replace("?>", "?><!-- made by hand -->", 1)
+    if change == "utf-16":
+        content = content.replace("UTF-8", "UTF-16")
+    path = tmp_path / "a.ods"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
+        encoding = {"bom": "utf-8-sig", "utf-16": "utf-16"}.get(change, "utf-8")
+        package.writestr("content.xml", content.encode(encoding))
+    book = OdsBook(zipfile.ZipFile(path))
+    assert [sheet.name for sheet in book.sheets][:3] == ["ärzte", "Ünits 0", "Ünits 1"]
+    found = [[*book.rows(sheet)] for sheet in range(len(book.sheets))]
+    assert found == [[], *([Row(1, {0: f"é{number}"})] for number in range(40)), [], []]
+
+
+def test_many_sheets_of_ods_are_unpacked_and_parsed_once(tmp_path: Path) -> None:
+    table = "".join(ods_row(ods_text(f"p{number}@example.com")) for number in range(300))
+    tables = "".join(f'<table:table table:name="{name}">{table}</table:table>' for name in range(50))
+    content = ODS.replace('<table:table table:name="Leads">{rows}</table:table>', tables)
+    book = OdsBook(zipfile.ZipFile(save_ods(tmp_path / "a.ods", content)))
+    asked = 0
+
+    class Counting:
+        def __init__(self, file: IO[bytes]) -> None:
+            self.tell, self.seek = file.tell, file.seek
+            self._file = file
+
+        def read(self, size: int) -> bytes:
+            nonlocal asked
+            asked += size
+            return self._file.read(size)
+
+    book._content = Counting(book._content)  # type: ignore[assignment]
+    assert [sum(1 for _ in book.rows(sheet)) for sheet in range(50)] == [300] * 50
+    assert asked < len(content)
 
 
 SPREADSHEETML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
