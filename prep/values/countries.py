@@ -27,9 +27,10 @@ AMBIGUOUS: Final = "-"
 
 _COUNTRY: Final = re.compile(r"(?i)^(?P<whose>.*)country(?P<custom>__c)?$")
 _STATE: Final = re.compile(
-    r"^(?P<whose>.*)(?:State|(?<![Ee])(?:state|STATE)|(?i:province))(?P<custom>(?i:__c))?$"
+    r"(?i)^(?!(?:.*(?:real|_))?estate(?:__c)?$|(?-i:.*Estate)(?:__c)?$)"
+    r"(?P<whose>.*)(?:state|province)(?P<custom>__c)?$"
 )
-"""An estate is no state."""
+"""An estate is no state, but that of an office is one."""
 
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _NO_LETTER: Final = re.compile(r"[^\w\u0300-\U0010ffff]|[\u2000-\u206f\u3000-\u303f_]")

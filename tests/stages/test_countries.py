@@ -222,8 +222,9 @@ def test_no_code_or_name_of_a_state_is_a_word_for_nothing() -> None:
             (name, True)
             for name in ("state", "State", "billingstate", "homeState", "HOME_STATE", "Mailing_State__c")
         ),
-        *((name, True) for name in ("province", "billingProvince", "STATE__C")),
-        *((name, False) for name in ("realEstate", "REAL_ESTATE", "estate__c", "stateOfMind")),
+        *((name, True) for name in ("province", "billingProvince", "STATE__C", "officestate", "HOMESTATE")),
+        *((name, False) for name in ("realEstate", "REALESTATE", "REAL_ESTATE", "estate__c", "stateOfMind")),
+        *((name, False) for name in ("isEstate", "kindOfEstate__c")),
     ],
 )
 def test_which_fields_hold_states(name: str, *, holds_states: bool) -> None:
