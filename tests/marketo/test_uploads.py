@@ -3,7 +3,7 @@
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -122,11 +122,8 @@ def test_a_used_up_quota_leaves_a_state_to_carry_on_from(
     assert script.answers == [], "files are asked for where counts are missing"
 
 
-def test_two_jobs_that_stay_importing_hold_up_no_other(
-    ledger: Ledger, client: Marketo, script: Script, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More chunks than the queue has places: the last ones are sent only when others are seen to be done."""
-    plan(ledger, 12)
+def answering(look: Callable[[int], Answer]) -> Callable[[str], Answer]:
+    """Answers that give a token, queue each upload under the next number, and say `look` of a batch."""
     batches = count(1)
 
     def answer(path: str) -> Answer:
@@ -135,10 +132,21 @@ def test_two_jobs_that_stay_importing_hold_up_no_other(
         batch = re.search(r"/batch/(\d+)", path)
         if batch is None:
             return envelope({"batchId": next(batches), "status": "Queued"})
-        number = int(batch[1])
-        return complete(number) if number > 2 else envelope({"batchId": number, "status": "Importing"})
+        return look(int(batch[1]))
 
-    monkeypatch.setattr(script, "next", answer)
+    return answer
+
+
+def test_two_jobs_that_stay_importing_hold_up_no_other(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More chunks than the queue has places: the last ones are sent only when others are seen to be done."""
+    plan(ledger, 12)
+
+    def look(batch: int) -> Answer:
+        return complete(batch) if batch > 2 else envelope({"batchId": batch, "status": "Importing"})
+
+    monkeypatch.setattr(script, "next", answering(look))
 
     assert not go(ledger, client, clock, timeout_seconds=600)
 
@@ -354,18 +362,12 @@ def test_looks_of_one_moment_are_one_look_at_a_batch_that_is_not_known(
 ) -> None:
     """Others that are done have the oldest looked at again at once, which tells nothing new."""
     plan(ledger, 4)
-    batches = count(1)
-
-    def answer(path: str) -> Answer:
-        if path.startswith("/identity/"):
-            return grant()
-        batch = re.search(r"/batch/(\d+)", path)
-        if batch is None:
-            return envelope({"batchId": next(batches), "status": "Queued"})
-        return Answer(status=404) if batch[1] == "1" and clock() < before + 6 else complete(int(batch[1]))
-
-    monkeypatch.setattr(script, "next", answer)
     before = clock()
+
+    def look(batch: int) -> Answer:
+        return Answer(status=404) if batch == 1 and clock() < before + 6 else complete(batch)
+
+    monkeypatch.setattr(script, "next", answering(look))
 
     assert go(ledger, client, clock)
 
