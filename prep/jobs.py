@@ -8,11 +8,12 @@ So a run can end anywhere, by any means, and the next `run_jobs` carries on.
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from prep.errors import (
     FolderError,
@@ -38,6 +39,8 @@ from prep.objects import ImportObject, Target, parse_object
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
+
+_Job = TypeVar("_Job")
 
 _BATCH_ID_SECONDS: Final = BATCH_ID_DAYS * 24 * 60 * 60
 _PAUSE_GROWTH: Final = 1.25
@@ -216,6 +219,12 @@ def declare_crashed(ledger: Ledger) -> bool:
     return bool(crashed)
 
 
+def oldest_and_one(jobs: Sequence[_Job], turn: int) -> list[_Job]:
+    """Of jobs in the order of the queue, those that Marketo works on, and one of the others in turn."""
+    oldest, others = jobs[:JOBS_RUNNING], jobs[JOBS_RUNNING:]
+    return [*oldest, others[turn % len(others)]] if others else list(oldest)
+
+
 class _Scheduler:
     """One stay with Marketo's queue. All that must survive it is in the ledger."""
 
@@ -253,7 +262,7 @@ class _Scheduler:
         self._is_busy = False
         self._untold: MarketoError | None = None
         self._pause_seconds = 0.0
-        self._turn = -1
+        self._turns = count()
         self._has_changed = True
 
     def run(self, *, wait: bool, timeout_seconds: float) -> bool:
@@ -316,11 +325,9 @@ class _Scheduler:
         jobs = [job for job in jobs if job.chunk not in self._denied]
         if not self._pause_seconds:
             return jobs
-        oldest, others = jobs[:JOBS_RUNNING], jobs[JOBS_RUNNING:]
-        if others and self._pause_seconds >= self._longest_pause:
-            self._turn += 1
-            oldest.append(others[self._turn % len(others)])
-        return oldest
+        if self._pause_seconds < self._longest_pause:
+            return jobs[:JOBS_RUNNING]
+        return oldest_and_one(jobs, next(self._turns))
 
     def _look_at(self, job: Job) -> bool:
         """Ask Marketo about a job; True when it is not waiting any more."""

@@ -16,7 +16,7 @@ from prep.folder import RunFolder
 from prep.instance import Instance, ask_instance
 from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
-from prep.model import SANDBOX, Format
+from prep.model import CLEARING, SANDBOX, Format
 from prep.objects import LEADS, ImportObject, key_fields
 from prep.schema import LOOKUP_TYPES, Field
 from prep.schema_file import load_schema
@@ -38,7 +38,6 @@ _NO_SUCH_PARTITION: Final = "no_such_partition"
 _NO_SUCH_PROGRAM: Final = "no_such_program"
 _NO_SUCH_STATUS: Final = "no_such_status"
 _NO_SUCH_OBJECT: Final = "no_such_object"
-_CLEAR: Final = "NULL"
 
 
 @dataclass(frozen=True)
@@ -343,4 +342,4 @@ def _count_unfit(folder: RunFolder, manifest: Manifest, fields: list[Field]) -> 
 def _breaks(field: Field) -> pl.Expr:
     value = pl.col(field.name)
     broken = pl.any_horizontal([pl.lit(value=False), *(~rule.passes(value) for rule in field.rules())])
-    return value.is_not_null() & (value != _CLEAR) & broken
+    return value.is_not_null() & (value != CLEARING) & broken

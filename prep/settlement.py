@@ -70,17 +70,18 @@ def keep_files(
     What it sent before gives way to no empty file, and to a doubtful one only if that names more rows.
     """
 
-    def names(failures: bytes, warnings: bytes) -> int:
-        return _join(folder, manifest, chunk, job, (failures, warnings)).rows["matched_by"].count()
+    def rows_named(kind: str, content: bytes) -> int:
+        alone = (content, b"") if kind == "failures" else (b"", content)
+        return _join(folder, manifest, chunk, job, alone).rows["matched_by"].count()
 
     failures, warnings = files
-    for kind, count, content in (("failures", job.failed, failures), ("warnings", job.warned, warnings)):
+    for kind, count, content, doubt in (
+        ("failures", job.failed, failures, doubts.failures),
+        ("warnings", job.warned, warnings, doubts.warnings),
+    ):
         name = _received_name(job, kind)
         known = folder.received_file(name)
-        if kind == "failures":
-            is_worse = doubts.failures and known and names(content, b"") <= names(known, b"")
-        else:
-            is_worse = doubts.warnings and known and names(b"", content) <= names(b"", known)
+        is_worse = doubt and known and rows_named(kind, content) <= rows_named(kind, known)
         if (content and not is_worse) or (count and not folder.has_received(name)):
             folder.receive(name, content)
 

@@ -79,8 +79,10 @@ class Sample:
 
     def _has_loose_quotes(self, cell: str) -> bool:
         quote = self.dialect.quote
+        if not (quote and cell.startswith(" ")):
+            return False
         inner = cell.strip()
-        return bool(quote) and cell[:1] == " " and inner[1:].endswith(quote) and inner.startswith(quote)
+        return inner.startswith(quote) and inner[1:].endswith(quote)
 
     @property
     def share_quoted(self) -> float:

@@ -27,7 +27,8 @@ _NO_NAMES: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 """Titles, degrees, generations, births, offices, companies, and words that join two people. In lower case,
-without dots. Those that are names as well, such as Ma and Don, are not among them."""
+without dots. A name with a word that may be either, such as Hon or Nee, stays whole; those that mostly are
+names, such as Ma and Don, are not among them."""
 
 _LAST_COMES_FIRST: Final = frozenset(
     """

@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from prep.errors import MarketoError, TerminalError
 from prep.integrations.airflow.hook import MarketoHook
-from prep.jobs import DENIALS
+from prep.jobs import DENIALS, oldest_and_one
 from prep.limits import JOBS_RUNNING
 from prep.marketo import Marketo
 from prep.marketo.codes import UNKNOWN_BATCH
@@ -80,13 +80,12 @@ class MarketoJobsTrigger(BaseTrigger):
             pause = shortest
             await asyncio.sleep(pause)
             while waiting:
-                due, others = waiting[:JOBS_RUNNING], waiting[JOBS_RUNNING:]
-                if others and pause >= longest:
-                    due.append(others[next(turns) % len(others)])
+                is_stuck = pause >= longest
+                due = oldest_and_one(waiting, next(turns)) if is_stuck else waiting[:JOBS_RUNNING]
                 for batch_id in due:
                     await self._look(client, batch_id, of, states, denials)
                 still = [batch_id for batch_id in waiting if states.get(str(batch_id)) not in _FINISHED]
-                if pause >= longest and len(still) < len(self.batch_ids):
+                if is_stuck and len(still) < len(self.batch_ids):
                     break
                 pause = min(pause * _PAUSE_GROWTH, longest) if still == waiting else shortest
                 waiting = still
