@@ -213,7 +213,12 @@ def length_check(type_name: str, length: int | None) -> Check | None:
         return None
     if type_name == "text":
         return Check(Reason.TOO_LONG, lambda value: value.str.len_bytes() <= limit)
-    return Check(Reason.TOO_LONG, lambda value: value.str.len_chars() <= limit)
+
+    def has_at_most(values: pl.Series) -> pl.Series:
+        has_few_bytes = values.str.len_bytes() <= limit
+        return has_few_bytes if has_few_bytes.all() else values.str.len_chars() <= limit
+
+    return Check(Reason.TOO_LONG, lambda value: value.map_batches(has_at_most, return_dtype=pl.Boolean))
 
 
 def allowed_check(allowed: tuple[str, ...]) -> Check:

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from ctypes import CDLL
 from io import TextIOWrapper
 from typing import Final, NoReturn
 
@@ -36,6 +38,10 @@ _COMMANDS: Final = {
 """Every command with its summary, known here so that `--help` need not import them."""
 
 _HELP: Final = ("-h", "--help")
+
+_MALLOC_OPTIONS: Final = {-8: 1, -3: 32 << 20, -1: 2**31 - 1}
+"""M_ARENA_MAX: one. M_MMAP_THRESHOLD: only larger blocks, as large as may be, are fetched anew each time.
+M_TRIM_THRESHOLD: what is free at the end is kept."""
 
 _OBJECTS_OF_START_UP: Final = 150_000
 """What Python's garbage collector counts until a short command is done: 120,000."""
@@ -148,14 +154,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def share_memory() -> None:
-    """Let the threads of polars use memory again that another has just given up.
+    """Keep memory that was given up for a while, and let every thread use it again.
 
-    By default its allocator, jemalloc, keeps four arenas for each processor; fetching anew what one of them
-    has and another lacks was an eighth of all processor time. What none has used for a seventh of a second is
-    given back. It is asked once, when polars is first imported. https://jemalloc.net/jemalloc.3.html#tuning
+    Fetching it anew was an eighth of all processor time. By default jemalloc, which polars uses, keeps four
+    arenas for each processor; one for two processors needs less, and what none has used for half a second is
+    given back. It is asked once, when polars is first imported. The C library, which Python uses, keeps eight
+    arenas for each processor, and fetches large blocks, such as parts of a file, anew each time.
+    https://jemalloc.net/jemalloc.3.html#tuning, https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
     arenas = max(1, (os.cpu_count() or 1) // 2)
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:150,muzzy_decay_ms:0")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:500,muzzy_decay_ms:0")
+    with suppress(AttributeError, TypeError):  # only glibc has mallopt
+        set_option = CDLL(None).mallopt
+        for option, value in _MALLOC_OPTIONS.items():
+            set_option(option, value)
 
 
 def _prefer_small_queries() -> None:
