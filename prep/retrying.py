@@ -70,6 +70,8 @@ def find_tables(
     if changed is not None:
         tables["rejected.csv"] = changed
     notes += _tell_missing(folder, changes, is_refused=not tables)
+    if "failed.csv" in tables:
+        notes = [*tables["failed.csv"].notes, *notes]
     if not tables:
         raise SourceError(
             "; ".join([f"{folder.path}: no row failed, and no rejected row was changed", *notes]),
@@ -202,7 +204,7 @@ def find_changed(
             f"rows of {found[0].path.name} that are deleted in the other table or left out in prep review, "
             f"which stay rejected: {deleted:,}"
         )
-    return (replace(found[0], rows=kept.drop(_CHANGED)) if kept.height else None), notes
+    return (replace(found[0], rows=kept.drop(_CHANGED)) if kept.height else None), [*found[0].notes, *notes]
 
 
 def _still_there(tables: Sequence[Returned], changes: pl.DataFrame, reviewed: Path) -> pl.DataFrame:

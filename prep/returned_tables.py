@@ -1,5 +1,6 @@
 """Tables of prep's own as they came back from a person."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ from prep.corrections import CHANGES, LEFT_OUT
 from prep.errors import SourceError
 from prep.folder import RunFolder
 from prep.folding import name_some
-from prep.formulas import unguard
 from prep.model import IDENTITY, LINE, ROW, SOURCE
 from prep.people import AS_WRITTEN
 from prep.plan import occurrences
 from prep.returned import RAW, REASONS, own_places, own_rows, without_guards
 from prep.sources import Batch, Source, open_source
+from prep.sources.workbook import open_workbook
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Returned:
         rows: Cells named by position, then `_source`, `_row`, `_line` and, if the table has them, `_reasons`
             and `_raw`.
         is_sent: Whether the cells are values as sent.
+        notes: What was noticed in reading it, such as cells that are blank because they hold an error.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: pl.DataFrame
     is_sent: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -48,15 +51,24 @@ def read_returned(path: Path) -> Returned:
     Raises:
         SourceError: It cannot be read, or a row does not say which one it is.
     """
-    if path.suffix == ".xlsx":
-        return _read_workbook(path)
     source = without_guards(_open_table(path))
     own = own_places(source.columns)
     if not own:
-        raise _not_ours(path)
+        raise SourceError(
+            f"{path}: lacks the columns {SOURCE}, {ROW} and {LINE}",
+            code="no_identity",
+            hint="prep wrote them to know each row again; restore them.",
+            source=str(path),
+        )
     places = [str(place) for place, name in enumerate(source.columns) if str(place) not in own.values()]
     frames = [_kept(own_rows(source, _without_blank_lines(batch)), places, own) for batch in source.read()]
-    return Returned(path, tuple(source.columns[int(place)] for place in places), pl.concat(frames))
+    columns = tuple(source.columns[int(place)] for place in places)
+    notes = tuple(f"{path.name}: {_OPTIONS.sub('', note)}" for note in source.notes)
+    return Returned(path, columns, pl.concat(frames), notes=notes)
+
+
+_OPTIONS: Final = re.compile(r"; --.*?(?=\.(?:\s|$))")
+"""What a note says of options that `prep retry` does not have."""
 
 
 def _without_blank_lines(batch: Batch) -> Batch:
@@ -66,6 +78,12 @@ def _without_blank_lines(batch: Batch) -> Batch:
 
 
 def _open_table(path: Path) -> Source:
+    if path.suffix == ".xlsx":
+        try:
+            return open_workbook(path, AS_WRITTEN)
+        except SourceError as error:
+            hint = f"Save it as .xlsx again, or delete it and use {path.stem}.csv instead."
+            raise SourceError(error.message, code=error.code, hint=hint, source=error.source) from error
     try:
         return open_source(path, AS_WRITTEN)
     except SourceError as error:
@@ -86,56 +104,6 @@ def _kept(cells: pl.DataFrame, places: Sequence[str], own: Mapping[str, str]) ->
         (pl.col(own[name]) if name in own else pl.lit(None, pl.String)).alias(name) for name in (REASONS, RAW)
     ]
     return cells.select(*renamed, *IDENTITY, *told)
-
-
-def _read_workbook(path: Path) -> Returned:
-    """Read the first sheet as text.
-
-    Raises:
-        SourceError: As `read_returned`.
-    """
-    try:
-        sheet = pl.read_excel(path.absolute(), engine="calamine", has_header=False, infer_schema_length=0)
-    except Exception as error:
-        raise SourceError(
-            f"{path}: cannot be read as a workbook",
-            code="unreadable_source",
-            hint="Save it as .xlsx again, or delete it and use rejected.csv instead.",
-            source=str(path),
-        ) from error
-    names = [name or "" for name in sheet.select(unguard(pl.all())).row(0)]
-    own = own_places(names)
-    if not own:
-        raise _not_ours(path)
-    cells = sheet.slice(1).select(
-        unguard(pl.col(column)).replace("", None).alias(str(place))
-        for place, column in enumerate(sheet.columns)
-    )
-    cells = cells.filter(~pl.all_horizontal(pl.all().is_null()))
-    places = [str(place) for place, name in enumerate(names) if str(place) not in own.values()]
-    numbered = cells.with_columns(
-        pl.col(own[SOURCE]).alias(SOURCE),
-        pl.col(own[ROW]).cast(pl.UInt32, strict=False).alias(ROW),
-        pl.col(own[LINE]).cast(pl.UInt32, strict=False).alias(LINE),
-    )
-    if numbered.select(pl.any_horizontal(pl.col(SOURCE, ROW).is_null().any())).item():
-        raise SourceError(
-            f"{path}: a row does not say which one it is",
-            code="no_identity",
-            hint=f"Leave the columns {SOURCE}, {ROW} and {LINE} as prep wrote them, or delete the row.",
-            source=str(path),
-        )
-    columns = tuple(names[int(place)] for place in places)
-    return Returned(path, columns, _kept(numbered, places, own))
-
-
-def _not_ours(path: Path) -> SourceError:
-    return SourceError(
-        f"{path}: lacks the columns {SOURCE}, {ROW} and {LINE}",
-        code="no_identity",
-        hint="prep wrote them to know each row again; restore them.",
-        source=str(path),
-    )
 
 
 def locate(table: Returned, changes: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 import polars as pl
 
 from prep.errors import SourceError
-from prep.model import FIND_OUT, Reading
+from prep.model import FIND_OUT, IDENTITY, Reading
 from prep.sources.batch import REJECTED_SCHEMA, Batch, Skipped, Source
 from prep.sources.files import opened
 from prep.sources.sheets import Refusal, broken, protected, too_large
@@ -247,9 +247,15 @@ def _judge(sheets: Sequence[Mapping[str, Any]]) -> list[_Head]:
 
 
 def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int | None, int]:
-    """Find the header among the first rows: the first that is not far less of one than the best."""
+    """Find the header among the first rows: the first that is not far less of one than the best.
+
+    A table of prep's own says by its names where its header is; the reasons below may speak more of mail.
+    """
     if not rows:
         return None, 0
+    for line, cells in rows:
+        if set(IDENTITY) <= set(cells):
+            return line, len(cells)
     filled = [sum(bool(cell.strip()) for cell in cells) for _, cells in rows]
     holds_address = [any(map(_is_address, cells)) for _, cells in rows]
     begin = (place for place, has in enumerate(holds_address) if has and 2 * filled[place] >= max(filled))

@@ -5,6 +5,7 @@ import errno
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Unpack
 
@@ -93,6 +94,10 @@ def delete_lines(rows: Rows) -> None:
     del rows[1:]
 
 
+def uploads(run: Run) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((run.path / "chunks").iterdir())]
+
+
 def identities(run: Run) -> list[tuple[str, int, int, str]]:
     rows = run.rows.select(pl.col("source").str.split("/").list.last(), "row", "line", "fate")
     return sorted(rows.rows(), key=lambda row: row[1])
@@ -123,6 +128,51 @@ def test_failed_rows_and_corrected_ones_keep_their_identity(run: Run, delimiter:
 def test_a_workbook_that_was_saved_again(run: Run) -> None:
     correct_workbook(run.folder.rejected_workbook, mend_bo)
     assert identities(retry(run)) == [("leads.csv", 2, 3, "ready"), ("leads.csv", 3, 4, "ready")]
+
+
+def test_cells_typed_into_the_workbook_are_what_the_spreadsheet_shows(tmp_path: Path) -> None:
+    """Read as workbooks that are given are, so that a code keeps its zeros and what is blank is told."""
+    typed: list[tuple[str | float | date | time, str, str]] = [
+        (1234, "00000", "01234"),
+        (0.1 + 0.2, "General", "0.3"),
+        (time(9, 30), "hh:mm", "09:30:00"),
+        (date(2026, 1, 31), "dd/mm/yyyy", "2026-01-31"),
+        (datetime(2026, 2, 28, 13, 5), "dd/mm/yyyy hh:mm", "2026-02-28T13:05:00"),  # noqa: DTZ001 (as in a cell)
+        ("#N/A", "General", ""),
+        ("=1+1", "General", ""),
+    ]
+    lines = [f"a{number}(at)example.com,," for number in range(len(typed))]
+    (tmp_path / "leads.csv").write_text("\n".join(["Anschrift,postalCode,title", *lines]))
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep", maps={"Anschrift": "email"})
+    book = openpyxl.load_workbook(run.folder.rejected_workbook)
+    (sheet,) = book.worksheets
+    for line, (value, code, _) in enumerate(typed, start=2):
+        sheet.cell(line, 1).value = f"a{line}@example.com"
+        sheet.cell(line, 2).value = value
+        sheet.cell(line, 2).number_format = code
+    other = book.create_sheet("copy")
+    other.append(["email"])
+    book.save(run.folder.rejected_workbook)
+
+    again = retry(run)
+
+    sent = pl.read_csv(again.path / "chunks/leads-0001.csv", infer_schema=False)
+    assert sent["postalCode"].fill_null("").to_list() == [shown for _, _, shown in typed]
+    assert again.report["sources"][0]["notes"] == [
+        "rejected.xlsx: The sheet 'copy' is left out. Rows that look like leads: 0.",
+        "rejected.xlsx: Cells that hold an error such as #N/A are read as blank: 1.",
+        "rejected.xlsx: Formulas that no spreadsheet program has calculated are read as blank: 1. "
+        "Open the workbook in one and save it.",
+    ]
+    given = clean(run.folder.rejected_workbook, tmp_path / "given.prep", maps={"Anschrift": "email"})
+    assert uploads(given) == uploads(again)
+
+
+def test_the_header_of_a_table_of_ours_is_known_where_its_reasons_speak_of_mail(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("Anschrift,firstName\nana(at)example.com,Ana\n")
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep", maps={"Anschrift": "email"})
+    given = clean(run.folder.rejected_workbook, tmp_path / "given.prep", maps={"Anschrift": "email"})
+    assert identities(given) == [("leads.csv", 1, 2, "rejected")]
 
 
 def test_a_table_saved_again_without_a_change_holds_nothing_new(run: Run) -> None:
