@@ -53,6 +53,7 @@ def clean_into(
     goal: Goal | None = None,
     max_rejected: str | None = None,
     parent_run_id: str | None = None,
+    parent: str | None = None,
     settle: Callable[[Plan], Plan] = settle,
     workbook: bool = True,
     memory: Memory | None = None,
@@ -68,6 +69,7 @@ def clean_into(
             given.
         max_rejected: As in the manifest.
         parent_run_id: The run whose rows these are.
+        parent: Its folder, as in the manifest.
         settle: Finds out how columns spell dates and numbers, where rows show that it must.
         workbook: Write the rejected rows as a workbook too.
         memory: What may be held at a time, by default as usual; the outcome is the same.
@@ -79,7 +81,7 @@ def clean_into(
     """
     with folder.discarded_unless_begun():
         manifest = _manifest(plan, destination, goal or ("run" if destination else "clean"))
-        manifest = replace(manifest, max_rejected=max_rejected, parent_run_id=parent_run_id)
+        manifest = replace(manifest, max_rejected=max_rejected, parent_run_id=parent_run_id, parent=parent)
     if is_known := folder.manifest_file.exists():
         manifest = _take_up(folder, manifest)
     if manifest.cleaned is None:

@@ -252,11 +252,15 @@ class RunFolder:
         """The folder that holds it, also where its path is `.` or a symbolic link."""
         return Path(os.path.realpath(self.path)).parent
 
+    def seen_from(self, other: "RunFolder") -> str:
+        """Its path from the folder that holds another one, however both were called."""
+        return os.path.relpath(os.path.realpath(self.path), other.home)
+
     @contextmanager
     def noting_retry(self, retry: "RunFolder") -> Iterator[None]:
         """Note where rows of this run are tried again, unless the block fails before anything is there."""
         known = self.manifest()
-        name = os.path.relpath(os.path.realpath(retry.path), self.home)
+        name = retry.seen_from(self)
         with retry.discarded_unless_begun():
             self.write_manifest(replace(known, retries=(*known.retries, name)))
         try:

@@ -100,6 +100,7 @@ class Manifest:
     Attributes:
         run_id: Name of the run, unique.
         parent_run_id: The run whose rows this one tries again.
+        parent: Folder of that run, as seen from the folder that holds this one; None where nobody noted it.
         goal: `clean` or `run`.
         sources: The inputs.
         settings: `CleanSettings.to_json()`.
@@ -141,6 +142,7 @@ class Manifest:
     remarks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[str, ...] = ()
     tells_sent: bool = False
+    parent: str | None = None
 
     @property
     def results(self) -> Cleaned:
@@ -198,6 +200,7 @@ class Manifest:
             remarks=tuple(raw.get("remarks", ())),
             retries=tuple(raw.get("retries", ())),
             tells_sent=raw.get("tells_sent", False),
+            parent=raw.get("parent"),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

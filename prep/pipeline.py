@@ -208,6 +208,7 @@ def _clean(
     goal: Goal | None,
     max_rejected: str | None = None,
     parent_run_id: str | None = None,
+    parent: str | None = None,
 ) -> Run:
     clean_into(
         folder,
@@ -217,6 +218,7 @@ def _clean(
         goal=goal,
         max_rejected=max_rejected,
         parent_run_id=parent_run_id,
+        parent=parent,
         memory=memory,
     )
     write_report(folder, build_report(folder))
@@ -417,8 +419,8 @@ def retry(
     Corrections are made with `prep review`, in `rejected.csv` or in `rejected.xlsx`. Every row keeps its
     source, row and line; settings, schema and destination are the parent's, but for columns that are mapped
     otherwise now, there or here, and cells that are to be read otherwise: then all rejected rows are tried
-    again. Rows that an earlier retry has as they are now are left out, unless they failed or were rejected
-    there again. Nothing is sent: `submit` does that.
+    again. Rows that an earlier retry has as they are now, of this run or of one that it is a retry of, are
+    left out, unless they failed or were rejected there again. Nothing is sent: `submit` does that.
 
     Args:
         run: The parent, or its folder.
@@ -489,6 +491,7 @@ def retry(
                 bound,
                 goal=manifest.goal,
                 parent_run_id=manifest.run_id,
+                parent=parent.seen_from(folder),
             )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ import polars as pl
 
 from prep.config import CleanSettings
 from prep.corrections import read_corrections
-from prep.errors import SourceError
+from prep.errors import FolderError, SourceError
 from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, ROW, SOURCE, Fate
@@ -33,6 +34,8 @@ def leave_out_retried(
 ) -> tuple[dict[str, Returned], list[str]]:
     """Leave rows out that an earlier retry has, with the same cells and settings; each is sent once.
 
+    A run that is a retry itself shares its rows with the other retries of the run that it tries again.
+
     Failed rows that stand in the table as prep wrote them are left out too, whatever cells the retry has, if
     it mapped columns alike: the table may have been written anew since, with other values. Rows that it
     rejected or suppressed, or that Marketo refused there too, are tried again.
@@ -45,19 +48,20 @@ def leave_out_retried(
     """
     notes = [*_tell_missing_retries(folder)]
     left = dict(tables)
-    retries = [retry for retry in _descendants(folder) if _means_the_same(retry.manifest(), manifest)]
+    retries = [retry for retry in _relatives(folder) if _means_the_same(retry.manifest(), manifest)]
     untouched = _as_prep_wrote(folder) if retries and folder.failed.name in tables else NOBODY
+    having = folder
     for retry in retries:
         same = untouched if map_alike(folder.manifest(), manifest, retry.manifest()) else NOBODY
         for name, table in left.items():
             left[name] = _without(retry, table, manifest, same if name == folder.failed.name else NOBODY)
+            having = retry if left[name].rows.height < table.rows.height else having
     found = {name: table for name, table in left.items() if table.rows.height}
     if not found:
-        (*_, last) = _retries(folder)
         raise SourceError(
-            f"{folder.path}: all rows to be tried again are in a retry already, such as {last.path}",
+            f"{folder.path}: all rows to be tried again are in a retry already, such as {having.path}",
             code="already_retried",
-            hint=f"prep status {last.typed} tells how it went. Correct further rows to try these too.",
+            hint=f"prep status {having.typed} tells how it went. Correct further rows to try these too.",
             source=str(folder.path),
         )
     left_out = sum(table.rows.height - left[name].rows.height for name, table in tables.items())
@@ -71,7 +75,12 @@ def _tell_missing_retries(folder: RunFolder) -> Iterator[str]:
 
     Those of a run that was sent were to be sent too.
     """
-    for run in (folder, *_descendants(folder)):
+    ancestors = [*_ancestors(folder)]
+    last = ancestors[-1] if ancestors else folder
+    if last.manifest().parent_run_id and not last.manifest().is_restore:
+        told = "is a retry of a run that is not there: what other retries of that have is not known"
+        yield f"{last.path} {told}"
+    for run in (folder, *ancestors, *_relatives(folder)):
         manifest = run.manifest()
         places = [run.home / name for name in manifest.retries]
         gone = [path for path in places if not path.exists() or _is_of_another(path, manifest)]
@@ -181,6 +190,33 @@ def _descendants(folder: RunFolder) -> Iterator[RunFolder]:
     for retry in _retries(folder):
         yield retry
         yield from _descendants(retry)
+
+
+def _ancestors(folder: RunFolder) -> Iterator[RunFolder]:
+    """The run that a run is a retry of, then the one that this is a retry of, as far as they are there."""
+    known = folder.manifest()
+    if known.parent_run_id is None or known.is_restore:
+        return
+    noted = [folder.home / known.parent] if known.parent else []
+    for path in (*noted, *sorted(folder.home.iterdir())):
+        parent = RunFolder(path)
+        with suppress(FolderError, OSError):
+            if parent.manifest_file.exists() and parent.manifest().run_id == known.parent_run_id:
+                break
+    else:
+        return
+    yield parent
+    yield from _ancestors(parent)
+
+
+def _relatives(folder: RunFolder) -> Iterator[RunFolder]:
+    """The retries that may have rows of a run: its own, then those of each run that it is a retry of."""
+    seen = {folder.manifest().run_id, *(run.manifest().run_id for run in _ancestors(folder))}
+    for run in (folder, *_ancestors(folder)):
+        for retry in _descendants(run):
+            if (run_id := retry.manifest().run_id) not in seen:
+                seen.add(run_id)
+                yield retry
 
 
 def _taken(retry: RunFolder) -> pl.DataFrame:

@@ -522,6 +522,44 @@ def test_a_correction_that_the_retry_of_a_retry_has_is_not_sent_from_the_parent_
     assert caught.value.code == "already_retried"
 
 
+@pytest.mark.parametrize(("place", "name"), [("elsewhere/first.prep", "leads.prep"), ("a.prep", "b.prep")])
+def test_what_another_retry_of_the_same_run_has_is_not_sent_twice(
+    run: Run, client: Marketo, tmp_path: Path, place: str, name: str
+) -> None:
+    """A row that failed in one retry is in the table of its run still, from which another one takes it."""
+    first = submit(retry(run, tmp_path / place), client, poll_seconds=(0.05, 1))
+    assert identities(first) == [("leads.csv", 3, 4, "failed")]
+    second = retry(run)
+    assert identities(second) == [("leads.csv", 3, 4, "ready")]
+    run.path.rename(tmp_path / name)
+
+    with pytest.raises(SourceError) as caught:
+        retry(first)
+
+    assert caught.value.facts == {
+        "code": "already_retried",
+        "message": f"{first.path}: all rows to be tried again are in a retry already, such as {second.path}",
+        "hint": f"prep status {second.path} tells how it went. Correct further rows to try these too.",
+        "source": str(first.path),
+        "row": None,
+        "column": None,
+    }
+    correct(first.folder.failed, lambda rows: rows[1].__setitem__(1, "Dora Maria"))
+    assert identities(retry(first)) == [("leads.csv", 3, 4, "ready")], "it was corrected since"
+
+
+def test_a_retry_whose_run_is_gone_says_that_it_does_not_know_the_other_retries(
+    run: Run, client: Marketo
+) -> None:
+    first = submit(retry(run), client, poll_seconds=(0.05, 1))
+    shutil.rmtree(run.path)
+    again = retry(first)
+    assert identities(again) == [("leads.csv", 3, 4, "ready")]
+    assert again.report["sources"][0]["notes"] == [
+        f"{first.path} is a retry of a run that is not there: what other retries of that have is not known"
+    ]
+
+
 def test_failed_rows_are_tried_again_although_the_source_of_rejected_ones_is_gone(
     run: Run, client: Marketo, tmp_path: Path
 ) -> None:
