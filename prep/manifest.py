@@ -118,8 +118,10 @@ class Manifest:
         preview: What the import was going to change when it was looked up (`report.json` has the same).
         is_restore: The rows are what people had before the parent run: they belong to its instance alone.
         remarks: What does not add up of what Marketo said, but decides no row's fate: `chunk`, `message`.
+            Or, with `failed.csv` for `chunk`, that this table does not have all failed rows.
         retries: Folders of the runs that try rows of this one again, as seen from the folder that holds it.
         tells_sent: Whether `failed.csv` holds values as sent, under the names of their fields.
+        wrote_failed: SHA-256 of `failed.csv` as prep wrote it, now last and before; any other is of a person.
     """
 
     run_id: str
@@ -142,6 +144,7 @@ class Manifest:
     remarks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[str, ...] = ()
     tells_sent: bool = False
+    wrote_failed: tuple[str, ...] = ()
     parent: str | None = None
 
     @property
@@ -200,6 +203,7 @@ class Manifest:
             remarks=tuple(raw.get("remarks", ())),
             retries=tuple(raw.get("retries", ())),
             tells_sent=raw.get("tells_sent", False),
+            wrote_failed=tuple(raw.get("wrote_failed", ())),
             parent=raw.get("parent"),
             cleaned=cleaned
             and Cleaned(

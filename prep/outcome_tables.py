@@ -1,10 +1,12 @@
 """The table of fates → the tables that tell people what Marketo said of rows."""
 
 import io
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from hashlib import sha256
+from typing import BinaryIO, Final
 
 import polars as pl
 
@@ -29,8 +31,20 @@ _TOLD: Final = ("source", "row", "line", "chunk", "batch_id", "message", "matche
 _FATES: Final = (Fate.FAILED.value, Fate.WARNED.value)
 
 
-def write_outcomes(folder: RunFolder, manifest: Manifest) -> None:
+LEFT_AS_IT_IS: Final = (
+    "changed since prep wrote it, and stays as it is; what is new since, such as rows that failed later, "
+    "is not in it. prep retry takes what it has; after that delete it, and prep reconcile writes it anew"
+)
+"""Of `failed.csv`, where a person had corrected rows in it before there was something new to write."""
+
+
+def write_outcomes(folder: RunFolder, manifest: Manifest) -> bool:
     """Write failed and warned rows, with the sources' own cells if these are still there, in source order.
+
+    `failed.csv` is for people to correct. Where one did, it stays as it is.
+
+    Returns:
+        Whether there was something new to write into it all the same.
 
     Raises:
         FolderError: A chunk or a source is not what it was when it was cleaned.
@@ -39,17 +53,27 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> None:
     counts = folder.count_rows()
     explained = _explained(folder, manifest)
     at_hand = all(folder.holds(source) for source in manifest.sources)
-    if (known := folder.manifest()).tells_sent == at_hand:
-        folder.write_manifest(replace(known, tells_sent=not at_hand))
+    known = folder.manifest()
+    found = None
+    if folder.failed.exists():
+        with folder.failed.open("rb") as file:
+            found = _digest(file)
+    is_theirs = bool(found and known.wrote_failed and found not in known.wrote_failed)
+    if known.tells_sent == at_hand and not is_theirs:
+        known = replace(known, tells_sent=not at_hand)
+        folder.write_manifest(known)
     columns, frames = told_cells(folder, manifest, as_sent=not at_hand)
     delimiter = people_delimiter(manifest.sources[0].reading)
     paths = {Fate.FAILED: folder.failed, Fate.WARNED: folder.warnings}
-    with ExitStack() as files:
-        tables = {
-            fate: Table(
-                files.enter_context(durable.replacing(path)), [*columns, *OUTCOME_TAIL], delimiter=delimiter
+    with ExitStack() as stack:
+        files = {
+            fate: stack.enter_context(
+                _put_away(folder) if is_theirs and path == folder.failed else durable.replacing(path)
             )
             for fate, path in paths.items()
+        }
+        tables = {
+            fate: Table(file, [*columns, *OUTCOME_TAIL], delimiter=delimiter) for fate, file in files.items()
         }
         for frame in frames if any(counts.get(fate) for fate in paths) else ():
             told = frame.join(explained, on="_message", how="left", maintain_order="left")
@@ -63,6 +87,29 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> None:
                     code="unbalanced",
                     hint="This is a defect of prep; rows.parquet has the fate of every row.",
                 )
+        written = _digest(files[Fate.FAILED])
+        if not is_theirs:
+            wrote = tuple(dict.fromkeys(part for part in (found, written) if part))
+            folder.write_manifest(replace(known, wrote_failed=wrote))
+    return is_theirs and written != known.wrote_failed[-1]
+
+
+@contextmanager
+def _put_away(folder: RunFolder) -> Iterator[BinaryIO]:
+    """Where a table goes that nobody is going to read."""
+    with tempfile.TemporaryFile(dir=folder.path) as file:
+        yield file
+
+
+def _digest(file: BinaryIO) -> str:
+    file.seek(0)
+    found = sha256()
+    while part := file.read(_READ_BYTES):
+        found.update(part)
+    return found.hexdigest()
+
+
+_READ_BYTES: Final = 1024 * 1024
 
 
 def _explained(folder: RunFolder, manifest: Manifest) -> pl.DataFrame:

@@ -54,9 +54,11 @@ def find_tables(
         HeaderError: Columns of a table were lost, or do not fit the schema.
     """
     tables = {}
+    told: list[str] = []
     changes = read_corrections(folder.review)
     if folder.failed.exists():
         named = name_as_in_sources(read_returned(folder.failed), folder.manifest())
+        told = [*named.notes, *_tell_deleted(folder, named)]
         if (failed := correct(named, changes, folder.failed)).rows.height:
             _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
             refuse_unmovable(failed, folder.manifest(), manifest)
@@ -69,9 +71,7 @@ def find_tables(
         changed, notes = None, [f"rejected rows were not looked at: {error.message}"]
     if changed is not None:
         tables["rejected.csv"] = changed
-    notes += _tell_missing(folder, changes, is_refused=not tables)
-    if "failed.csv" in tables:
-        notes = [*tables["failed.csv"].notes, *notes]
+    notes = [*told, *notes, *_tell_missing(folder, changes, is_refused=not tables)]
     if not tables:
         raise SourceError(
             "; ".join([f"{folder.path}: no row failed, and no rejected row was changed", *notes]),
@@ -108,6 +108,13 @@ def find_missing(folder: RunFolder) -> dict[str, SourceError]:
         for fate, path in gone.items()
         if counts.get(fate)
     }
+
+
+def _tell_deleted(folder: RunFolder, table: Returned) -> Iterator[str]:
+    """Tell of failed rows that their table lacks: a person deleted them, or had changed it before."""
+    failed = rows_with(folder, pl.col("fate") == Fate.FAILED)
+    if count := failed.join(table.rows, on=[SOURCE, ROW], how="anti").height:
+        yield f"failed rows that are not in {table.path.name}, which are left out: {count:,}"
 
 
 def _bring_back(folder: RunFolder, fate: Fate) -> str:

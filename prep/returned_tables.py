@@ -67,7 +67,7 @@ def read_returned(path: Path) -> Returned:
     return Returned(path, columns, pl.concat(frames), notes=notes)
 
 
-_OPTIONS: Final = re.compile(r"; --.*?(?=\.(?:\s|$))")
+_OPTIONS: Final = re.compile(r"; --.*?(?=\.(?:\s|$)|$)")
 """What a note says of options that `prep retry` does not have."""
 
 

@@ -977,7 +977,8 @@ def test_a_column_that_a_person_adds_can_be_mapped(run: Run) -> None:
         "email,firstName,title,numberOfEmployees\nbo@example.com,'Bo,+1 202 555 0100,6\n"
     )
     assert first.report["sources"][0]["notes"] == [
-        "columns of rejected.csv that are no fields, which are left out: 'Lives in'"
+        "failed rows that are not in failed.csv, which are left out: 1",
+        "columns of rejected.csv that are no fields, which are left out: 'Lives in'",
     ]
     told = [line for line in summarise(first.report, str(first.path)) if "Unsubscribed" in line]
     assert told == ["  'Unsubscribed': prep retry with --map \"Unsubscribed=unsubscribed\" sends it"]
@@ -1273,6 +1274,7 @@ def test_failed_rows_whose_correction_was_overwritten_are_not_tried_a_second_tim
     assert (submit(retry(run), client, poll_seconds=(0.05, 1))).counts["imported"] == 1
     if not has_source:
         source.unlink()
+    run.folder.failed.unlink()
     run = reconcile(run, client)
     assert "dora" not in run.folder.failed.read_text()
     with pytest.raises(SourceError) as caught:
@@ -1358,3 +1360,15 @@ def test_an_apostrophe_typed_into_failed_rows_stays(run: Run) -> None:
     again = retry(run)
     sent = pl.read_csv(again.path / "chunks/leads-0001.csv", infer_schema=False)
     assert sent["firstName"].to_list() == ["'t Hooft"]
+
+
+def test_how_a_table_was_read_that_was_saved_in_an_old_encoding_is_told(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_text("email,firstName\na(at)example.com,José Müller\n", encoding="utf-8")
+    run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+    text = run.folder.rejected.read_text("utf-8-sig").replace("(at)", "@")
+    run.folder.rejected.write_text(text, encoding="mac_roman")
+    again = retry(run)
+    assert (again.path / "chunks/leads-0001.csv").read_text(encoding="utf-8") == (
+        "email,firstName\na@example.com,José Müller\n"
+    )
+    assert again.report["sources"][0]["notes"] == ["rejected.csv: read as mac_roman (Western, old Macintosh)"]

@@ -17,9 +17,10 @@ from prep import durable
 from prep import folder as prep_folder
 from prep.advice import advise
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError, MarketoError, SettingsError, TerminalError
+from prep.errors import BalanceError, FolderError, MarketoError, SettingsError, SourceError, TerminalError
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
+from prep.outcome_tables import LEFT_AS_IT_IS
 from prep.pipeline import Run, clean, purge, reconcile, retry, settle, submit
 from prep.report import summarise
 from prep.review.desk import Desk
@@ -170,6 +171,41 @@ def test_a_line_to_which_somebody_added_cells_keeps_them(sent: Run, client: Mark
     sent.folder.duplicates.write_bytes(before)
     assert fates(reconcile(sent, client)) == fates(sent)
     assert sent.folder.duplicates.read_bytes() == before
+
+
+def test_what_somebody_corrected_in_the_table_of_failed_rows_is_not_written_over(
+    sent: Run, client: Marketo
+) -> None:
+    before = sent.folder.failed.read_bytes().replace(b"3000000000", b"300")
+    sent.folder.failed.write_bytes(before)
+    for again in (submit, reconcile):
+        assert fates(again(sent, client)) == fates(sent)
+        assert sent.folder.failed.read_bytes() == before
+    assert sent.report["remarks"] == []
+    assert b"300" in retry(sent).folder.path.joinpath(CHUNK).read_bytes()
+
+
+def test_rows_that_failed_after_others_were_corrected_are_told(leads: Path) -> None:
+    with (
+        Sandbox(job_seconds=60, time_scale=0) as sandbox,
+        Marketo(sandbox.url, "id", "secret") as client,
+    ):
+        run = submit(clean(leads), client, wait=False, poll_seconds=POLL)
+        saved = run.folder.failed.read_bytes().replace(b"\xef\xbb\xbf", b"")
+        run.folder.failed.write_bytes(saved)
+        sandbox.advance(120)
+        run = submit(run, client, poll_seconds=POLL)
+        assert run.folder.failed.read_bytes() == saved
+        assert run.report["remarks"] == [{"chunk": "failed.csv", "message": LEFT_AS_IT_IS}]
+        with pytest.raises(
+            SourceError, match=r"failed rows that are not in failed\.csv, which are left out: 1"
+        ):
+            retry(run)
+        run.folder.failed.unlink()
+        run = reconcile(run, client)
+        assert run.report["remarks"] == []
+        assert [row[4] for row in table(run.folder.failed)[1:]] == [""]
+        assert retry(run).counts["read"] == 1
 
 
 def test_settling_that_fails_before_anything_is_replaced_stops_no_retry(sent: Run, client: Marketo) -> None:
