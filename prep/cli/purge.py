@@ -50,9 +50,15 @@ def command(**chosen: Any) -> int:
 
 
 def _unpurged_retries(folder: "RunFolder") -> Iterator[Path]:
-    """Retries of a run, and theirs, whose rows are still there; one that cannot be read counts as such."""
+    """Retries of a run and of its way back, and theirs, whose rows are still there.
+
+    One that cannot be read counts as such.
+    """
     from prep.folder import RunFolder
 
+    way_back = RunFolder(folder.restore)
+    if way_back.manifest_file.exists():
+        yield from _unpurged_retries(way_back)
     manifest = folder.manifest()
     beside = folder.path.parent
     home = beside if beside.samefile(folder.home) else folder.home

@@ -1,9 +1,11 @@
 """Chunks of which nobody can tell are settled by a person; a finished run's data is deleted on request."""
 
 import resource
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -219,6 +221,28 @@ def test_purge_names_the_retries_that_hold_the_same_people(leads: Path, prep: Pr
     assert (again.err, again.json["retries"]) == (f"leads.prep: {done}{of_second}", [second])
     assert prep("purge", second, "--yes").out == f"{second}: {done}"
     assert prep("purge", "leads.prep", "--yes").out == f"leads.prep: {done}"
+    assert prep("purge", "leads.prep", "--yes", "--json").json["retries"] == []
+
+
+def test_purge_names_retries_of_the_way_back_which_lie_in_the_run_folder(prep: Prep, here: Path) -> None:
+    written(here / "leads.csv", "email,company\nada.winter@example.com,Winter Ltd\n")
+    prep("clean", "leads.csv")
+    for command in ("preview", "submit"):
+        prep(command, "leads.prep", "--sandbox", "--yes")
+    with closing(sqlite3.connect("leads.prep/sandbox.sqlite")) as database, database:
+        database.execute("DELETE FROM leads")
+    assert prep("submit", "leads.prep/restore", "--sandbox").code == 3
+    prep("retry", "leads.prep/restore", "--sandbox")
+
+    purged = prep("purge", "leads.prep", "--yes", "--json")
+
+    again = "leads.prep/restore-retry1.prep"
+    assert purged.json["retries"] == [again]
+    assert purged.err == (
+        "leads.prep: the rows' data is deleted; report.json keeps the numbers.\n"
+        f"{again}: still holds rows of these people: prep purge {again}\n"
+    )
+    prep("purge", again, "--yes")
     assert prep("purge", "leads.prep", "--yes", "--json").json["retries"] == []
 
 
