@@ -114,21 +114,31 @@ def _means_the_same(retry: Manifest, manifest: Manifest) -> bool:
 def _as_prep_wrote(folder: RunFolder) -> pl.DataFrame:
     """`_source` and `_row` of the failed rows that nobody corrected, as far as that can be told."""
     manifest = folder.manifest()
-    if not (manifest.tells_sent or all(folder.holds(record) for record in manifest.sources)):
-        return NOBODY
     returned = read_returned(folder.failed)
     named = name_as_in_sources(returned, manifest)
     table = correct(named, read_corrections(folder.review), folder.failed)
     strangers = find_strangers(table, manifest)
     compared = [name for name in table.names if name not in strangers]
-    columns, frames = told_cells(folder, manifest, as_sent=manifest.tells_sent)
-    written = beside_written(returned.columns, columns)
     is_same = pl.all_horizontal(pl.lit(True), *(~differs(name) for name in compared))
     same = [
-        table.rows.join(frame.select(SOURCE, ROW, *written), on=[SOURCE, ROW]).filter(is_same)
-        for frame in frames
+        table.rows.join(written, on=[SOURCE, ROW]).filter(is_same)
+        for written in failed_as_written(folder, returned)
     ]
     return pl.concat([NOBODY, *(rows.select(SOURCE, ROW) for rows in same)])
+
+
+def failed_as_written(folder: RunFolder, returned: Returned) -> Iterator[pl.DataFrame]:
+    """What prep has for the rows of `failed.csv`: `_source`, `_row`, `0_written` …; nothing without sources.
+
+    Args:
+        folder: The run.
+        returned: The table as it came back, under its own headers.
+    """
+    manifest = folder.manifest()
+    if manifest.tells_sent or all(folder.holds(record) for record in manifest.sources):
+        columns, frames = told_cells(folder, manifest, as_sent=manifest.tells_sent)
+        written = beside_written(returned.columns, columns)
+        yield from (frame.select(SOURCE, ROW, *written) for frame in frames)
 
 
 def _without(retry: RunFolder, table: Returned, manifest: Manifest, untouched: pl.DataFrame) -> Returned:

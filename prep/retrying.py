@@ -17,6 +17,7 @@ from prep.intake import reopen
 from prep.manifest import Manifest, SourceRecord
 from prep.model import IDENTITY, LINE, ROW, SOURCE, Fate
 from prep.people import Table
+from prep.retried import failed_as_written
 from prep.retry_mapping import (
     find_strangers,
     name_as_in_sources,
@@ -57,8 +58,9 @@ def find_tables(
     told: list[str] = []
     changes = read_corrections(folder.review)
     if folder.failed.exists():
-        named = name_as_in_sources(read_returned(folder.failed), folder.manifest())
-        told = [*named.notes, *_tell_deleted(folder, named)]
+        returned = read_returned(folder.failed)
+        named = name_as_in_sources(returned, folder.manifest())
+        told = [*named.notes, *_tell_deleted(folder, named), *_tell_spoiled_failed(folder, returned)]
         if (failed := correct(named, changes, folder.failed)).rows.height:
             _refuse_strangers(folder.failed, failed, folder, Fate.FAILED)
             refuse_unmovable(failed, folder.manifest(), manifest)
@@ -242,6 +244,12 @@ def _tell_spoiled(table: Returned, rows: pl.DataFrame, names: Sequence[str]) -> 
             f"cells of {table.path.name} from which a spreadsheet may have taken leading zeros, + or digits: "
             f"{', '.join(spoiled)}"
         )
+
+
+def _tell_spoiled_failed(folder: RunFolder, table: Returned) -> Iterator[str]:
+    if table.rows.height and (frames := list(failed_as_written(folder, table))):
+        rows = table.rows.join(pl.concat(frames), on=[SOURCE, ROW], how="left", maintain_order="left")
+        yield from _tell_spoiled(table, rows, table.names)
 
 
 def _is_spoiled(name: str) -> pl.Expr:

@@ -289,6 +289,28 @@ def test_cells_that_a_spreadsheet_may_have_spoiled_are_told(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("has_source", [True, False])
+def test_cells_of_failed_rows_that_a_spreadsheet_may_have_spoiled_are_told(
+    tmp_path: Path, client: Marketo, *, has_source: bool
+) -> None:
+    """They are all tried again, so that nobody else would notice."""
+    source = tmp_path / "l.csv"
+    source.write_text("E-mail,Postal Code,Phone\nshared.mailbox@example.com,01234,+49301234\n")
+    run = submit(clean(source, tmp_path / "l.prep"), client, poll_seconds=(0.05, 1))
+    if not has_source:
+        source.unlink()
+        run = reconcile(run, client)
+    correct(
+        run.folder.failed, lambda rows: rows[1].__setitem__(slice(3), ["bo@example.com", "1234", "49301234"])
+    )
+    again = retry(run)
+    postal, phone = ("Postal Code", "Phone") if has_source else ("postalCode", "phone")
+    assert again.report["sources"][0]["notes"] == [
+        "cells of failed.csv from which a spreadsheet may have taken leading zeros, + or digits: "
+        f"{postal!r} (1), {phone!r} (1)"
+    ]
+
+
 def test_tables_of_a_retry_are_separated_as_those_of_the_run(tmp_path: Path) -> None:
     """Else a spreadsheet that takes the one puts each row of the other into one cell."""
     lists = '"a;b,c;d"'
