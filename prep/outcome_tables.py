@@ -18,9 +18,10 @@ from prep.errors import BalanceError
 from prep.fate_table import InTurn, beside_chunks
 from prep.folder import RunFolder
 from prep.formulas import defuse
+from prep.headers import FULL_NAME, Column, How
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import IDENTITY, ROW, SOURCE, Fate, Format
+from prep.model import IDENTITY, ROW, SOURCE, Fate, Format, KeepPolicy
 from prep.people import Table
 from prep.plan import columns_of_all, occurrences
 from prep.returned import identify
@@ -38,13 +39,21 @@ LEFT_AS_IT_IS: Final = (
 """Of `failed.csv`, where a person had corrected rows in it before there was something new to write."""
 
 
-def write_outcomes(folder: RunFolder, manifest: Manifest) -> bool:
+CELLS_OF_ONE: Final = (
+    "a row in it was merged from several and has the cells of one of them, since a field that is compared, "
+    "not sent, is needed to try it again: first put in what the upload file has of the others"
+)
+"""Of `failed.csv`, where values as sent could not be tried again."""
+
+
+def write_outcomes(folder: RunFolder, manifest: Manifest) -> list[str]:
     """Write failed and warned rows, with the sources' own cells if these are still there, in source order.
 
+    Where one that failed was merged from several rows, no source has its cells: all have the values as sent.
     `failed.csv` is for people to correct. Where one did, it stays as it is.
 
     Returns:
-        Whether there was something new to write into it all the same.
+        What people must know of `failed.csv`.
 
     Raises:
         FolderError: A chunk or a source is not what it was when it was cleaned.
@@ -52,7 +61,9 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> bool:
     """
     counts = folder.count_rows()
     explained = _explained(folder, manifest)
-    at_hand = all(folder.holds(source) for source in manifest.sources)
+    has_merged = _has_merged(folder, manifest)
+    is_at_hand = all(folder.holds(source) for source in manifest.sources)
+    at_hand = is_at_hand and not (has_merged and _sends_all(manifest))
     known = folder.manifest()
     found = None
     if folder.failed.exists():
@@ -91,7 +102,29 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> bool:
         if not is_theirs:
             wrote = tuple(dict.fromkeys(part for part in (found, written) if part))
             folder.write_manifest(replace(known, wrote_failed=wrote))
-    return is_theirs and written != known.wrote_failed[-1]
+    remarks = [LEFT_AS_IT_IS] if is_theirs and written != known.wrote_failed[-1] else []
+    return [*remarks, CELLS_OF_ONE] if has_merged and at_hand else remarks
+
+
+def _sends_all(manifest: Manifest) -> bool:
+    """Whether all that is read of the sources is sent, and nothing of it is only compared."""
+    columns = (Column(0, known["source"], known["field"], How(known["how"])) for known in manifest.mapping)
+    read = {column.field for column in columns if column.is_used}
+    return read <= {*manifest.results.fields, FULL_NAME}
+
+
+def _has_merged(folder: RunFolder, manifest: Manifest) -> bool:
+    """Whether a row that failed was sent with values of rows that lost to it."""
+    if manifest.settings["keep"] != KeepPolicy.MERGE:
+        return False
+    completed = folder.query_rows(
+        lambda rows: (
+            rows.filter(fate=Fate.FAILED.value)
+            .join(rows.select(source="kept_source", row="kept_row"), on=["source", "row"], how="semi")
+            .select("row")
+        )
+    )
+    return not completed.is_empty()
 
 
 @contextmanager

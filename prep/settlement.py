@@ -16,7 +16,7 @@ from prep.ledger import ASSUMED, Ledger
 from prep.manifest import Manifest
 from prep.model import Chunk, Fate, Format, Job, JobState, JobStatus
 from prep.objects import Target
-from prep.outcome_tables import LEFT_AS_IT_IS, tell_kept_fates, write_outcomes
+from prep.outcome_tables import tell_kept_fates, write_outcomes
 from prep.outcomes import ChunkOutcome, join_chunk, whole_chunk
 
 _NOT_ANSWERED: Final = "nobody wrote down Marketo's answer to the upload"
@@ -242,9 +242,9 @@ def settle_rows(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> N
     if (known := folder.manifest()).remarks != outcomes.remarks:
         folder.write_manifest(replace(known, remarks=outcomes.remarks))
     check_sources(folder, manifest)
-    if write_outcomes(folder, manifest):
-        told = {"chunk": folder.failed.name, "message": LEFT_AS_IT_IS}
-        folder.write_manifest(replace(folder.manifest(), remarks=(*outcomes.remarks, told)))
+    if told := write_outcomes(folder, manifest):
+        of_table = tuple({"chunk": folder.failed.name, "message": message} for message in told)
+        folder.write_manifest(replace(folder.manifest(), remarks=(*outcomes.remarks, *of_table)))
     tell_kept_fates(folder, people_delimiter(manifest.sources[0].reading))
     folder.settling.unlink(missing_ok=True)
 

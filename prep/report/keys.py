@@ -168,7 +168,7 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "is_restore": "the run is the way back of another one, `parent_run_id`",
         "purged": "the rows' data was deleted, by `prep purge`",
         "remarks[]": "what does not add up of what Marketo said, but decides no row's fate",
-        "remarks[].chunk": "the upload file, or failed.csv where a person changed it and rows failed since",
+        "remarks[].chunk": "the upload file, or failed.csv where it lacks something",
         "remarks[].message": "what it is",
         "masked": "true, in a report made with `--mask` only",
         "retries[]": "folders of retries that hold rows of the same people, as `prep purge` alone says it",

@@ -19,6 +19,7 @@ from prep.errors import FolderError, HeaderError, MarketoError, SettingsError, S
 from prep.folder import RunFolder
 from prep.marketo import Marketo
 from prep.model import Advance
+from prep.outcome_tables import CELLS_OF_ONE
 from prep.pipeline import Run, clean, purge, reconcile, retry, submit
 from prep.report.text import summarise
 from prep.review import Desk
@@ -309,6 +310,46 @@ def test_cells_of_failed_rows_that_a_spreadsheet_may_have_spoiled_are_told(
         "cells of failed.csv from which a spreadsheet may have taken leading zeros, + or digits: "
         f"{postal!r} (1), {phone!r} (1)"
     ]
+
+
+def test_a_failed_row_that_was_merged_from_several_is_tried_again_as_it_was_sent(
+    tmp_path: Path, client: Marketo
+) -> None:
+    """The source has the cells of one of them only."""
+    source = tmp_path / "l.csv"
+    source.write_text(
+        "E-mail,First Name,Company,Birthday\n"
+        "shared.mailbox@example.com,Dora,,31/12/1990\n"
+        "ana@example.com,Ana,A,\n"
+        "shared.mailbox@example.com,,Lind,\n"
+    )
+    maps = {"Birthday": "dateOfBirth"}
+    run = submit(clean(source, tmp_path / "l.prep", keep="merge", maps=maps), client, poll_seconds=(0.05, 1))
+    assert [fate for *_, fate in identities(run)] == ["duplicate", "imported", "failed"]
+    again = retry(run)
+    upload = "email,firstName,company,dateOfBirth\nshared.mailbox@example.com,Dora,Lind,1990-12-31\n"
+    assert uploads(again) == [upload.encode()]
+    assert identities(again) == [("l.csv", 3, 4, "ready")]
+
+    correct(run.folder.failed, lambda rows: rows[1].__setitem__(0, "dora@example.com"))
+    assert uploads(retry(run)) == [upload.replace("shared.mailbox@", "dora@").encode()]
+
+
+def test_a_failed_row_that_was_merged_by_what_is_not_sent_is_told(tmp_path: Path, client: Marketo) -> None:
+    """Values as sent lack what the rule compares, without which no row can be tried again."""
+    source = tmp_path / "l.csv"
+    source.write_text(
+        "email,firstName,company,updatedAt\n"
+        "shared.mailbox@example.com,Dora,,2026-01-01T00:00:00Z\n"
+        "shared.mailbox@example.com,,Lind,2025-01-01T00:00:00Z\n"
+    )
+    prepared = clean(source, tmp_path / "l.prep", keep="merge", merge={"*": "newest:updatedAt"})
+    run = submit(prepared, client, poll_seconds=(0.05, 1))
+    assert run.report["remarks"] == [{"chunk": "failed.csv", "message": CELLS_OF_ONE}]
+    upload = b"email,firstName,company\nshared.mailbox@example.com,Dora,Lind\n"
+    assert uploads(run) == [upload]
+    correct(run.folder.failed, lambda rows: rows[1].__setitem__(1, "Dora"))
+    assert uploads(retry(run)) == [upload]
 
 
 def test_tables_of_a_retry_are_separated_as_those_of_the_run(tmp_path: Path) -> None:
