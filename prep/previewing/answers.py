@@ -69,8 +69,11 @@ class Answers:
         self._database.close()
 
     def _agree(self, facts: Facts) -> None:
-        kept = self._database.execute("SELECT content FROM facts").fetchone()
-        if kept is None:
+        kept = self._database.execute(
+            "SELECT content FROM facts WHERE EXISTS (SELECT 1 FROM answer)"
+        ).fetchone()
+        if kept is None:  # where nobody was asked yet, anything may be asked
+            self._database.execute("DELETE FROM facts")
             self._database.execute("INSERT INTO facts VALUES (?)", (json.dumps(facts),))
             return
         known = json.loads(kept[0])

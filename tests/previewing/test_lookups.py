@@ -117,6 +117,22 @@ def test_a_preview_that_needs_too_many_calls_asks_nobody(tmp_path: Path, filled:
     assert lookups(filled) == 0
 
 
+def test_a_preview_that_asked_nobody_stands_in_nobodys_way(
+    tmp_path: Path, filled: Sandbox, start: Start
+) -> None:
+    run = cleaned(tmp_path, ROWS)
+    with pytest.raises(SettingsError):
+        prep.preview(run, client_of(filled), max_calls=9)
+    assert prep.preview(run, client_of(filled), sample=4).report["preview"]["sample"] == 4
+
+    def refuse(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prep.preview(run, client_of(filled), on_ready=refuse)
+    assert prep.preview(run, client_of(populate(start()))).report["preview"]["sample"] is None
+
+
 def test_calls_that_nobody_foresaw_count_too_and_it_carries_on(tmp_path: Path, start: Start) -> None:
     sandbox = populate(start(faults=[Fault(kind=FaultKind.SYSTEM_ERROR, place=Place.OTHER, at=5, times=3)]))
     run = cleaned(tmp_path, ROWS)
