@@ -19,6 +19,7 @@ _CONNECT_SECONDS: Final = 10.0
 _FOREIGN: Final = (OSError, urllib3.exceptions.HTTPError, urllib3.exceptions.ProxySchemeUnsupported)
 """Roots of all that `requests` and what lies below it raise; `RequestException` is an OSError."""
 _BLOCK_BYTES: Final = 64 * 1024
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Secret:
@@ -99,7 +100,7 @@ class Transport:
 
     def __init__(self, endpoint: str, *, allow_host: str | None = None) -> None:
         address = _checked(endpoint, allow_host)
-        self.host: Final = address.netloc.lower()
+        self.host: Final = _host(address)
         self._base = f"{address.scheme}://{self.host}"
         self._session = requests.Session()
         self.is_local: Final = _is_loopback(address.hostname or "")
@@ -232,6 +233,13 @@ def _split(endpoint: str) -> SplitResult:
     except ValueError:
         raise _bad_endpoint("the endpoint is not a web address") from None
     return address
+
+
+def _host(address: SplitResult) -> str:
+    """One name for one instance, however its endpoint is spelled: run folders belong to it."""
+    name = address.hostname or ""
+    name = f"[{name}]" if ":" in name else name
+    return name if address.port in {None, _USUAL_PORTS[address.scheme]} else f"{name}:{address.port}"
 
 
 def _has_extras(address: SplitResult) -> bool:

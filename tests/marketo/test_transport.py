@@ -26,12 +26,15 @@ from .conftest import Answer, Clock, Script
         ("https://123-abc-456.mktorest.com/", None, "123-abc-456.mktorest.com"),
         (" https://123-abc-456.mktorest.com/rest ", None, "123-abc-456.mktorest.com"),
         ("https://123-abc-456.mktorest.com/rest/", None, "123-abc-456.mktorest.com"),
-        ("https://123-abc-456.mktorest.com:443", None, "123-abc-456.mktorest.com:443"),
+        ("https://123-abc-456.mktorest.com:443", None, "123-abc-456.mktorest.com"),
+        ("https://123-abc-456.mktorest.com:", None, "123-abc-456.mktorest.com"),
         ("https://gateway.example.com/rest", "gateway.example.com", "gateway.example.com"),
         ("https://gateway.example.com:8443", "Gateway.example.com:8443", "gateway.example.com:8443"),
         ("http://127.0.0.1:8080", None, "127.0.0.1:8080"),
         ("http://localhost:8080/rest", None, "localhost:8080"),
         ("http://[::1]:8080", None, "[::1]:8080"),
+        ("http://[::1]:80", None, "[::1]"),
+        ("http://127.0.0.1:443", None, "127.0.0.1:443"),
     ],
 )
 def test_endpoints_that_may_be_talked_to(endpoint: str, allow_host: str | None, host: str) -> None:
