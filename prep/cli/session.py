@@ -110,7 +110,7 @@ def _other_endpoint(folder: "RunFolder", target: str, host: str) -> FolderError:
     return FolderError(
         f"{folder.path}: the run belongs to {target}, and MARKETO_ENDPOINT names {host}",
         code="other_target",
-        hint=f"Set MARKETO_ENDPOINT to {target}, or {way_out}.",
+        hint=f"Set MARKETO_ENDPOINT to {'http' if _is_here(target) else 'https'}://{target}, or {way_out}.",
         source=os.fspath(folder.path),
     )
 

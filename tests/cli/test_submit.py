@@ -128,7 +128,7 @@ def test_a_folder_belongs_to_one_target(
             1,
             f"Error: l.prep: the run belongs to {host(marketo)}, "
             "and MARKETO_ENDPOINT names 123-abc-456.mktorest.com\n"
-            f"Hint: Set MARKETO_ENDPOINT to {host(marketo)}, "
+            f"Hint: Set MARKETO_ENDPOINT to {marketo.url}, "
             "or clean the sources into another folder (-o DIR).\n",
         )
     assert prep("submit", "l.prep").error[0] == 1
