@@ -346,3 +346,18 @@ def test_what_is_stored_of_a_trigger_makes_it_again_and_holds_no_secret() -> Non
         "import_object": "leads",
     }
     assert import_string(path)(**arguments).serialize() == (path, arguments)
+
+
+def test_options_may_name_the_schema_and_the_bound_of_rejected_rows(here: Path, sandbox: Sandbox) -> None:
+    written(here / "mine.toml", 'extends = "lead"\n[fields.shoeSize]\ntype = "integer"\n')
+    source = written(here / "leads.csv", LEADS)
+    given: dict[str, Any] = {"sources": str(source), "folder": str(here / "run"), "allow_rejects": True}
+    bounded = one_task(
+        "bounded",
+        "MarketoImportOperator",
+        options={"schema": str(here / "mine.toml"), "max_rejected": "1%"},
+        **given,
+    )
+    assert (bounded.state, bounded.tries, bounded.report["exit_code"]) == ("failed", 1, 3)
+    assert bounded.report["schema"]["name"] == "mine"
+    assert sandbox.jobs() == []

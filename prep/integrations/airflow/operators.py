@@ -106,9 +106,11 @@ class _CleaningOperator(_RunOperator):
         self.options = dict(options or {})
 
     def _clean(self, context: Context) -> Run:
+        options = {"schema": self.lead_schema, **self.options}
+        bound = options.pop("max_rejected", self.max_rejected)
         with _as_airflow_says():
-            run = clean(self.sources, self.folder, schema=self.lead_schema, **self.options)
-            text = refusal(run, self.max_rejected)
+            run = clean(self.sources, self.folder, **options)
+            text = refusal(run, bound)
         if text:
             context["ti"].xcom_push(key="return_value", value=close(run, exit_code=EXIT_WITH_REJECTS))
             raise AirflowFailException(text)
