@@ -19,7 +19,6 @@ import polars as pl
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 (as everybody calls them)
-from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
 
 from prep import durable, errors
@@ -171,7 +170,7 @@ def _heading(people: DataFrame, name: str) -> Source:
     Raises:
         SourceError: A column holds what no cell can.
     """
-    empty: Any = pl.from_arrow(to_arrow_schema(people.schema).empty_table())
+    empty: Any = pl.from_arrow(people.limit(0).toArrow())
     refuse_columns(empty.schema, name)
     return TableSource(name, Reading(), tuple(empty.columns), pieces=lambda: iter(()))
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,26 @@ def test_numbers_are_numbers_whatever_the_settings_say(spark: SparkSession) -> N
     )
     found = {(known["source"], known["value"]) for known in run.report["conventions"]}
     assert found == {("a.csv", "point"), ("b.csv", "point")}
+
+
+def test_moments_are_read_as_on_one_machine(spark: SparkSession) -> None:
+    moments = [datetime(2026, 3, 29, 1, 30, second, tzinfo=UTC) for second in range(20)]
+    cells = pl.DataFrame(
+        {
+            "email": [f"p{number % 15}@example.com" for number in range(20)],
+            "mktoAcquisitionDate": moments,
+            "_row": range(1, 21),
+        }
+    )
+    local = prep.clean(cells.drop("_row"), "local.prep", keep="newest:mktoAcquisitionDate")
+
+    run = clean_spark(as_spark(spark, cells), "spark.prep", name="frame 1", keep="newest:mktoAcquisitionDate")
+
+    assert run.counts == local.counts
+    assert run.counts["duplicate"] == 5
+    assert without_chunks(run).equals(without_chunks(local))
+    assert sent(run) == sent(local)
+    nested = cells.with_columns(pl.concat_list("mktoAcquisitionDate"))
+    with pytest.raises(prep.SourceError) as caught:
+        clean_spark(as_spark(spark, nested), "nested.prep")
+    assert (caught.value.code, caught.value.column) == ("nested_column", "mktoAcquisitionDate")
