@@ -55,7 +55,7 @@ class Marketo:
 
     Args:
         endpoint: Address of the instance, with or without a trailing `/rest`.
-        client_id: Of the API user's service in LaunchPoint.
+        client_id: Of the API user's service in LaunchPoint; white space around it does not count.
         client_secret: Likewise; never shown.
         allow_host: The one host besides `*.mktorest.com` and this machine that may be talked to.
         calls_per_window: Calls made in any 20 seconds at most; the instance's share for others is the rest.
@@ -89,8 +89,8 @@ class Marketo:
         self.on_exchange = shielded(on_exchange, "on_exchange")
         self.on_wait = on_wait
         self._transport = Transport(endpoint, allow_host=allow_host)
-        self._identity = _identity_form(client_id, client_secret)
-        self._client_secret = Secret(client_secret)
+        self._client_secret = Secret((client_secret or "").strip())
+        self._identity = _identity_form((client_id or "").strip(), self._client_secret.value)
         self._tokens = TokenSource(self._grant, clock=clock, sleep=sleep)
         self._throttle = Throttle(calls_per_window, CALL_WINDOW_SECONDS, clock=clock, sleep=sleep)
         self._retries = Retries(jitter or random.Random())  # noqa: S311  # spreads load, guards nothing
@@ -390,7 +390,7 @@ class Marketo:
 
 
 def _identity_form(client_id: str, client_secret: str) -> Secret:
-    if not client_id.strip() or not client_secret.strip():
+    if not client_id or not client_secret:
         raise SettingsError(
             "the client id or the client secret is missing",
             code="missing_credentials",

@@ -228,7 +228,7 @@ def _checked(endpoint: str, allow_host: str | None) -> SplitResult:
 
 def _split(endpoint: str) -> SplitResult:
     try:
-        address = urlsplit(endpoint.strip())
+        address = urlsplit((endpoint or "").strip())
         address.port  # noqa: B018  # a port that is no number shows itself only here
     except ValueError:
         raise _bad_endpoint("the endpoint is not a web address") from None

@@ -1,5 +1,6 @@
 """Which addresses may be talked to, and that no foreign exception escapes."""
 
+import os
 import ssl
 import subprocess
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import requests
@@ -15,6 +17,7 @@ import urllib3
 from prep.errors import SettingsError, TerminalError, TransientError
 from prep.marketo import Marketo
 from prep.marketo.transport import _FOREIGN, Call, Secret, SendError, Transport
+from prep.sandbox import Sandbox
 
 from .conftest import Answer, Clock, Script
 
@@ -84,12 +87,27 @@ def test_endpoints_that_are_refused(endpoint: str, allow_host: str | None) -> No
     assert "secret" not in caught.value.message
 
 
-@pytest.mark.parametrize(("client_id", "client_secret"), [("", "secret"), ("id", " ")])
-def test_missing_credentials(client_id: str, client_secret: str) -> None:
+@pytest.mark.parametrize(
+    ("client_id", "client_secret"), [("", "secret"), ("id", " "), (None, "secret"), ("id", None)]
+)
+def test_missing_credentials(client_id: Any, client_secret: Any) -> None:
     with pytest.raises(SettingsError) as caught:
         Marketo("https://123.mktorest.com", client_id, client_secret)
 
     assert caught.value.code == "missing_credentials"
+
+
+def test_a_missing_endpoint() -> None:
+    nothing: Any = os.environ.get("NO_SUCH_VARIABLE")
+    with pytest.raises(SettingsError) as caught:
+        Marketo(nothing, "id", "secret")
+
+    assert caught.value.code == "bad_endpoint"
+
+
+def test_line_ends_around_credentials_are_no_part_of_them() -> None:
+    with Sandbox() as sandbox, Marketo(f"{sandbox.url}\n", "id\n", " secret\n") as client:
+        assert client.usage().calls == 0
 
 
 def test_a_silent_server_is_given_up(script: Script) -> None:
