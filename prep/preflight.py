@@ -128,7 +128,7 @@ def check_destination(client: "Marketo", aim: Destination) -> tuple[Destination,
 
 
 def _find_list(client: "Marketo", name: str) -> int:
-    found = [record.list_id for record in client.lists(name=name) if record.name == name]
+    found = [record.list_id for record in client.lists(name=name)]
     if len(found) != 1:
         raise TerminalError(
             f"Marketo has {len(found)} static lists called {name!r}"

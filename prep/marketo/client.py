@@ -249,11 +249,15 @@ class Marketo:
         return self._only("/rest/asset/v1/channel/byName.json", {"name": name}, records.channel_record)
 
     def lists(self, *, name: str | None = None, list_id: int | None = None) -> tuple[ListRecord, ...]:
-        """Return the static lists with this name or id, or all of them."""
-        params = {} if name is None else {"name": name}
+        """Return the static lists with this name or id, or all of them.
+
+        Marketo takes a comma for the next name, so a name with one is looked for among all lists.
+        """
+        params = {} if name is None or "," in name else {"name": name}
         if list_id is not None:
             params["id"] = str(list_id)
-        return self._list("/rest/v1/lists.json", params, records.list_record)
+        found = self._list("/rest/v1/lists.json", params, records.list_record)
+        return tuple(record for record in found if name in {None, record.name})
 
     def partitions(self) -> tuple[PartitionRecord, ...]:
         """Return the lead partitions that the API user can see."""

@@ -149,6 +149,14 @@ def test_a_list_or_partition_that_is_not_there_is_found_before_anything_is_sent(
     assert len(marketo.members(1002)) == 2
 
 
+def test_the_name_of_a_list_may_have_a_comma(prep: Prep, here: Path, marketo: Sandbox) -> None:
+    written(here / "l.csv", CLEAN)
+    marketo.add_list("Fair")
+    wanted = marketo.add_list("Fair, Berlin")
+    assert prep("run", "l.csv", "--list", "Fair, Berlin").code == 0
+    assert len(marketo.members(wanted)) == 2
+
+
 def test_a_role_that_may_not_ask_can_import_all_the_same(
     prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
