@@ -119,8 +119,9 @@ _ENDPOINT_HINT = "Compare MARKETO_ENDPOINT with Admin > Integration > Web Servic
 _FIELD_HINT = (
     "Compare --lookup-field and the columns with `prep schema show lead` and Admin > Field Management."
 )
-_LIST_HINT = (
-    "Check --list-id: the number stands in the address of the list in Marketo; it must be a static list."
+_PLACE_HINT = (
+    "Check --list-id, or --program: the number stands in the address of the list or program in Marketo; "
+    "the list must be a static one."
 )
 _PARTITION_HINT = "Check --partition-name and the workspaces that the API user's role covers."
 _SUPPORT_HINT = "Ask Marketo support and name the code."
@@ -160,8 +161,8 @@ TABLE: Final[tuple[Code, ...]] = (
         603,
         Action.STOP,
         "access denied",
-        "The API user's role needs the permission Read-Write Lead, and this machine's address must be on the "
-        "instance's allow-list, if it has one.",
+        "The API user's role needs the permission Read-Write Lead, or Read-Write Custom Object for a custom "
+        "object, and this machine's address must be on the instance's allow-list, if it has one.",
     ),
     _response(604, Action.RETRY, "the request timed out"),
     _response(605, Action.STOP, "the HTTP method is not supported", _ENDPOINT_HINT),
@@ -203,7 +204,7 @@ TABLE: Final[tuple[Code, ...]] = (
     _response(1008, Action.STOP, "the partition is not open to the API user", _PARTITION_HINT),
     _response(1009, Action.STOP, "a partition must be named", _PARTITION_HINT),
     _response(1011, Action.STOP, "the field cannot be used for look-up", _FIELD_HINT),
-    _response(1013, Action.STOP, "the list, batch or other object does not exist", _LIST_HINT),
+    _response(1013, Action.STOP, "the list, program, batch or other object does not exist", _PLACE_HINT),
     _response(
         1016,
         Action.WAIT,
@@ -233,7 +234,12 @@ TABLE: Final[tuple[Code, ...]] = (
     _record(1017, Action.STOP, "the object exists already"),
     _record(1018, Action.STOP, "the CRM integration manages this object"),
     _record(1021, Action.STOP, "company fields cannot be updated this way"),
-    _record(1025, Action.STOP, "the program status does not exist"),
+    _record(
+        1025,
+        Action.STOP,
+        "the program status does not exist",
+        "Check --program-status: it must be a status of the program's channel.",
+    ),
     _record(1026, Action.STOP, "custom objects are not enabled"),
     _record(1036, Action.STOP, "the input names one object twice"),
 )

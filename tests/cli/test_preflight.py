@@ -338,3 +338,48 @@ def test_doctor_goes_on_where_the_role_may_not_ask(prep: Prep, monkeypatch: pyte
         ("fields", DENIED),
         ("list", f"the list: {DENIED}"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("aim", "told"),
+    [
+        (
+            ("77", "On List"),
+            (
+                "marketo_1013",
+                "Check --list-id, or --program: the number stands in the address of the list or program in "
+                "Marketo; the list must be a static one.",
+            ),
+        ),
+        (
+            ("1014", "Nope"),
+            ("marketo_1025", "Check --program-status: it must be a status of the program's channel."),
+        ),
+    ],
+)
+def test_a_program_that_could_not_be_asked_for_is_named_where_it_is_refused(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch, aim: tuple[str, str], told: tuple[str, str]
+) -> None:
+    written(here / "l.csv", CLEAN)
+    with Sandbox(job_seconds=0, faults=["access-denied:9"]) as marketo:
+        connect(monkeypatch, marketo.url)
+        into = ("--object", "program-members", "--program", aim[0], "--program-status", aim[1])
+        ended = prep("run", "l.csv", *into, "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (4, told[0])
+    assert ended.json["error"]["hint"].startswith(told[1])
+
+
+def test_a_custom_object_that_may_not_be_imported_names_its_own_permission(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(here / "c.csv", "vin,make\nV1,Opel\n")
+    denied = Fault(kind=FaultKind.ACCESS_DENIED, place=Place.IMPORT)
+    with Sandbox(job_seconds=0, faults=[denied]) as marketo:
+        connect(monkeypatch, marketo.url)
+        assert prep("schema", "pull", "--object", "customobjects/car_c", "-o", "car.toml").code == 0
+        ended = prep("run", "c.csv", "--object", "customobjects/car_c", "--schema", "car.toml", "--json")
+    assert (ended.code, ended.json["error"]["code"]) == (4, "marketo_603")
+    assert ended.json["error"]["hint"].startswith(
+        "The API user's role needs the permission Read-Write Lead, or Read-Write Custom Object for a custom "
+        "object, and this machine's address must be on the instance's allow-list, if it has one."
+    )
