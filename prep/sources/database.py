@@ -36,6 +36,9 @@ _SQLITE_ROWS: Final = 20_000
 _PREAMBLE: Final = re.compile(r"^.*?\b(?:ERROR|FATAL):\s*|^[A-Z_]+: (?:\[\w+\] )?")
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _SECRETS: Final = frozenset({"password", "sslpassword", "passfile", "oauth_client_secret"})
+_ENCODED: Final = {ord(letter): quote(letter) for letter in "#?[]"}
+"""Letters that end a login for others than PostgreSQL, or cannot stand in one."""
+_PARAMETER: Final = re.compile("[A-Za-z_]+=[^/?#]*")
 _SPEAKABLE_STATES: Final = ("08", "0A", "25", "28", "3D", "3F", "42", "53", "57")
 """Classes of SQL states whose messages speak of the connection, the login, the server or the query's text:
 https://www.postgresql.org/docs/current/errcodes-appendix.html. Others may quote cells."""
@@ -164,7 +167,7 @@ def _driver(url: str | None) -> tuple[_Driver, tuple[str, ...]]:
             hint=f"Give --db postgresql://USER@HOST/DATABASE, or set {VARIABLE}.",
         )
     try:
-        parts = urlsplit(given.strip())
+        parts = _split(given.strip())
         secrets = _secrets(parts)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
@@ -181,6 +184,31 @@ def _driver(url: str | None) -> tuple[_Driver, tuple[str, ...]]:
     if parts.scheme == "sqlite" and not host and parts.path.strip("/"):
         return _Sqlite(f"sqlite://{unquote(parts.path)}", Path(unquote(parts.path[1:]))), secrets
     raise _unknown()
+
+
+def _split(url: str) -> SplitResult:
+    """Take a URL apart where PostgreSQL does: a login ends at the first @, unless a slash stands before it.
+
+    Raises:
+        SourceError: There is an @ in another place, so that nobody can tell what belongs to a password.
+        ValueError: It is no URL.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in _POSTGRESQL:
+        return urlsplit(url)
+    login, at, place = rest.partition("@")
+    if at and "/" not in login:
+        url = f"{scheme}://{login.translate(_ENCODED)}@{place}"
+    parts = urlsplit(url)
+    beyond = [parts.netloc.partition("@")[2], parts.path, parts.fragment]
+    beyond += (pair for pair in parts.query.split("&") if not _PARAMETER.fullmatch(pair))
+    if any("@" in part for part in beyond):
+        raise SourceError(
+            "the login in the URL of the database cannot be told from what follows",
+            code="bad_login",
+            hint="In a password write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25.",
+        )
+    return parts
 
 
 def _unknown() -> SourceError:

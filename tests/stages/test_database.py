@@ -327,6 +327,40 @@ def test_logins_that_fail_tell_no_password(
     assert "hu sh" not in f"{error.facts}"
 
 
+@pytest.mark.parametrize("login", ["me:hush#x", "me:hush?x", "me:hush?x=1", "me:hush[x", "me:#hush"])
+def test_a_login_ends_at_its_at_sign(login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"postgresql://{login}@127.0.0.1:1/db"
+    error = refusal(url, "SELECT 1")
+    assert (error.code, error.source) == ("password_in_url", "postgresql://127.0.0.1:1")
+    assert "hush" not in f"{error.facts}"
+    monkeypatch.setenv(VARIABLE, url)
+    error = refusal(None, "SELECT 1")
+    assert (error.code, error.source) == ("database_refused", "postgresql://127.0.0.1:1/db")
+    assert "Connection refused" in error.message
+    assert "hush" not in f"{error.facts}"
+
+
+@pytest.mark.parametrize("login", ["me:hush/x", "me:x/hush@x", "me:x@hush", "me@hush", "hush/x:x"])
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_login_that_cannot_be_told_from_the_rest_is_not_shown(
+    login: str, monkeypatch: pytest.MonkeyPatch, *, is_given: bool
+) -> None:
+    url = f"postgresql://{login}@127.0.0.1:1/db"
+    monkeypatch.setenv(VARIABLE, url)
+    error = refusal(url if is_given else None, "SELECT 1")
+    assert (error.code, error.source) == ("bad_login", None)
+    assert "hush" not in f"{error.facts}"
+
+
+@pytest.mark.usefixtures("leads")
+def test_an_at_sign_may_stand_in_a_path_and_among_parameters(tmp_path: Path) -> None:
+    (tmp_path / "me@home").mkdir()
+    shutil.copy(tmp_path / "le ads.db", tmp_path / "me@home/leads.db")
+    assert rows(f"sqlite:///{tmp_path}/me@home/leads.db", "SELECT 1") == [("1",)]
+    error = refusal("postgresql://127.0.0.1:1/db?user=me@home", "SELECT 1")
+    assert (error.code, error.source) == ("database_refused", "postgresql://127.0.0.1:1/db")
+
+
 def test_a_server_that_is_not_there() -> None:
     error = refusal("postgresql://me@127.0.0.1:1/db", "SELECT 1")
     assert (error.code, error.source) == ("database_refused", "postgresql://127.0.0.1:1/db")
