@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from prep.config import Destination
 from prep.marketo import Marketo
 from prep.marketo.records import JobRecord
 from prep.model import JobStatus
@@ -361,3 +362,19 @@ def test_options_may_name_the_schema_and_the_bound_of_rejected_rows(here: Path, 
     assert (bounded.state, bounded.tries, bounded.report["exit_code"]) == ("failed", 1, 3)
     assert bounded.report["schema"]["name"] == "mine"
     assert sandbox.jobs() == []
+
+
+def test_program_members_are_prepared_and_sent(here: Path, sandbox: Sandbox) -> None:
+    source = written(here / "leads.csv", CLEAN)
+    aim = Destination(sandbox.url.removeprefix("http://"), program_id=1014, program_status="On List")
+    given: dict[str, Any] = {
+        "sources": str(source),
+        "folder": str(here / "run"),
+        "options": {"object": "program-members", "destination": aim},
+    }
+    prepared = one_task("prepared", "MarketoPrepareOperator", **given)
+    assert (prepared.state, prepared.tries, prepared.report["exit_code"]) == ("success", 1, 0)
+    assert sandbox.jobs() == []
+    sent = one_task("sent", "MarketoSubmitOperator", folder=str(here / "run"))
+    assert (sent.state, sent.report["counts"]["imported"]) == ("success", 2)
+    assert [one["status"] for one in sandbox.program_members(1014).values()] == ["On List", "On List"]

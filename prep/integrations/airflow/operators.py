@@ -32,7 +32,7 @@ from prep.integrations.closing import (
     describe,
     refusal,
 )
-from prep.model import JobState
+from prep.model import Goal, JobState
 from prep.pipeline import clean, reconcile, submit
 from prep.runs import Run
 
@@ -105,8 +105,8 @@ class _CleaningOperator(_RunOperator):
         self.lead_schema = lead_schema
         self.options = dict(options or {})
 
-    def _clean(self, context: Context) -> Run:
-        options = {"schema": self.lead_schema, **self.options}
+    def _clean(self, context: Context, goal: Goal | None = None) -> Run:
+        options = {"schema": self.lead_schema, "goal": goal, **self.options}
         bound = options.pop("max_rejected", self.max_rejected)
         with _as_airflow_says():
             run = clean(self.sources, self.folder, **options)
@@ -134,7 +134,7 @@ class MarketoPrepareOperator(_CleaningOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Clean the sources, or take up what an earlier try left."""
-        return self._close(context, self._clean(context))
+        return self._close(context, self._clean(context, "clean"))
 
 
 class _SendingOperator(_RunOperator):
