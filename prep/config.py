@@ -393,16 +393,23 @@ class Destination:
     program_status: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no number or no text.
+        """Refuse what is no number or no text, and an address in place of a host, whose case does not count.
 
         Raises:
-            SettingsError: An attribute is of another type.
+            SettingsError: An attribute is something else.
         """
         for name in ("target", *FLAGS):
             kind, word = (int, "a whole number") if name.endswith("_id") else (str, "a text")
             value = getattr(self, name)
             if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
                 raise SettingsError(f"{name} is {value!r}", code="bad_destination", hint=f"It takes {word}.")
+        if not self.target or "/" in self.target:
+            raise SettingsError(
+                f"target is {self.target!r}",
+                code="bad_destination",
+                hint="It takes the host alone: client.host of the client that sends.",
+            )
+        object.__setattr__(self, "target", self.target.lower())
 
     def __str__(self) -> str:
         if self.program_id is not None:

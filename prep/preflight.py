@@ -77,6 +77,12 @@ def find_destination(
         FolderError: The folder is bound to another destination, or the client talks to another one.
     """
     aim = wanted or known or Destination(client.host)
+    if wanted and _is_elsewhere(wanted, client):
+        raise FolderError(
+            f"the destination is {wanted.target}, and the client talks to {client.host}",
+            code="other_target",
+            hint="Give Destination(client.host, …), or a client of that instance.",
+        )
     refuse_other_host(aim, client)
     if known and known.list_name and known.is_same(aim):
         aim = replace(aim, list_id=known.list_id)
@@ -86,15 +92,20 @@ def find_destination(
 
 
 def refuse_other_host(aim: Destination, client: "Marketo") -> None:
-    """Refuse a client of another instance; a sandbox has another port each time, but is always local.
+    """Refuse a client of another instance than a run belongs to.
 
     Raises:
         FolderError: The client would take the rows elsewhere.
     """
+    if _is_elsewhere(aim, client):
+        raise _other_target(aim)
+
+
+def _is_elsewhere(aim: Destination, client: "Marketo") -> bool:
+    """Whether a client talks to another instance; a sandbox is always local, at another port each time."""
     name = urlsplit(f"//{client.host}").hostname or ""
     is_local = name in {"localhost", "::1"} or name.startswith("127.")
-    if aim.target != client.host and not (aim.target == SANDBOX and is_local):
-        raise _other_target(aim)
+    return aim.target != client.host and not (aim.target == SANDBOX and is_local)
 
 
 def _other_target(known: Destination) -> FolderError:

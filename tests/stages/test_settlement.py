@@ -579,6 +579,26 @@ def test_a_run_belongs_to_one_target(sent: Run, client: Marketo, sandbox: Sandbo
     assert len(sandbox.jobs()) == 1
 
 
+def test_a_destination_names_the_instance_as_its_client_does(
+    leads: Path, client: Marketo, sandbox: Sandbox
+) -> None:
+    run = clean(leads)
+    elsewhere = Destination("123-ABC-456.mktorest.com", list_id=1001)
+    assert elsewhere == Destination("123-abc-456.mktorest.com", list_id=1001)
+    with pytest.raises(FolderError) as caught:
+        submit(run, client, elsewhere)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == (
+        "other_target",
+        f"the destination is 123-abc-456.mktorest.com, and the client talks to {client.host}",
+        "Give Destination(client.host, …), or a client of that instance.",
+    )
+    for target in ("https://123-abc-456.mktorest.com", sandbox.url, ""):
+        with pytest.raises(SettingsError) as refused:
+            Destination(target, list_id=1001)
+        assert (refused.value.code, refused.value.message) == ("bad_destination", f"target is {target!r}")
+    assert sandbox.jobs() == []
+
+
 def test_rows_for_the_sandbox_never_go_to_an_instance(leads: Path) -> None:
     run = clean(leads, destination=Destination("sandbox"))
     with Marketo("https://123-abc-456.mktorest.com", "id", "secret") as client:
