@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from prep import multipart
 from prep.credentials import load_credentials
 from prep.errors import PrepError, SettingsError, TerminalError
-from prep.limits import CALL_WINDOW_SECONDS, OWN_CALLS_PER_WINDOW, POLL_SECONDS
+from prep.limits import CALL_WINDOW_SECONDS, CALLS_PER_WINDOW, OWN_CALLS_PER_WINDOW, POLL_SECONDS
 from prep.listening import shielded
 from prep.marketo import codes, records, replies
 from prep.marketo.auth import TokenSource
@@ -68,7 +68,7 @@ class Marketo:
         jitter: Randomness of the pauses between retries.
 
     Raises:
-        SettingsError: The endpoint may not be talked to, or a credential is missing.
+        SettingsError: The endpoint may not be talked to, a credential is missing, or no call may be made.
     """
 
     def __init__(
@@ -92,6 +92,12 @@ class Marketo:
         self._client_secret = Secret((client_secret or "").strip())
         self._identity = _identity_form((client_id or "").strip(), self._client_secret.value)
         self._tokens = TokenSource(self._grant, clock=clock, sleep=sleep)
+        if calls_per_window < 1:
+            raise SettingsError(
+                f"calls_per_window is {calls_per_window}",
+                code="bad_calls_per_window",
+                hint=f"It takes 1 or more; Marketo takes {CALLS_PER_WINDOW} of all integrations together.",
+            )
         self._throttle = Throttle(calls_per_window, CALL_WINDOW_SECONDS, clock=clock, sleep=sleep)
         self._retries = Retries(jitter or random.Random())  # noqa: S311  # spreads load, guards nothing
         self._clock = clock

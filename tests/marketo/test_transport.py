@@ -105,6 +105,17 @@ def test_a_missing_endpoint() -> None:
     assert caught.value.code == "bad_endpoint"
 
 
+@pytest.mark.parametrize("calls", [0, -1])
+def test_a_client_that_may_make_no_call(calls: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Marketo("https://123.mktorest.com", "id", "secret", calls_per_window=calls)
+
+    assert (caught.value.code, caught.value.message) == (
+        "bad_calls_per_window",
+        f"calls_per_window is {calls}",
+    )
+
+
 def test_line_ends_around_credentials_are_no_part_of_them() -> None:
     with Sandbox() as sandbox, Marketo(f"{sandbox.url}\n", "id\n", " secret\n") as client:
         assert client.usage().calls == 0
