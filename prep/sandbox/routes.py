@@ -9,7 +9,7 @@ from prep.sandbox import bulk
 from prep.sandbox.errors import MarketoError
 from prep.sandbox.faults import Place
 from prep.sandbox.instance import Field, StaticList
-from prep.sandbox.leads import Lead, iso_time, key_of
+from prep.sandbox.leads import Lead, key_of
 from prep.sandbox.objects import MEMBER_FIELDS, Program
 from prep.sandbox.replies import Answer, Call, envelope, success
 from prep.sandbox.rules import is_integer
@@ -145,7 +145,7 @@ def show_usage(state: State, _: Call) -> Answer:
     """Answer `GET /rest/v1/stats/usage.json`."""
     total = state.calls_today()
     users = [{"userId": API_USER, "count": total}]
-    return success(state, [{"date": iso_time(state.clock.now())[:10], "total": total, "users": users}])
+    return success(state, [{"date": f"{state.midnight():%Y-%m-%d}", "total": total, "users": users}])
 
 
 def find_leads(state: State, call: Call) -> Answer:

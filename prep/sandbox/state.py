@@ -260,8 +260,12 @@ class State:
 
     def calls_today(self) -> int:
         """Return how many calls have counted since midnight, US Central time."""
+        return self._calls_since(self.midnight().timestamp())
+
+    def midnight(self) -> datetime:
+        """Return when the day of the quota began, in US Central time."""
         now = datetime.fromtimestamp(self.clock.now(), ZoneInfo(US_CENTRAL))
-        return self._calls_since(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
     def end_token(self, *, forget: bool) -> None:
         """Let the token expire now, or forget that it was ever given out."""

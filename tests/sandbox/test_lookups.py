@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
@@ -217,6 +218,12 @@ def test_more_than_a_thousand_matches_are_refused_and_fewer_come_in_pages(
     sandbox.add_lead(eventCode="many")
     errors = api.get(LEADS, params=query).json()["errors"]
     assert errors == [{"code": "1003", "message": "Too many results match the filter"}]
+
+
+def test_the_day_of_usage_is_the_one_whose_calls_count(start: Start) -> None:
+    _, api = start(started_at=datetime(2026, 1, 10, 5, 59, tzinfo=UTC).timestamp())
+    (usage,) = result(api.get("/rest/v1/stats/usage.json"))
+    assert (usage["date"], usage["total"]) == ("2026-01-09", 0)
 
 
 def test_usage_counts_the_calls_of_the_day(api: requests.Session) -> None:
