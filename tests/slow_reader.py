@@ -98,6 +98,7 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
     text = re.sub(rb"\r\n|\r", b"\n", body)
     if text and not text.endswith(b"\n"):
         text += b"\n"
+    text = re.sub(rb"^(?:\xef\xbb\xbf)+", b"", text, flags=re.MULTILINE)
     header = [name.encode() for name in table.header]
     outcome, position, line = Outcome(), 0, first_line
     loose: list[tuple[str, int]] = []

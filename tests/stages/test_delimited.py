@@ -169,9 +169,9 @@ TWO_COLUMNS: dict[
         [(2, 3, "encoding", "\\xc3,\\xa9")],
         [],
     ),
-    "a BOM in the middle is a character": (
+    "a BOM before a line is none of its characters": (
         b"\xef\xbb\xbf1,2\n\xef\xbb\xbf,3\n",
-        [("\ufeff1", "2", 1, 2), ("\ufeff", "3", 2, 3)],
+        [("1", "2", 1, 2), (None, "3", 2, 3)],
         [],
         [],
     ),
@@ -436,6 +436,21 @@ def test_a_line_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPat
         list(open_delimited(str(path), COMMAS).read(block_bytes=100))
     assert caught.value.code == "endless_line"
     assert "line 3 " in caught.value.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+@pytest.mark.parametrize("block_bytes", [1 << 20, 20])
+def test_files_put_together_that_begin_with_a_mark_of_their_encoding(
+    path: Path, encoding: str, block_bytes: int
+) -> None:
+    parts = ['"a","b"\r\n1,2\r\n', '"a","b"\r\n3,4\r\n', '"5, or ""6""",7\r\n', "8,\ufeff9\r\n\n", ""]
+    content = "".join(f"\ufeff{part}" for part in parts).encode(encoding)
+    found = read(path, content, Reading(), block_bytes=block_bytes)
+    assert found == Read(
+        [("1", "2", 1, 2), ("3", "4", 2, 4), ('5, or "6"', "7", 3, 5), ("8", "\ufeff9", 4, 6)],
+        [],
+        [("header", 1), ("repeated_header", 3), ("blank", 7), ("blank", 8)],
+    )
 
 
 @pytest.mark.parametrize(
