@@ -102,6 +102,8 @@ def _problem(reason: Reason, column: Column, judged: Sequence[Column], *, may_sp
         case Reason.DUPLICATE_HEADER:
             first = next(other for other in judged if other.is_used and other.field == column.field)
             text = f"{name} maps to {column.field!r}, and so does {first.header!r}"
+            if column.how is How.MAP and first.how not in {How.MAP, How.SET}:
+                flag = f'--map "{as_typed(first.header)}="'
             hint = f"Leave one out with {flag}."
             if first.header == column.header:
                 hint, flag = "Rename or remove one of the two columns in the file.", ""

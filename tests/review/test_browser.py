@@ -169,7 +169,7 @@ def test_a_column_is_given_to_another_field(
         page.locator("#map-apply").click()
         expect(page.locator("#map-error")).to_have_text(
             "leads.csv: 'Q7' maps to 'numberOfEmployees', and so does 'Employees' — "
-            'Leave one out with --map "Q7=".'
+            'Leave one out with --map "Employees=".'
         )
         expect(page.locator("h1").first).to_have_text("2 rows to repair")
 

@@ -189,6 +189,14 @@ def test_the_hint_settles_the_problem(headers: list[str], hint: str) -> None:
         assert mapped(*headers, maps={headers[1]: ""}).problems == ()
 
 
+@pytest.mark.parametrize("headers", [["Email", "Work mail"], ["Work mail", "Email"]])
+def test_of_two_columns_the_one_that_nobody_chose_is_to_be_left_out(headers: list[str]) -> None:
+    chosen = {"Work mail": "email"}
+    (problem,) = mapped(*headers, maps=chosen).problems
+    assert problem.hint == 'Leave one out with --map "Email=".'
+    assert mapped(*headers, maps={**chosen, "Email": ""}).problems == ()
+
+
 def test_columns_that_were_left_out_are_named_when_the_lookup_is_missing() -> None:
     (problem,) = mapped("Adresse", "foo", unknown=Unknown.DROP).problems
     assert problem.text == "no column maps to 'email'; saw 'Adresse', 'foo'"
