@@ -77,7 +77,8 @@ def find_encoding(path: str, given: str | None = None) -> TextEncoding:
     Args:
         path: The file.
         given: Name of a Python codec, where the user knows. It is not doubted: what it cannot decode shows
-            up as broken lines.
+            up as broken lines. But it may be meant for other files: one that has the mark of UTF-8, and is
+            that to its end, is read so.
 
     Raises:
         SourceError: The file is missing, unreadable, empty (`empty_source`), no text (`not_text`), or may
@@ -90,7 +91,7 @@ def find_encoding(path: str, given: str | None = None) -> TextEncoding:
         _refuse_foreign(head, path)
         announced, bom_bytes = _announced(head)
         if codec is not None:
-            return _given(codec, announced, bom_bytes, head)
+            return _unless_marked(_given(codec, announced, bom_bytes, head), announced, head, file)
         if announced.startswith(("utf-16", "utf-32")):
             return TextEncoding(announced, bom_bytes)
         if not bom_bytes and (wide := _wide(head)):
@@ -214,6 +215,14 @@ def _given(codec: str, announced: str, bom_bytes: int, head: bytes) -> TextEncod
     return TextEncoding(_usual_names().get(codec, codec), bom_bytes)
 
 
+def _unless_marked(given: TextEncoding, announced: str, head: bytes, file: BinaryIO) -> TextEncoding:
+    """The given encoding, but for a file that is in the one which its mark announces."""
+    is_other = announced == "utf-8-sig" and not given.name.startswith("utf")
+    if is_other and _high_bytes_if_utf8(head[given.bom_bytes :], file):
+        return TextEncoding(announced, given.bom_bytes, (_MARK_DECIDES.format(given.name),))
+    return given
+
+
 @cache
 def _usual_names() -> Mapping[str, str]:
     """The names that code pages are usually called by; to look them all up takes a while."""
@@ -283,6 +292,7 @@ def _legacy(path: str, bom_bytes: int, found: Survey) -> TextEncoding:
     return TextEncoding(name, bom_bytes, notes)
 
 
+_MARK_DECIDES: Final = "read as UTF-8, as its byte order mark says and all of its bytes do, not as {}"
 _TELLING_BYTES = 40
 _TELLING_LINES = 20
 _JAPANESE_MAIL: Final = re.compile(rb"\x1b\$[B@]")

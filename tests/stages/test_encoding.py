@@ -223,6 +223,19 @@ def test_a_mark_is_taken_off_whatever_is_given(path: Path) -> None:
     assert found(path, codecs.BOM_UTF16_LE + "\0a\n".encode("utf-16-le"), "utf-16-le").bom_bytes == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "name"), [("cp1252", "cp1252"), ("windows-1251", "cp1251"), ("shift_jis", "shift_jis")]
+)
+def test_a_mark_decides_where_another_encoding_is_given_for_other_files(
+    path: Path, given: str, name: str
+) -> None:
+    note = f"read as UTF-8, as its byte order mark says and all of its bytes do, not as {name}"
+    content = codecs.BOM_UTF8 + RUSSIAN.encode()
+    assert found(path, content, given) == TextEncoding("utf-8-sig", 3, (note,))
+    assert found(path, content, "utf-8-sig") == TextEncoding("utf-8-sig", 3)
+    assert found(path, codecs.BOM_UTF8 + b"Name\nAna\n", given) == TextEncoding(name, 3)
+
+
 def test_a_wrongly_given_encoding_breaks_lines_and_nothing_else(path: Path) -> None:
     path.write_bytes("plain\r\nJosé\r\nplain\n\u00e9\u00e9".encode())
     lines = read(path, find_encoding(str(path), "ascii")).split(b"\n")
