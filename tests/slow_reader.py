@@ -123,7 +123,9 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
                 fits = not too_long and not swallows(text[line_end : record[1]], table)
                 end = record[1] if fits else line_end
             raw = text[position : end - 1]
-            is_good = record is not None and fits and valid(raw) and b"\0" not in raw
+            is_good = (
+                record is not None and fits and valid(raw) and b"\0" not in raw and not may_be_two(raw, table)
+            )
             if is_good and record and record[0] == header:
                 outcome.skipped += [("repeated_header", line + more) for more in range(1 + raw.count(b"\n"))]
                 loose.clear()
@@ -183,13 +185,20 @@ def is_loose(line: bytes, table: Table) -> bool:
 
 
 def swallows(below: bytes, table: Table) -> bool:
+    return any(looks_like_record(line, table) for line in below.split(b"\n")[:-2])
+
+
+def may_be_two(raw: bytes, table: Table) -> bool:
+    _, *below = raw.split(b"\n")
+    spaced = table.delimiter.encode() + b" "
+    return bool(below) and spaced not in below[-1] and looks_like_record(below[-1], table)
+
+
+def looks_like_record(line: bytes, table: Table) -> bool:
     if table.lookup is None or table.columns < 3:
         return False
-    for line in below.split(b"\n")[:-2]:
-        record = split_record(line + b"\n", 0, table)
-        if record and len(record[0]) == table.columns and ADDRESS.fullmatch(record[0][table.lookup]):
-            return True
-    return False
+    record = split_record(line + b"\n", 0, table)
+    return bool(record and len(record[0]) == table.columns and ADDRESS.fullmatch(record[0][table.lookup]))
 
 
 def valid(text: bytes) -> bool:

@@ -227,17 +227,29 @@ class Layout:
         """Tell whether a record cannot be one because it would take whole records below with it.
 
         Args:
-            lines: What it holds below its first line. A line there that is a record of its own, an address in
-                its lookup cell, shows that a quote above was never closed. With two columns, ordinary notes
-                look like that.
+            lines: What it holds below its first line. A line there, but for the last one, that is a record of
+                its own shows that a quote above was never closed.
         """
-        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL:
+        return any(self._looks_like_record(line) for line in _lines(lines)[:-1])
+
+    def may_swallow_record(self, lines: bytes) -> bool:
+        """Tell whether a record may be two: what it holds in its last line looks like one.
+
+        A stray quote there, as of `24"`, would close a quote above that was never meant to be open. Blanks
+        behind the delimiters are signs of a note, such as `bo@example.com, Bo, Sales`.
+        """
+        last = _lines(lines)[-1]
+        return self.dialect.delimiter_byte + b" " not in last and self._looks_like_record(last)
+
+    def _looks_like_record(self, line: bytes) -> bool:
+        """True for as many cells as the header has, an address in that of the lookup field.
+
+        With two columns, ordinary notes look like that.
+        """
+        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL or b"@" not in line:
             return False
-        for line in _lines(lines)[:-1]:
-            found = split(line, 0, self.dialect) if b"@" in line else None
-            if found and self._is_whole(found[0]) and _ADDRESS.fullmatch(found[0][self.lookup_position]):
-                return True
-        return False
+        found = split(line, 0, self.dialect)
+        return bool(found and self._is_whole(found[0]) and _ADDRESS.fullmatch(found[0][self.lookup_position]))
 
     def _is_whole(self, cells: list[bytes]) -> bool:
         return self.columns <= len(cells) <= self.columns + self.surplus and not any(cells[self.columns :])

@@ -406,6 +406,25 @@ def test_what_is_open_beyond_the_limit_is_not_held_in_memory(
     assert found.rejected == [(1, 2, UNREADABLE, '1,"open')]
 
 
+@pytest.mark.parametrize("block_bytes", [1 << 20, 7])
+def test_a_quote_that_was_never_closed_takes_no_row_along_without_a_word(
+    path: Path, block_bytes: int
+) -> None:
+    body = (
+        b'a@example.com,Ana,"Acme\nb@example.com,Bo,monitor 24"\n'
+        b'c@example.com,Cy,"see\nd@example.com, Di, Sales"\ne@example.com,Eve,Acme\n'
+    )
+    found = read(path, b"email,name,note\n" + body, lookup_position=0, block_bytes=block_bytes)
+    assert found == Read(
+        [
+            ("c@example.com", "Cy", "see\nd@example.com, Di, Sales", 2, 4),
+            ("e@example.com", "Eve", "Acme", 3, 6),
+        ],
+        [(1, 2, UNREADABLE, 'a@example.com,Ana,"Acme\nb@example.com,Bo,monitor 24"')],
+        [("header", 1)],
+    )
+
+
 def test_a_quoted_cell_just_below_the_limit_is_one_record(path: Path) -> None:
     text = (b"x" * 99 + b"\n") * (walk.MAX_RECORD_BYTES // 100 - 1)
     path.write_bytes(b'a,b\n1,"' + text + b'"\n2,3\n')
