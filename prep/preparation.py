@@ -27,7 +27,7 @@ from prep.suppression import hold_back
 from prep.validation import REASONS, validate
 from prep.values import Normalised, Note, Noted, find_notes, find_spoiled, normalise
 from prep.values.evidence import has_doubt
-from prep.values.names import split_names
+from prep.values.names import clean_names, split_names
 
 POSITION, RAW = "_position", "_raw"
 HASH = "_hash"
@@ -295,7 +295,9 @@ def judge_batch(plan: Plan, position: int, batch: Batch) -> Judged:
         UndecidedError: As `first_pass`.
     """
     _refuse_unsettled(plan, position, batch.cells)
-    cells = blanks.set_orders_aside(as_fields(plan, position, batch.cells), plan.settings.clear)
+    of_names = Counter[tuple[str, str]]()
+    cells = as_fields(plan, position, batch.cells, of_names)
+    cells = blanks.set_orders_aside(cells, plan.settings.clear)
     normalised = _normalise(plan, position, cells)
     validated = validate(normalised.frame, plan.judge)
     _refuse_doubts(plan, validated.rejected)
@@ -309,7 +311,7 @@ def judge_batch(plan: Plan, position: int, batch: Batch) -> Judged:
         filled=_filled(plan, valid),
         rejected=_rejected(plan, position, batch, broken),
         suppressed=_as_read(plan, position, batch, held.select(RECORD, REASONS, KEY)),
-        changes=normalised.changes,
+        changes=of_names + Counter(normalised.changes),
         notes={
             **({} if plan.settings.repair_mojibake else find_spoiled(cells)),
             **_find_notes(plan, position, blanks.without_orders(valid, plan.settings.clear)),
@@ -392,8 +394,12 @@ def _identity(position: int) -> list[pl.Expr]:
     return [pl.lit(position, pl.UInt16).alias(POSITION), pl.col(RECORD), *(pl.col(name) for name in IDENTITY)]
 
 
-def as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
+def as_fields(
+    plan: Plan, position: int, cells: pl.DataFrame, changes: Counter[tuple[str, str]] | None = None
+) -> pl.DataFrame:
     """Cells of one source under REST names, constants filled in, fields of other sources blank.
+
+    Full names are cleaned before they are split; `changes` counts that.
 
     Returns:
         `_position`, `_record`, `_source`, `_row`, `_line` and the plan's fields.
@@ -401,7 +407,10 @@ def as_fields(plan: Plan, position: int, cells: pl.DataFrame) -> pl.DataFrame:
     columns = {field: str(index) for index, field in plan.mappings[position].fields.items()}
     constants = plan.settings.constants
     if (full := columns.pop(headers.FULL_NAME, None)) is not None:
-        parts = split_names(cells[full])
+        names, changed = clean_names(cells[full], repairs=plan.settings.repair_mojibake)
+        if changes is not None:
+            changes.update({(headers.FULL_NAME, rule): count for rule, count in changed.items()})
+        parts = split_names(names)
         columns |= {part: part for part in headers.NAME_PARTS}
         cells = cells.with_columns(parts[part].alias(part) for part in headers.NAME_PARTS)
     return cells.select(

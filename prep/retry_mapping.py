@@ -26,7 +26,7 @@ from prep.schema_file import load_schema
 from prep.sources import Source
 from prep.sources.columnar import TableSource
 from prep.values.evidence import DECIMAL, is_typed
-from prep.values.names import split_names
+from prep.values.names import clean_names, split_names
 
 
 def refuse_changed_schema(manifest: Manifest) -> None:
@@ -388,11 +388,13 @@ class Part:
         place: What the column of `Returned.rows` is called.
         sources: Of the rows of which sources; None is all.
         of_name: Which part of a full name; None is the whole cell.
+        repairs: Whether the run repairs names that were decoded wrongly.
     """
 
     place: str
     sources: tuple[str, ...] | None = None
     of_name: str | None = None
+    repairs: bool = False
 
     def is_of(self, source: str) -> bool:
         """Whether the rows of a source have such cells."""
@@ -402,12 +404,13 @@ class Part:
         """The cells, blank for the rows of other sources."""
         cells = pl.col(self.place)
         if self.of_name is not None:
-            cells = cells.map_batches(partial(_part_of_names, part=self.of_name), return_dtype=pl.String)
+            part = partial(_part_of_names, part=self.of_name, repairs=self.repairs)
+            cells = cells.map_batches(part, return_dtype=pl.String)
         return cells if self.sources is None else pl.when(pl.col(SOURCE).is_in(self.sources)).then(cells)
 
 
-def _part_of_names(names: pl.Series, *, part: str) -> pl.Series:
-    return split_names(names)[part]
+def _part_of_names(names: pl.Series, *, part: str, repairs: bool) -> pl.Series:
+    return split_names(clean_names(names, repairs=repairs)[0])[part]
 
 
 United = tuple[tuple[str, tuple[Part, ...]], ...]
@@ -430,7 +433,8 @@ def united_columns(table: Returned, manifest: Manifest) -> United:
     fields = map_again(manifest, table.path, table.columns).mappings[0].fields
     columns = list(_become(table, kept, read_meanings(manifest), fields))
     found: dict[str, tuple[str, tuple[Part, ...]]] = {}
-    for field, header, part in _split_full_names(table, columns):
+    repairs = _settings(manifest).repair_mojibake
+    for field, header, part in _split_full_names(table, columns, repairs=repairs):
         first, parts = found.get(field, (header, ()))
         if not parts or table.rows.filter(_filled(parts) & _filled([part])).is_empty():
             found[field] = (first, (*parts, part))
@@ -499,7 +503,7 @@ def _unclear(table: Returned, header: str, fields: Sequence[str]) -> HeaderError
     )
 
 
-def _split_full_names(table: Returned, columns: Sequence[_Becoming]) -> Iterator[_Becoming]:
+def _split_full_names(table: Returned, columns: Sequence[_Becoming], *, repairs: bool) -> Iterator[_Becoming]:
     """The columns with full names split where other rows have their parts.
 
     Raises:
@@ -524,7 +528,7 @@ def _split_full_names(table: Returned, columns: Sequence[_Becoming]) -> Iterator
     for field, header, part in columns:
         if field == FULL_NAME:
             for name in NAME_PARTS:
-                yield name, headers.get(name, name), replace(part, of_name=name)
+                yield name, headers.get(name, name), replace(part, of_name=name, repairs=repairs)
         else:
             yield field, header, part
 

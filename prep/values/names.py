@@ -1,11 +1,14 @@
 """Full names → first and last name, where that is certain enough."""
 
 import re
+from collections import Counter
 from typing import Final
 
 import polars as pl
 
-from prep.values.text import NULL
+from prep.values.mojibake import MOJIBAKE, spoiled_rows
+from prep.values.rules import put
+from prep.values.text import NULL, text_rules
 
 FIRST, LAST = "firstName", "lastName"
 
@@ -50,6 +53,31 @@ _KATAKANA: Final = re.compile("[\u30a1-\u30fa\u30fc]+")
 _WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e'\u2019\u02bc.-])*")
 
 
+_CLEANING: Final = tuple(rule for rule in text_rules("string") if rule.name not in {"blank", "null"})
+"""What is done to a whole name before it is split. What NULL means is settled afterwards."""
+
+
+def clean_names(values: pl.Series, *, repairs: bool) -> tuple[pl.Series, Counter[str]]:
+    """Take out of full names what any text loses, lest a mark that nobody sees keep one from being split.
+
+    Args:
+        values: Text; blanks are null.
+        repairs: Whether text that was decoded wrongly before is repaired. Else it stays as it is.
+
+    Returns:
+        The names, in order, and how many of them each rule changed.
+    """
+    rows = pl.int_range(len(values), eager=True)
+    if not repairs:
+        rows = rows.filter(~rows.is_in(spoiled_rows(values).to_list()))
+    cells = values.gather(rows)
+    changes = Counter[str]()
+    for rule in (MOJIBAKE, *_CLEANING) if repairs else _CLEANING:
+        cells, changed = rule.apply(cells)
+        changes[rule.name] += changed
+    return put(values, rows, cells), +changes
+
+
 def split_names(values: pl.Series) -> pl.DataFrame:
     """Split full names.
 
@@ -58,14 +86,16 @@ def split_names(values: pl.Series) -> pl.DataFrame:
     together with particles such as `van` or `de la` right before it.
 
     Args:
-        values: Text; blanks are null.
+        values: As `clean_names` returns them.
 
     Returns:
         `firstName` and `lastName`, in order. A name that does not split for certain (one word, digits, a
-        title, a degree, two people, NULL beside a name) is in `lastName` as it was, and `firstName` is blank.
+        title, a degree, two people, NULL beside a name, text that was decoded wrongly) is in `lastName` as it
+        was, and `firstName` is blank.
     """
     distinct = values.drop_nulls().unique()
-    parts = [split_name(name) for name in distinct]
+    spoiled = set(distinct.gather(spoiled_rows(distinct)))
+    parts = [(None, name) if name in spoiled else split_name(name) for name in distinct]
     table = pl.DataFrame(
         {
             "name": distinct,

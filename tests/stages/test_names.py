@@ -1,8 +1,12 @@
 """Full names that split, and those that do not split for certain."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
+from prep import prepare, retry
+from prep.pipeline import Run, clean
 from prep.values.names import split_name, split_names
 
 
@@ -113,3 +117,88 @@ def test_a_column_keeps_its_order_and_its_blanks() -> None:
 def test_no_letter_is_lost() -> None:
     for name in ("Ana López", "Juan de la Cruz", "Lotte van der Meer", "Cher", "Ana & Bo"):
         assert " ".join(filter(None, split_name(name))) == name
+
+
+def sent(run: Run) -> str:
+    (chunk,) = run.path.glob("chunks/*.csv")
+    return chunk.read_text("utf-8")
+
+
+MARKED = {
+    "zero width": ("Ana\u200b Ruiz", "Ana,Ruiz"),
+    "soft hyphen": ("Ana Ru\u00adiz", "Ana,Ruiz"),
+    "direction": ("\u200fAna Ruiz\u200e", "Ana,Ruiz"),
+    "as text": ('"=""Ana Ruiz"""', "Ana,Ruiz"),
+    "wide": ("Ana\u00a0Ruiz", "Ana,Ruiz"),
+    "nothing": ("NULL", ","),
+    "one word": ("Ana\u200b", ",Ana"),
+}
+
+
+def test_marks_that_nobody_sees_keep_no_name_from_being_split(tmp_path: Path) -> None:
+    source = tmp_path / "names.csv"
+    rows = (f"{index}@example.com,{name}\n" for index, (name, _) in enumerate(MARKED.values()))
+    source.write_text("email,Full Name\n" + "".join(rows), encoding="utf-8")
+    run = clean(source, tmp_path / "run", split_name=True)
+    assert sent(run).splitlines()[1:] == [
+        f"{index}@example.com,{parts}" for index, (_, parts) in enumerate(MARKED.values())
+    ]
+    assert run.report["changes"] == [
+        {"field": "lastName", "rule": "null", "cells": 1},
+        {"field": "mktoName", "rule": "as_text", "cells": 1},
+        {"field": "mktoName", "rule": "control", "cells": 4},
+        {"field": "mktoName", "rule": "spaces", "cells": 1},
+    ]
+
+
+SPOILED = """email,Full Name
+a@example.com,NicolÃ\u00a0 Rossi
+b@example.com,JosÃ© LÃ³pez
+c@example.com,Ana JordÃ\u00a0
+"""
+
+
+def test_spoiled_names_are_repaired_before_they_are_split(tmp_path: Path) -> None:
+    source = tmp_path / "names.csv"
+    source.write_text(SPOILED, encoding="utf-8")
+    prepared = prepare(source, split_name=True, repair_mojibake=True)
+    assert prepared.ready.select("firstName", "lastName").rows() == [
+        ("Nicolà", "Rossi"),
+        ("José", "López"),
+        ("Ana", "Jordà"),
+    ]
+
+
+def test_spoiled_names_that_nobody_repairs_stay_whole_and_are_noted(tmp_path: Path) -> None:
+    source = tmp_path / "names.csv"
+    source.write_text(SPOILED, encoding="utf-8")
+    run = clean(source, tmp_path / "run", split_name=True)
+    assert sent(run).splitlines()[1:] == [
+        "a@example.com,,NicolÃ  Rossi",
+        "b@example.com,,JosÃ© LÃ³pez",
+        "c@example.com,,Ana JordÃ",
+    ]
+    path = str(source)
+    assert run.report["notes"] == [
+        {
+            "code": "mojibake",
+            "field": "lastName",
+            "cells": 3,
+            "rows": [{"source": path, "row": row} for row in (1, 2, 3)],
+        }
+    ]
+
+
+def test_a_retry_splits_names_as_the_run_did(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole.csv", tmp_path / "parts.csv"
+    whole.write_text("email,Full Name\nana@example,NicolÃ\u00a0 Rossi\n", encoding="utf-8")
+    parts.write_text("email,First Name,Last Name\nbo@example,Bo,Lund\n", encoding="utf-8")
+    run = clean([whole, parts], tmp_path / "run", split_name=True, repair_mojibake=True)
+    table = run.path / "rejected.csv"
+    table.write_text(table.read_text("utf-8-sig").replace("@example,", "@example.com,"), encoding="utf-8")
+    again = retry(run)
+    assert sent(again).splitlines() == [
+        "email,firstName,lastName",
+        "ana@example.com,Nicolà,Rossi",
+        "bo@example.com,Bo,Lund",
+    ]
