@@ -41,6 +41,16 @@ def test_a_listed_value_is_spelled_as_the_list_has_it(tmp_path: Path) -> None:
     assert {(change["rule"], change["cells"]) for change in changes} == {("allowed", 2), ("trim", 1)}
 
 
+def test_nobody_called_null_becomes_a_listed_order_to_clear(tmp_path: Path) -> None:
+    listed = (
+        '[fields.lastName]\nallowed = ["NULL", "null", "Lund"]\n[fields.city]\nallowed = ["NULL", "Rom"]\n'
+    )
+    leads = "email,lastName,city\n1@example.com,LUND,Null\n2@example.com,Null,rom\n3@example.com,NULL,rom\n"
+    prepared = prepare(*write(tmp_path, listed, leads))
+    assert rejected(prepared) == {1: ["city:not_allowed"], 2: ["lastName:not_allowed"]}
+    assert prepared.ready.select("lastName", "city").rows() == [(None, "Rom")]
+
+
 def test_a_listed_value_is_no_word_for_nothing(tmp_path: Path) -> None:
     listed = (
         '[fields.country]\nallowed = ["Spain", "Unknown"]\n[fields.phone]\nallowed = ["n/a", "112"]\n'
