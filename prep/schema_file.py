@@ -213,6 +213,9 @@ def _field(name: str, table: Table, base: Field) -> Field:
     pattern = table.text("pattern", base.pattern)
     if pattern and not _compiles(pattern):
         raise table.mistake("pattern", "is not a regular expression", "the syntax of Rust's regex crate")
+    allowed = table.texts("allowed", base.allowed)
+    if idle := [value for value in allowed if not (value and _passes([value], type_name))]:
+        raise table.mistake("allowed", f"holds {idle[0]!r}, which no cell becomes", _AS_SENT)
     truncate = table.flag("truncate", default=base.truncate)
     if truncate and type_name not in TRUNCATED_TYPES:
         raise table.mistake("truncate", "is true", f"true for fields of type {', '.join(TRUNCATED_TYPES)}")
@@ -228,7 +231,7 @@ def _field(name: str, table: Table, base: Field) -> Field:
         aliases=table.texts("aliases", base.aliases),
         normalisers=table.texts("normalisers", base.normalisers, NORMALISERS),
         checks=table.texts("checks", base.checks, NAMED_CHECKS),
-        allowed=table.texts("allowed", base.allowed),
+        allowed=allowed,
         pattern=pattern,
         truncate=truncate,
     )
@@ -278,11 +281,15 @@ def _terms(rule: Table, key: str, fields: Mapping[str, Field]) -> Terms:
 
 def _may_be_sent(value: str, type_name: str) -> bool:
     """Whether a cell of this type may have a value, in whatever case."""
-    spellings = pl.DataFrame({"spelling": [value.lower(), value.upper()]})
-    passed = spellings.select(
+    return bool(value.strip()) and _passes([value.lower(), value.upper()], type_name)
+
+
+def _passes(spellings: list[str], type_name: str) -> bool:
+    """Whether the checks of this type let one of these spellings pass."""
+    passed = pl.DataFrame({"spelling": spellings}).select(
         check.verdict("spelling").alias(check.reason) for check in TYPE_CHECKS[type_name]
     )
-    return bool(value.strip()) and (passed.is_empty() or any(map(all, passed.rows())))
+    return passed.is_empty() or any(map(all, passed.rows()))
 
 
 def _compiles(pattern: str) -> bool:

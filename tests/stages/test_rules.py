@@ -227,6 +227,22 @@ NAMED = '[[rules]]\nname = "x"\n'
             "rules 1.then.is.dateOfBirth holds '31/01/2026', which no cell becomes",
             SENT,
         ),
+        (
+            "[fields.isLead]\nallowed = ['true', 'no']",
+            "fields.isLead.allowed holds 'no', which no cell becomes",
+            SENT,
+        ),
+        (
+            "[fields.dateOfBirth]\nallowed = ['31/01/2026']",
+            "fields.dateOfBirth.allowed holds '31/01/2026', which no cell becomes",
+            SENT,
+        ),
+        (
+            "[fields.isLead]\nallowed = ['TRUE']",
+            "fields.isLead.allowed holds 'TRUE', which no cell becomes",
+            SENT,
+        ),
+        ("[fields.city]\nallowed = ['', 'Rom']", "fields.city.allowed holds '', which no cell becomes", SENT),
         ("[fields.email]\ntruncate = true", "fields.email.truncate is true", TEXTS),
         ("[fields.title]\npattern = '(a)\\1'", "fields.title.pattern is not a regular expression", RUST),
         ("[fields.title]\npattern = '(?x)a # b'", "fields.title.pattern is not a regular expression", RUST),
