@@ -1,6 +1,7 @@
 """Who must not be sent: people on suppression lists, and rows without the consent that is required."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,9 @@ _COLUMNS: Final = frozenset(
 
 _SHA256: Final = r"^[0-9a-f]{64}$"
 _MARK: Final = "\ufeff"
-_ADDRESS: Final = r"^[^\s@]+@[^\s@]+$"
+_ADDRESS: Final = r"^[^\s@\"(),:;<>\[\]\\]+@[^\s@\"(),:;<>\[\]\\]+$"
+"""What a row that is sent may have for an address; more is refused there than here."""
+
 _ZONE: Final = (
     r"(?: ?(?:[Zz]|[+-][0-9:]+|(?:UTC|GMT)(?:[+-][0-9:]+)?))?"
     r"(?: ?\(?(?:UTC|GMT|BST|IST|MSK|JST|[WCE]ES?T|[ECMP][SD]T|A[CEW][SD]T)\)?)?"
@@ -55,6 +58,8 @@ _DATE: Final = (
 """A date, with or without a time, and nothing behind it that may say otherwise."""
 
 _DOMAIN: Final = r"^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$"
+_NO_HEADING: Final = re.compile(r"@|^\S*\.\S+$|^[0-9A-Fa-f]{32,}$")
+"""What is meant for an address, a domain or a hash, also where it is none: never the name of a column."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,8 @@ def _entry_columns(path: str, first: tuple[str | None, ...], names: Sequence[str
     if known:
         return known, True
     if len(names) == 1:
-        return list(names), not _is_entry(first[0] or "")
+        cell = first[0] or ""
+        return list(names), not (_NO_HEADING.search(cell.strip()) or _is_entry(cell))
     raise SourceError(
         f"{path}: no column of the suppression list is called email, domain or sha256",
         code="bad_suppression_list",

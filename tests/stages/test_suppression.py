@@ -74,6 +74,7 @@ def suppressed(**options: object) -> list[int]:
         ("email\n\u200bana@example.com\nbo@mail.example.org\u200b\ndora@exam\u00adple.net\n", [1, 2, 4, 5]),
         (f"\u200e{sha256('ana@example.com')}\n\u2060@mail.example.org\nexample.net\u200d\n", [1, 2, 4, 5]),
         ("email\n", []),
+        ("Nicht anschreiben (Stand 1.2.2026)\nana@example.com\n", [1]),
     ],
 )
 def test_entries(content: str, rows: list[int]) -> None:
@@ -139,7 +140,15 @@ def test_a_salt_counts_with_and_without_the_mark_of_its_file(leads: Path, salt: 
         ("email\nana@example.com\n\nab12\n", "line 4"),
         (f"{'0' * 63}\n{'0' * 64}\n{'0' * 63}\n", "line 2"),
         ("ana@example.com\nlocalhost\n", "line 2"),
-        ("a@b@c\n@\n", "line 2"),
+        ("email\n@\n", "line 2"),
+        ("a@b@c\nana@example.com\n", "line 1"),
+        ("ana@example.com (Ana)\nbo@example.org\n", "line 1"),
+        ("*.example.org\nexample.net\n", "line 1"),
+        ("ana@example.com\n=HYPERLINK(bo@example.org)\n", "line 2"),
+        ("example.org.\n", "line 1"),
+        ("https://example.org/\n", "line 1"),
+        ('["ana@example.com"]\n', "line 1"),
+        (f"{'0' * 40}\n", "line 1"),
     ],
 )
 def test_an_entry_that_is_none_is_told_by_its_line_alone(content: str, place: str) -> None:
