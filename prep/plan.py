@@ -265,8 +265,9 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
     Raises:
         SettingsError: The settings name fields or columns that are not there.
     """
-    saved, absent = headers.split_maps(settings.mapping, [source.columns for source in sources])
-    settings = replace(settings, maps={**saved, **settings.maps}, mapping={})
+    columns = [source.columns for source in sources]
+    saved, absent = headers.split_maps(settings.mapping, columns)
+    settings = replace(settings, maps=headers.add_maps(saved, settings.maps, columns), mapping={})
     if absent:
         note = f"columns of the saved mapping that are not here: {', '.join(map(repr, absent))}"
         sources = [replace(sources[0], notes=(*sources[0].notes, note)), *sources[1:]]
@@ -274,7 +275,7 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
     headers.check_settings(
         schema, lookup_field=settings.lookup_field, maps=settings.maps, constants=settings.constants
     )
-    headers.refuse_idle_maps(settings.maps, [source.columns for source in sources])
+    headers.refuse_idle_maps(settings.maps, columns)
     protected = {field.name for field in schema.fields.values() if field.protected}
     protected.difference_update(settings.allow_protected)
     mappings = [

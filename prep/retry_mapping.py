@@ -14,7 +14,16 @@ from prep.conventions import settle_by, survey
 from prep.errors import HeaderError, SchemaError, SourceError
 from prep.folder import RunFolder
 from prep.folding import as_typed, name_some
-from prep.headers import FULL_NAME, NAME_PARTS, Column, How, refuse_idle_maps, refuse_problems, split_maps
+from prep.headers import (
+    FULL_NAME,
+    NAME_PARTS,
+    Column,
+    How,
+    add_maps,
+    refuse_idle_maps,
+    refuse_problems,
+    split_maps,
+)
 from prep.intake import reopen
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, SOURCE, Reading, Unknown
@@ -199,8 +208,10 @@ def remap(manifest: Manifest, maps: Mapping[str, str]) -> Manifest:
     """
     if not maps:
         return manifest
-    of_sources, added = split_maps(maps, [record.columns for record in manifest.sources])
-    settings = replace(_settings(manifest), maps={**_settings(manifest).maps, **of_sources})
+    columns = [record.columns for record in manifest.sources]
+    of_sources, added = split_maps(maps, columns)
+    settings = _settings(manifest)
+    settings = replace(settings, maps=add_maps(settings.maps, of_sources, columns))
     headings = {
         record.columns: heading(record.path, record.columns, record.reading)
         for record in reversed(manifest.sources)

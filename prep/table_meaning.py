@@ -10,7 +10,7 @@ from prep.config import CleanSettings
 from prep.errors import HeaderError
 from prep.folder import RunFolder
 from prep.folding import fold, name_some
-from prep.headers import How, split_maps
+from prep.headers import How, add_maps, split_maps
 from prep.manifest import Manifest
 from prep.model import DateOrder, DecimalMark
 from prep.plan import Plan, map_sources
@@ -48,7 +48,7 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
     if schema.fingerprint == manifest.schema["fingerprint"]:  # whose path may count from another folder
         manifest = replace(manifest, schema={**manifest.schema, "origin": schema.origin})
     is_prepared = path == folder.duplicates or (manifest.tells_sent and path in of_answers)
-    said = {**settings.mapping, **settings.maps}
+    said = add_maps(settings.mapping, settings.maps, [source.columns])
     maps, _ = split_maps(said, [source.columns])
     plan = map_sources([heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))
     is_said = {fold(header) or header for header in said}

@@ -75,7 +75,8 @@ def _saved_mapping(chosen: Mapping[str, Any]) -> dict[str, str]:
     lasting = callbacks.pairs(context, parameter, lines)
     if chosen["mapping_file"] is None:
         return lasting
-    from prep.headers import load_mapping
+    from prep.headers import add_maps, load_mapping
 
     loaded = load_mapping(chosen["mapping_file"])
-    return {**lasting, **loaded} if callbacks.is_said_now("mapping_file") else {**loaded, **lasting}
+    is_nearer = callbacks.is_said_now("mapping_file")
+    return add_maps(lasting, loaded) if is_nearer else add_maps(loaded, lasting)

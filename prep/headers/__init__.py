@@ -3,6 +3,7 @@
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How, Problem
 from prep.headers.judging import doubt_header, refuse_problems
 from prep.headers.mapping import (
+    add_maps,
     check_settings,
     map_headers,
     refuse_idle_maps,
@@ -20,6 +21,7 @@ __all__ = [
     "How",
     "Problem",
     "add_mapping",
+    "add_maps",
     "check_settings",
     "doubt_header",
     "dump_mapping",

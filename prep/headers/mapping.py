@@ -227,6 +227,26 @@ def split_maps(
     return present, {header: field for header, field in maps.items() if header not in present}
 
 
+def add_maps(
+    further: Mapping[str, str], nearer: Mapping[str, str], sources: Sequence[Sequence[str]] = ()
+) -> dict[str, str]:
+    """Two mappings as one, in which the nearer one decides what both speak of.
+
+    A header stands for columns that are like it, so the two may call a column by two spellings. They speak of
+    two columns only where a source has both.
+    """
+
+    def is_decided(header: str) -> bool:
+        return any(
+            (fold(header) or header) == (fold(other) or other)
+            and not any(header in headers and other in headers for headers in sources)
+            for other in nearer
+        )
+
+    kept = {header: field for header, field in further.items() if not is_decided(header)}
+    return {**kept, **nearer}
+
+
 def refuse_idle_maps(maps: Mapping[str, str], sources: Sequence[Sequence[str]]) -> None:
     """Refuse a mapping of a column that no source has: it is a slip that would go unnoticed.
 

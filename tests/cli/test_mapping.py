@@ -126,6 +126,36 @@ def test_what_is_nearer_decides_a_column(prep: Prep, here: Path, leads: Path) ->
     assert first_name() == "title"
 
 
+def test_what_is_nearer_decides_a_column_also_under_another_spelling(
+    prep: Prep, here: Path, leads: Path
+) -> None:
+    written(here / "prep.toml", '[map]\n"Work mail" = "email"\nVorname = "title"\nZzz = ""\n')
+    written(here / "saved.toml", '[map]\nvorname = "lastName"\n')
+
+    def fields(*options: str) -> list[str | None]:
+        mapping: list[dict[str, str | None]] = prep("headers", "list.csv", *options, "--json").json["mapping"]
+        return [column["field"] for column in mapping]
+
+    assert fields() == ["email", "title", None]
+    assert fields("--map", "VORNAME=firstName") == ["email", "firstName", None]
+    assert fields("--map", "VORNAME=") == ["email", None, None]
+    assert fields("--mapping", "saved.toml") == ["email", "lastName", None]
+    assert fields("--mapping", "saved.toml", "--map", "VORNAME=city") == ["email", "city", None]
+    written(leads, "Work mail;Vorname;vorname;Zzz\nada@example.com;Ada;A.;1\n")
+    assert fields("--map", "vorname=city") == ["email", "title", "city", None]
+    assert fields("--mapping", "saved.toml", "--map", "Vorname=city") == ["email", "city", "lastName", None]
+
+
+def test_a_retry_maps_a_column_also_under_another_spelling(prep: Prep, here: Path, leads: Path) -> None:
+    written(leads, "Work mail;Job;Zzz\nada@example;Clerk;1\nbo@example.com;Cook;2\n")
+    assert prep("clean", "list.csv", *ACCEPTED, "--map", "Job=title").code == 3
+    table = here / "list.prep/rejected.csv"
+    table.write_text(table.read_text("utf-8-sig").replace("ada@example;", "ada@example.com;"))
+
+    assert prep("retry", "list.prep", "--map", "job=").code == 0
+    assert (here / "list-retry1.prep/chunks/leads-0001.csv").read_text() == "email\nada@example.com\n"
+
+
 def test_no_header_and_a_line_for_it(prep: Prep, here: Path, leads: Path) -> None:
     refused = "Error: --no-header and --header-line exclude each other: leave one out\n"
     ended = prep("check", "list.csv", "--no-header", "--header-line", "1")
