@@ -98,6 +98,12 @@ def codes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tupl
     return tuple(code.strip() for text in texts for code in text.split(",") if code.strip())
 
 
+def lists(context: click.Context, parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Add the suppression lists of `prep.toml`: they are for every import from its folder."""
+    lasting = parameter.type_cast_value(context, context.lookup_default("suppress") or ())
+    return tuple(dict.fromkeys((*lasting, *paths)))
+
+
 def delimiter(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
     """Take a tab by its name: few can type it."""
     return "\t" if text is not None and text.lower() in {"tab", "\\t"} else text

@@ -292,7 +292,9 @@ cleaning = _bundle(
         multiple=True,
         type=PATH,
         metavar="FILE",
-        help="List of addresses, domains or SHA-256 of addresses that are not sent. Repeatable.",
+        callback=callbacks.lists,
+        help="List of addresses, domains or SHA-256 of addresses that are not sent, besides those that "
+        "prep.toml names. Repeatable.",
     ),
     _option(
         "--suppress-salt-file",

@@ -29,6 +29,23 @@ def test_flag_before_environment_before_file_before_default(
     assert (here / "flag.prep/chunks/leads-0001.csv").read_text().endswith("a@example.com,2002-06-05\n")
 
 
+def test_a_list_of_the_command_line_takes_no_place_of_those_in_the_file(prep: Prep, here: Path) -> None:
+    written(here / "l.csv", "email\na@example.com\nb@example.com\nc@example.com\n")
+    written(here / "never.csv", "a@example.com\n")
+    written(here / "extra.csv", "b@example.com\n")
+    written(here / "prep.toml", 'suppress = ["never.csv"]')
+
+    def held(*options: str) -> tuple[int, list[str]]:
+        report = prep("check", "l.csv", *options, "--json").json
+        return report["counts"]["suppressed"], [known["path"] for known in report["suppression"]]
+
+    assert held() == (1, ["never.csv"])
+    assert held("--suppress", "extra.csv") == (2, ["never.csv", "extra.csv"])
+    assert held("--suppress", "extra.csv", "--suppress", "never.csv") == (2, ["never.csv", "extra.csv"])
+    (here / "prep.toml").unlink()
+    assert held("--suppress", "extra.csv") == (1, ["extra.csv"])
+
+
 def test_a_file_with_everything(prep: Prep, here: Path) -> None:
     written(here / "l.csv", "Work mail;Zzz\na@example.com;1\n")
     written(
