@@ -25,7 +25,7 @@ from prep.sources.typed import has_numbers, infinite_at, numbers_at
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
 from prep.validation import REASONS, Judge, compile_judge, validate
 from prep.values import Spelling, needs_country, normalise
-from prep.values.countries import is_state
+from prep.values.countries import is_country, is_state
 from prep.values.evidence import DECIMAL, has_doubt, open_setting
 
 
@@ -401,13 +401,15 @@ def _check_truncate(plan: Plan) -> None:
             found = "it is the lookup field"
         elif field and is_state(field) and needs_country(field, plan.spelling()):
             found = "half the name of a state that --states spells is another state"
+        elif field and is_country(field):
+            found = "half the name of a country may be another country"
         elif field and field.type in TRUNCATED_TYPES:
             continue
         raise SettingsError(
             f"--truncate {name}: {found}",
             code="bad_truncate",
             hint=f"It takes fields of type {' and '.join(TRUNCATED_TYPES)}, but not the lookup field, nor "
-            "states beside --states.",
+            "countries, nor states beside --states.",
             column=name,
         )
 

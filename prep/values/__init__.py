@@ -150,11 +150,13 @@ def _decoding_rules(spelling: Spelling) -> tuple[Rule, ...]:
 def _value_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
     """The rules of the field's type and its own, among them the one for words that stand for nothing.
 
-    What the country of its row is to read is never cut before: half the name of a state is another state.
+    What the country of its row is to read is never cut before, nor is a country: half the name of a state or
+    country is another one.
     """
     own = [NORMALISERS[name] for name in field.normalisers if _leaves_room(field, spelling, name)]
     listed = (allowed_rule(field.allowed),) if field.allowed else ()
-    cut = (truncation_rule(field),) if field.truncate and not needs_country(field, spelling) else ()
+    is_whole = is_country(field) or needs_country(field, spelling)
+    cut = (truncation_rule(field),) if field.truncate and not is_whole else ()
     return (*_type_rules(field, spelling), *own, *listed, *_placeholder_rules(field, spelling), *cut)
 
 

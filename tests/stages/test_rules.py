@@ -296,6 +296,23 @@ def test_half_a_state_is_never_read_as_another(tmp_path: Path) -> None:
         prepare(path, schema, states="code", truncate=["state"])
 
 
+def test_half_a_country_is_never_read_as_another(tmp_path: Path) -> None:
+    countries = "[fields.country]\nlength = 2\ntruncate = true\n[fields.optIn]\ntype = 'boolean'\n"
+    leads = (
+        "email,country,phone,optIn\n"
+        "1@example.com,Germany,030 123456,no\n"
+        "2@example.com,Atlantis,01 234567,no\n"
+        "3@example.com,DE,030 123456,yes\n"
+    )
+    path, schema = write(tmp_path, countries, leads)
+    for options in ({}, {"consent": "optIn", "consent_countries": ["DE"]}):
+        prepared = prepare(path, schema, phones="e164", **options)  # type: ignore[arg-type]  # any of them
+        assert prepared.ready.select("country", "phone").rows() == [("DE", "+4930123456")]
+        assert rejected(prepared) == {1: ["country:too_long"], 2: ["country:too_long"]}
+    with pytest.raises(SettingsError, match="--truncate country: half the name of a country may be another"):
+        prepare(path, schema, truncate=["country"])
+
+
 @pytest.mark.parametrize("name", ["email", "phone", "nope", "sfdcLeadId"])
 def test_half_a_key_or_number_is_never_sent(tmp_path: Path, name: str) -> None:
     path, schema = write(tmp_path, "", "Salesforce Lead Id\n1\n")
