@@ -186,7 +186,9 @@ def _way_back(report: Mapping[str, Any], folder: str) -> Iterator[str]:
         yield "No way back was made: a sample does not know everybody who would change"
         return
     restore = preview["restore"]
-    if restore is None:
+    if restore is None and preview["counts"][Outcome.NOT_ASKED]:
+        yield "No way back was made: nobody who was looked up would change"
+    elif restore is None:
         yield "No way back is needed: nobody who is there would change"
     else:
         people, files = (counted(restore[name], *words) for name, *words in _COUNTED)
@@ -204,6 +206,9 @@ def limits(preview: Mapping[str, Any]) -> Iterator[str]:
     """What the way back cannot do."""
     if created := preview["counts"][Outcome.CREATED]:
         yield f"  {counted(created, 'new person stays', 'new people stay')}: no import can delete anybody"
+    if unasked := preview["counts"][Outcome.NOT_ASKED]:
+        rows = counted(unasked, "row was", "rows were")
+        yield f"  {rows} not looked up: whoever it is about cannot be put back"
     for lost in preview["not_restorable"]:
         values = counted(lost["cells"], "value", "values")
         yield f"  {values} of {lost['field']} cannot be put back: the text NULL"

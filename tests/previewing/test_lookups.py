@@ -14,6 +14,7 @@ import prep
 from prep.errors import FolderError, SettingsError, TerminalError
 from prep.folder import RunFolder
 from prep.previewing import Estimate, making, questions
+from prep.report import describe_preview
 from prep.sandbox import Fault, FaultKind, Sandbox
 from prep.sandbox.faults import Place
 
@@ -302,6 +303,29 @@ def test_a_key_with_a_comma_is_not_asked_for(tmp_path: Path, sandbox: Sandbox) -
         (1, "not_asked", None, None),
         (2, "updated", 1006, "city"),
     ]
+
+
+def test_the_way_back_tells_of_rows_that_were_not_asked_for(tmp_path: Path, sandbox: Sandbox) -> None:
+    schema = tmp_path / "mine.toml"
+    schema.write_text('extends = "lead"\n[fields.eventCode]\ntype = "string"\n')
+    for code in ("A", "A,B"):
+        sandbox.add_lead(eventCode=code, city="Graz")
+    rows = [["eventCode", "city"], ["A,B", "Linz"], ["A", "Linz"]]
+    run = cleaned(tmp_path, rows, lookup_field="eventCode", schema=schema)
+    limit = "  1 row was not looked up: whoever it is about cannot be put back"
+    told = describe_preview(prep.preview(run, client_of(sandbox)).report, "x.prep")
+    assert told[-3:] == [
+        "The way back: x.prep/restore has 1 person in 1 file, as of now",
+        "  prep submit x.prep/restore  puts them back after the import",
+        limit,
+    ]
+
+    (tmp_path / "same").mkdir()
+    same = cleaned(
+        tmp_path / "same", [rows[0], rows[1], ["A", "Graz"]], lookup_field="eventCode", schema=schema
+    )
+    told = describe_preview(prep.preview(same, client_of(sandbox)).report, "x.prep")
+    assert told[-2:] == ["No way back was made: nobody who was looked up would change", limit]
 
 
 def test_a_lookup_field_that_nobody_can_read_back_is_asked_key_by_key(tmp_path: Path, start: Start) -> None:
