@@ -90,8 +90,8 @@ def split_names(values: pl.Series) -> pl.DataFrame:
 
     Returns:
         `firstName` and `lastName`, in order. A name that does not split for certain (one word, digits, a
-        title, a degree, two people, NULL beside a name, text that was decoded wrongly) is in `lastName` as it
-        was, and `firstName` is blank.
+        title, a degree, two people, also in two lines, NULL beside a name, text that was decoded wrongly) is
+        in `lastName` as it was, and `firstName` is blank.
     """
     distinct = values.drop_nulls().unique()
     spoiled = set(distinct.gather(spoiled_rows(distinct)))
@@ -116,6 +116,9 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     words = name.split()
     if len(words) > 1 and set(words) <= set(NULL):
         return None, None
+    lines = [line.split() for line in name.strip().splitlines()]
+    if len(lines) > 1 and any(len(line) > 1 for line in lines):
+        return None, name
     first_word, *other_words = words or [""]
     before, comma, after = name.partition(",")
     if comma:

@@ -35,6 +35,7 @@ from prep.values.names import split_name, split_names
         ("Ja-Young Kim", "Ja-Young", "Kim"),
         ("Jean DUPONT", "Jean", "DUPONT"),
         ("van der Meer, Lotte", "Lotte", "van der Meer"),
+        ("Ana\nRuiz", "Ana", "Ruiz"),
         ("Иван Зимин", "Иван", "Зимин"),
         ("สมชาย ใจดี", "สมชาย", "ใจดี"),
         ("राम शर्मा", "राम", "शर्मा"),
@@ -78,6 +79,9 @@ def test_a_name_splits(name: str, first: str, last: str) -> None:
         "Ana e Bo",
         "ANA E BO",
         "José Ortega y Gasset",
+        "Ana Ruiz\nBo Lund",
+        "Ruiz, Ana\nBo Lund",
+        "Ana\nBo Lund",
         "de la Cruz",
         "Nguyễn Văn An",
         "Lund, Ana, Bo",
@@ -132,6 +136,7 @@ MARKED = {
     "wide": ("Ana\u00a0Ruiz", "Ana,Ruiz"),
     "nothing": ("NULL", ","),
     "one word": ("Ana\u200b", ",Ana"),
+    "divided": ("Ana Ruiz\x1eBo Lund", ',"Ana Ruiz\nBo Lund"'),
 }
 
 
@@ -140,13 +145,13 @@ def test_marks_that_nobody_sees_keep_no_name_from_being_split(tmp_path: Path) ->
     rows = (f"{index}@example.com,{name}\n" for index, (name, _) in enumerate(MARKED.values()))
     source.write_text("email,Full Name\n" + "".join(rows), encoding="utf-8")
     run = clean(source, tmp_path / "run", split_name=True)
-    assert sent(run).splitlines()[1:] == [
-        f"{index}@example.com,{parts}" for index, (_, parts) in enumerate(MARKED.values())
-    ]
+    assert sent(run) == "email,firstName,lastName\n" + "".join(
+        f"{index}@example.com,{parts}\n" for index, (_, parts) in enumerate(MARKED.values())
+    )
     assert run.report["changes"] == [
         {"field": "lastName", "rule": "null", "cells": 1},
         {"field": "mktoName", "rule": "as_text", "cells": 1},
-        {"field": "mktoName", "rule": "control", "cells": 4},
+        {"field": "mktoName", "rule": "control", "cells": 5},
         {"field": "mktoName", "rule": "spaces", "cells": 1},
     ]
 
