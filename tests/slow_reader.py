@@ -189,16 +189,27 @@ def swallows(below: bytes, table: Table) -> bool:
 
 
 def may_be_two(raw: bytes, table: Table) -> bool:
-    _, *below = raw.split(b"\n")
+    first, *below = raw.split(b"\n")
     spaced = table.delimiter.encode() + b" "
-    return bool(below) and spaced not in below[-1] and looks_like_record(below[-1], table)
+    if not below or spaced in below[-1] or not looks_like_record(below[-1], table):
+        return False
+    record = split_slowly(first + table.quote.encode() + b"\n", 0, table)
+    if record is None:
+        return False
+    *cells, opened = record[0]
+    return is_row([*cells, *opened.split(table.delimiter.encode())], table)
 
 
 def looks_like_record(line: bytes, table: Table) -> bool:
-    if table.lookup is None or table.columns < 3:
+    record = split_slowly(line + b"\n", 0, table)
+    return record is not None and is_row(record[0], table)
+
+
+def is_row(cells: list[bytes], table: Table) -> bool:
+    if table.lookup is None or table.columns < 3 or any(cells[table.columns :]):
         return False
-    record = split_record(line + b"\n", 0, table)
-    return bool(record and len(record[0]) == table.columns and ADDRESS.fullmatch(record[0][table.lookup]))
+    fits = table.columns <= len(cells) <= table.columns + table.surplus
+    return fits and ADDRESS.fullmatch(cells[table.lookup]) is not None
 
 
 def valid(text: bytes) -> bool:

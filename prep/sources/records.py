@@ -228,28 +228,36 @@ class Layout:
 
         Args:
             lines: What it holds below its first line. A line there, but for the last one, that is a record of
-                its own shows that a quote above was never closed.
+                its own, an address in its lookup cell, shows that a quote above was never closed. With two
+                columns, ordinary notes look like that.
         """
-        return any(self._looks_like_record(line) for line in _lines(lines)[:-1])
-
-    def may_swallow_record(self, lines: bytes) -> bool:
-        """Tell whether a record may be two: what it holds in its last line looks like one.
-
-        A stray quote there, as of `24"`, would close a quote above that was never meant to be open. Blanks
-        behind the delimiters are signs of a note, such as `bo@example.com, Bo, Sales`.
-        """
-        last = _lines(lines)[-1]
-        return self.dialect.delimiter_byte + b" " not in last and self._looks_like_record(last)
-
-    def _looks_like_record(self, line: bytes) -> bool:
-        """True for as many cells as the header has, an address in that of the lookup field.
-
-        With two columns, ordinary notes look like that.
-        """
-        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL or b"@" not in line:
+        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL:
             return False
-        found = split(line, 0, self.dialect)
-        return bool(found and self._is_whole(found[0]) and _ADDRESS.fullmatch(found[0][self.lookup_position]))
+        return any(b"@" in line and self._is_row(split(line, 0, self.dialect)) for line in _lines(lines)[:-1])
+
+    def may_be_two(self, record: bytes) -> bool:
+        """Tell whether a record of several lines may be two rows: its first and its last line look like one.
+
+        A stray quote in the last one, as of `24"`, would close a quote above that was never meant to be open.
+        Blanks behind the delimiters are signs of a note, such as `bo@example.com, Bo, Sales`.
+        """
+        first, *_, last = _lines(record)
+        delimiter = self.dialect.delimiter_byte
+        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL or b"@" not in first:
+            return False
+        if delimiter + b" " in last or not self._is_row(split(last, 0, self.dialect)):
+            return False
+        closed = split(first[:-1] + self.dialect.quote_byte + b"\n", 0, self.dialect)
+        if closed is None:
+            return False
+        *cells, opened = closed[0]
+        return self._is_row(([*cells, *opened.split(delimiter)], 0))
+
+    def _is_row(self, found: tuple[list[bytes], int] | None) -> bool:
+        """True for as many cells as the header has, an address in that of the lookup field."""
+        if found is None or self.lookup_position is None or not self._is_whole(found[0]):
+            return False
+        return _ADDRESS.fullmatch(found[0][self.lookup_position]) is not None
 
     def _is_whole(self, cells: list[bytes]) -> bool:
         return self.columns <= len(cells) <= self.columns + self.surplus and not any(cells[self.columns :])

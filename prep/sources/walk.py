@@ -151,7 +151,7 @@ class Walk:
             self._reject(line, start, line_end)
             return line_end
         self._inner_lines.extend(range(line + 1, line + self._text.count(b"\n", start, end)))
-        may_be_two = end > line_end and self._layout.may_swallow_record(self._text[line_end:end])
+        may_be_two = end > line_end and self._layout.may_be_two(self._text[start:end])
         if may_be_two or (self.holds_nul and self._masked.find(_NUL, start, end) >= 0):
             self._reject(line, start, end)
         elif regular is None:

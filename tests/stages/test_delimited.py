@@ -425,6 +425,24 @@ def test_a_quote_that_was_never_closed_takes_no_row_along_without_a_word(
     )
 
 
+@pytest.mark.parametrize("block_bytes", [1 << 20, 7])
+@pytest.mark.parametrize(
+    ("lookup_position", "record", "cells"),
+    [
+        (1, b'"Ana\nMaria",ana@example.com,x', ("Ana\nMaria", "ana@example.com", "x")),
+        (0, b'"\nana@example.com",Ana,x', ("\nana@example.com", "Ana", "x")),
+        (2, b'1,"Str. 5\nUlm,DE",ana@example.com', ("1", "Str. 5\nUlm,DE", "ana@example.com")),
+        (0, b'a@example.com,Ana,"see\nb@example.com,Bo"', ("a@example.com", "Ana", "see\nb@example.com,Bo")),
+    ],
+)
+def test_an_ordinary_cell_of_two_lines_is_one(
+    path: Path, lookup_position: int, record: bytes, cells: tuple[str, ...], block_bytes: int
+) -> None:
+    body = b"one,two,three\n" + record + b"\n"
+    found = read(path, body, lookup_position=lookup_position, block_bytes=block_bytes)
+    assert found == Read([(*cells, 1, 2)], [], [("header", 1)])
+
+
 def test_a_quoted_cell_just_below_the_limit_is_one_record(path: Path) -> None:
     text = (b"x" * 99 + b"\n") * (walk.MAX_RECORD_BYTES // 100 - 1)
     path.write_bytes(b'a,b\n1,"' + text + b'"\n2,3\n')
