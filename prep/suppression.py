@@ -32,6 +32,7 @@ _COLUMNS: Final = frozenset(
         "address",
         "domain",
         "domains",
+        "emailaddress",
         "emailhash",
         "emailsha256",
         "hash",
@@ -40,7 +41,7 @@ _COLUMNS: Final = frozenset(
         "suppressed",
     }
 )
-"""What columns of suppression lists are called, folded, besides the words for an email address."""
+"""What columns of suppression lists are called, folded, besides `email` and the words that stand for it."""
 
 _SHA256: Final = r"^[0-9a-f]{64}$"
 _MARK: Final = "\ufeff"

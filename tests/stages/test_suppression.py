@@ -74,6 +74,8 @@ def suppressed(**options: object) -> list[int]:
         ("email\n\u200bana@example.com\nbo@mail.example.org\u200b\ndora@exam\u00adple.net\n", [1, 2, 4, 5]),
         (f"\u200e{sha256('ana@example.com')}\n\u2060@mail.example.org\nexample.net\u200d\n", [1, 2, 4, 5]),
         ("email\n", []),
+        ("Email Address,First Name,Domain\nana@example.com,Ana,\n,,example.net\n", [1, 4, 5]),
+        ("First Name,E-Mail Address\nAna,ana@example.com\n", [1]),
         ("Nicht anschreiben (Stand 1.2.2026)\nana@example.com\n", [1]),
     ],
 )
