@@ -16,6 +16,7 @@ import polars as pl
 from prep.checks import NAMED_CHECKS, TYPE_CHECKS, pattern_check
 from prep.errors import SchemaError
 from prep.folding import fold
+from prep.model import CLEARING
 from prep.rules import CrossRule, Terms
 from prep.schema import (
     LOOKUP_TYPES,
@@ -214,7 +215,8 @@ def _field(name: str, table: Table, base: Field) -> Field:
     if pattern and not _compiles(pattern):
         raise table.mistake("pattern", "is not a regular expression", "the syntax of Rust's regex crate")
     allowed = table.texts("allowed", base.allowed)
-    if idle := [value for value in allowed if not (value and _passes([value], type_name))]:
+    values = [value for value in allowed if value != CLEARING]
+    if idle := [value for value in values if not (value and _passes([value], type_name))]:
         raise table.mistake("allowed", f"holds {idle[0]!r}, which no cell becomes", _AS_SENT)
     truncate = table.flag("truncate", default=base.truncate)
     if truncate and type_name not in TRUNCATED_TYPES:

@@ -51,6 +51,15 @@ def test_nobody_called_null_becomes_a_listed_order_to_clear(tmp_path: Path) -> N
     assert prepared.ready.select("lastName", "city").rows() == [(None, "Rom")]
 
 
+def test_a_list_of_any_type_may_have_the_word_that_clears_a_field(tmp_path: Path) -> None:
+    listed = "[fields.optIn]\ntype = 'boolean'\nallowed = ['true', 'NULL']\n"
+    leads = "email,optIn\n1@example.com,yes\n2@example.com,NULL\n3@example.com,no\n"
+    path, schema = write(tmp_path, listed, leads)
+    prepared = prepare(path, schema, clear=["optIn"])
+    assert prepared.ready["optIn"].to_list() == ["true", "NULL"]
+    assert rejected(prepared) == {3: ["optIn:not_allowed"]}
+
+
 def test_a_listed_value_is_no_word_for_nothing(tmp_path: Path) -> None:
     listed = (
         '[fields.country]\nallowed = ["Spain", "Unknown"]\n[fields.phone]\nallowed = ["n/a", "112"]\n'
