@@ -14,7 +14,8 @@ from prep import durable
 from prep.advice import advise, known_schema
 from prep.cleaning import people_delimiter
 from prep.config import CleanSettings
-from prep.errors import BalanceError
+from prep.corrections import read_corrections
+from prep.errors import BalanceError, FolderError
 from prep.fate_table import InTurn, beside_chunks
 from prep.folder import RunFolder
 from prep.formulas import defuse
@@ -40,8 +41,9 @@ LEFT_AS_IT_IS: Final = (
 
 
 CELLS_OF_ONE: Final = (
-    "a row in it was merged from several and has the cells of one of them, since a field that is compared, "
-    "not sent, is needed to try it again: first put in what the upload file has of the others"
+    "a row in it was merged from several and has the cells of one of them, since the table was corrected in "
+    "prep review, or a field that is compared, not sent, is needed to try it again: first put in what the "
+    "upload file has of the others"
 )
 """Of `failed.csv`, where values as sent could not be tried again."""
 
@@ -49,7 +51,8 @@ CELLS_OF_ONE: Final = (
 def write_outcomes(folder: RunFolder, manifest: Manifest) -> list[str]:
     """Write failed and warned rows, with the sources' own cells if these are still there, in source order.
 
-    Where one that failed was merged from several rows, no source has its cells: all have the values as sent.
+    Where one that failed was merged from several rows, no source has its cells: all have the values as sent,
+    unless `prep review` corrected some of those that stand there.
     `failed.csv` is for people to correct. Where one did, it stays as it is.
 
     Returns:
@@ -63,8 +66,10 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> list[str]:
     explained = _explained(folder, manifest)
     has_merged = _has_merged(folder, manifest)
     is_at_hand = all(folder.holds(source) for source in manifest.sources)
-    at_hand = is_at_hand and not (has_merged and _sends_all(manifest))
     known = folder.manifest()
+    at_hand = is_at_hand and not (
+        has_merged and _sends_all(manifest) and (known.tells_sent or not _is_corrected(folder))
+    )
     found = None
     if folder.failed.exists():
         with folder.failed.open("rb") as file:
@@ -111,6 +116,13 @@ def _sends_all(manifest: Manifest) -> bool:
     columns = (Column(0, known["source"], known["field"], How(known["how"])) for known in manifest.mapping)
     read = {column.field for column in columns if column.is_used}
     return read <= {*manifest.results.fields, FULL_NAME}
+
+
+def _is_corrected(folder: RunFolder) -> bool:
+    """Whether something of `failed.csv` was corrected in `prep review`, which fits the cells that it has."""
+    with suppress(FolderError):  # a damaged journal stands in the way of a retry, not of this
+        return folder.failed.name in read_corrections(folder.review)["table"]
+    return True
 
 
 def _has_merged(folder: RunFolder, manifest: Manifest) -> bool:

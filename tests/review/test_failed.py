@@ -6,6 +6,7 @@ import pytest
 
 import prep
 from prep.errors import SourceError
+from prep.outcome_tables import CELLS_OF_ONE
 from prep.pipeline import reconcile, retry, submit
 from prep.review import Desk
 from prep.review.answers import describe, page
@@ -132,3 +133,39 @@ def test_corrections_stay_in_their_fields_where_the_table_becomes_values_as_sent
             work()
         assert raised.value.code == "lost_columns"
         assert raised.value.hint.startswith("Restore the table (put the sources back and give prep reconcile")
+
+
+def test_a_table_that_was_corrected_keeps_its_cells_where_a_merged_row_fails_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was corrected is of these cells: beside values as sent nothing of it could be tried again."""
+    monkeypatch.chdir(tmp_path)
+    Path("leads.csv").write_text(
+        "Email,First Name,Company,Birthday\n"
+        "ana@example.com,Ana,,31/12/1990\n"
+        "bo@example.com,Bo,,\n"
+        "bo@example.com,,Lind,\n"
+    )
+    columns = ["Email", "First Name", "Company", "Birthday"]
+    run = prep.clean("leads.csv", keep="merge", maps={"Birthday": "dateOfBirth"})
+    with (
+        prep.Sandbox(job_seconds=0, faults=["job-failed"]) as sandbox,
+        prep.Marketo(sandbox.url, "id", "secret") as client,
+        monkeypatch.context() as before,
+    ):
+        before.setattr("prep.outcome_tables._has_merged", lambda *_: False)
+        run = submit(run, client, poll_seconds=(0.05, 1))
+        desk = Desk.open(run.path)
+        assert [name for name, _ in desk.sheet.columns] == columns
+        desk.edit(0, 3, "30/12/1990")
+        desk.close()
+        before.undo()
+        run = reconcile(run, client)
+    assert run.report["remarks"] == [{"chunk": "failed.csv", "message": CELLS_OF_ONE}]
+    desk = Desk.open(run.path)
+    assert [name for name, _ in desk.sheet.columns] == columns
+    desk.edit(1, 1, "Bo")
+    desk.close()
+    assert (retry(run).path / "chunks/leads-0001.csv").read_text() == (
+        "email,firstName,company,dateOfBirth\nana@example.com,Ana,,1990-12-30\nbo@example.com,Bo,Lind,\n"
+    )
