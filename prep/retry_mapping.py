@@ -26,7 +26,7 @@ from prep.headers import (
 )
 from prep.intake import reopen
 from prep.manifest import Manifest
-from prep.model import FIND_OUT, SOURCE, Reading, Unknown
+from prep.model import FIND_OUT, SOURCE, KeepPolicy, Reading, Unknown
 from prep.plan import Plan, columns_of_all, make_plan, map_sources, occurrences
 from prep.returned import own_places
 from prep.returned_tables import Returned
@@ -302,6 +302,8 @@ def refuse_unmovable(table: Returned, known: Manifest, manifest: Manifest) -> No
     """
     if not table.is_sent:
         return
+    folder = RunFolder(table.path.parent)
+    is_merged = known.settings["keep"] == KeepPolicy.MERGE and all(map(folder.holds, known.sources))
     before, after = _read_fields(known), _read_fields(manifest)
     becomes = defaultdict[str, set[str]](set)
     for header, of in before.items():
@@ -319,8 +321,11 @@ def refuse_unmovable(table: Returned, known: Manifest, manifest: Manifest) -> No
             raise HeaderError(
                 f"{table.path}: holds values as sent, where the cells of {header!r} cannot be told apart",
                 code="values_as_sent",
-                hint="Put the sources back where they were and give prep reconcile "
-                f"{RunFolder(table.path.parent).typed}: then the table has their cells.",
+                hint="Rows of it may be merged from several: add a column of the field to it, and leave out "
+                "--map."
+                if is_merged
+                else f"Put the sources back where they were, delete the table and give prep reconcile "
+                f"{folder.typed}, which writes it anew with their cells.",
                 source=str(table.path),
                 column=header,
             )

@@ -408,16 +408,45 @@ def test_values_as_sent_that_cannot_follow_their_column_are_refused_until_its_ce
         f"{run.folder.failed}: holds values as sent, where the cells of {header!r} cannot be told apart"
     )
     assert caught.value.hint == (
-        f"Put the sources back where they were and give prep reconcile {run.path}: then the table has their "
-        "cells."
+        f"Put the sources back where they were, delete the table and give prep reconcile {run.path}, which "
+        "writes it anew with their cells."
     )
     desk = Desk.open(run.path)
     with pytest.raises(HeaderError, match="values as sent"):
         desk.remap(maps)
     desk.close()
     right = clean_sources(tmp_path / "right", texts, {**options, "maps": {**options.get("maps", {}), **maps}})
+    table = run.folder.failed
+    table.write_bytes(table.read_bytes().replace(b"\n", b"\r\n"))
+    reconcile(run, client)
+    with pytest.raises(HeaderError, match="values as sent"):
+        retry(run, maps=maps)
+    table.unlink()
     reconcile(run, client)
     assert ready(retry(run, maps=maps)) == ready(right)
+
+
+def test_a_column_that_was_left_out_comes_into_values_as_sent_of_merged_rows_in_the_table(
+    tmp_path: Path, client: Marketo
+) -> None:
+    """Their sources are there, and prep reconcile would write the same table again."""
+    source = tmp_path / "l.csv"
+    source.write_text("email,Foo\nshared.mailbox@example.com,A\nshared.mailbox@example.com,\n")
+    run = clean(source, tmp_path / "run", keep="merge", unknown="drop")
+    run = submit(run, client, poll_seconds=(0.05, 1))
+    with pytest.raises(HeaderError) as caught:
+        retry(run, maps={"Foo": "company"})
+    assert caught.value.hint == (
+        "Rows of it may be merged from several: add a column of the field to it, and leave out --map."
+    )
+    table = run.folder.failed
+    text = table.read_text(encoding="utf-8")
+    text = text.replace("email,", "email,company,").replace(
+        "shared.mailbox@example.com,", "bo@example.com,A,"
+    )
+    table.write_text(text, encoding="utf-8")
+    (sent,) = retry(run).folder.chunks.iterdir()
+    assert sent.read_text() == "email,company\nbo@example.com,A\n"
 
 
 def test_values_as_sent_of_a_field_become_another_one_together(tmp_path: Path, client: Marketo) -> None:
