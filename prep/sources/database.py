@@ -180,7 +180,8 @@ def _driver(url: str | None) -> tuple[_Driver, tuple[str, ...]]:
             source=f"{parts.scheme}://{host}",
         )
     if parts.scheme in _POSTGRESQL:
-        return _PostgreSql(f"postgresql://{host}{unquote(parts.path)}", parts.geturl()), secrets
+        url = parts.geturl().removeprefix(f"{parts.scheme}:").removeprefix("//")  # gone without a host
+        return _PostgreSql(f"postgresql://{host}{unquote(parts.path)}", f"{parts.scheme}://{url}"), secrets
     if parts.scheme == "sqlite" and not host and parts.path.strip("/"):
         return _Sqlite(f"sqlite://{unquote(parts.path)}", Path(unquote(parts.path[1:]))), secrets
     raise _unknown()

@@ -352,6 +352,13 @@ def test_a_login_that_cannot_be_told_from_the_rest_is_not_shown(
     assert "hush" not in f"{error.facts}"
 
 
+def test_a_host_may_stand_among_the_parameters_alone(tmp_path: Path) -> None:
+    """As that of a socket does."""
+    error = refusal(f"postgresql:///db?host={tmp_path}&user=me", "SELECT 1")
+    assert error.message.startswith("postgresql:///db: the database refuses: ")
+    assert f'connection to server on socket "{tmp_path}/.s.PGSQL.5432" failed' in error.message
+
+
 @pytest.mark.usefixtures("leads")
 def test_an_at_sign_may_stand_in_a_path_and_among_parameters(tmp_path: Path) -> None:
     (tmp_path / "me@home").mkdir()
