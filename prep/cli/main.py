@@ -157,13 +157,13 @@ def share_memory() -> None:
     """Keep memory that was given up for a while, and let every thread use it again.
 
     Fetching it anew was an eighth of all processor time. By default jemalloc, which polars uses, keeps four
-    arenas for each processor; one for two processors needs less, and what none has used for half a second is
-    given back. It is asked once, when polars is first imported. The C library, which Python uses, keeps eight
-    arenas for each processor, and fetches large blocks, such as parts of a file, anew each time.
+    arenas for each processor; one for two processors needs less, and what none has used for three tenths of a
+    second is given back. It is asked once, when polars is first imported. The C library, which Python uses,
+    keeps eight arenas for each processor, and fetches large blocks, such as parts of a file, anew each time.
     https://jemalloc.net/jemalloc.3.html#tuning, https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
     arenas = max(1, (os.cpu_count() or 1) // 2)
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:500,muzzy_decay_ms:0")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{arenas},dirty_decay_ms:300,muzzy_decay_ms:0")
     with suppress(AttributeError, TypeError):  # only glibc has mallopt
         set_option = CDLL(None).mallopt
         for option, value in _MALLOC_OPTIONS.items():
