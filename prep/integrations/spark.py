@@ -151,10 +151,11 @@ def _with_identity(frame: DataFrame, row: str, source: str, name: str) -> DataFr
     own = {row, SOURCE, ROW, LINE, *({source} & set(columns))}
     path = F.col(_quoted(source)).cast("string") if source in columns else F.lit(name)
     line = F.col(LINE) if LINE in columns else F.lit(None)
+    number = F.col(_quoted(row))
     return frame.select(
         *(F.col(_quoted(column)) for column in columns if column not in own),
         path.alias(SOURCE),
-        F.col(_quoted(row)).cast("bigint").alias(ROW),
+        F.when(number.cast("double") == F.floor(number.cast("double")), number.cast("bigint")).alias(ROW),
         line.cast("bigint").alias(LINE),
     )
 

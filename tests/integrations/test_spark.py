@@ -190,6 +190,7 @@ def test_columns_prove_the_order_of_their_dates_as_a_whole(spark: SparkSession) 
     [
         ({}, {"row": "number"}, "no_identity"),
         ({"id": [1, 2, 3, 4, None]}, {}, "no_identity"),
+        ({"id": [1.0, 2.0, 3.0, 4.0, 5.9]}, {}, "no_identity"),
         ({"id": [1, 2, 3, 4, 4]}, {}, "repeated_row"),
         ({"surprise": ["a", "b", "c", "d", "e"]}, {}, "unknown_header"),
         ({"firstName": [["a"], ["b"], ["c"], ["d"], ["e"]]}, {}, "nested_column"),
