@@ -55,8 +55,11 @@ def compile_sieve(checks: Mapping[str, Iterable[Check]]) -> "pa.DataFrameSchema"
 
 
 def import_judge_ahead() -> None:
-    """Begin to import pandera in a thread: it takes half a second, in which sources can be looked at."""
-    Thread(target=_import_judge, name="prep-import", daemon=True).start()
+    """Begin to import pandera in a thread: it takes half a second, in which sources can be looked at.
+
+    Python waits for it in the end: left in the middle of a library in Rust, it brings the process down.
+    """
+    Thread(target=_import_judge, name="prep-import").start()
 
 
 def _import_judge() -> None:

@@ -381,3 +381,17 @@ def test_a_check_loads_nothing_of_what_sends_previews_and_writes_for_people(here
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(ended.stdout) == []
+
+
+def test_no_import_is_left_in_its_middle(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = here / "slow/pandera"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "polars.py").write_text("import time\ntime.sleep(1.5)\nopen('imported', 'w').close()\n")
+    monkeypatch.setenv("PYTHONPATH", str(here / "slow"))
+    ended = subprocess.run([*PROGRAM, "check", "missing.csv"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (
+        1,
+        "Error: missing.csv: there is no such file",
+    )
+    assert (here / "imported").exists()
