@@ -10,7 +10,7 @@ from tests.crash.journal import MEMBERS, SERVICES
 from tests.crash.ordeal import Death, Story, endure, make_template, workshop
 from tests.crash.victims import ANY_MOMENT
 
-_STEPS = 394
+_STEPS = 400
 _STEPS_BETWEEN = 41
 
 
