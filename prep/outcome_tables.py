@@ -2,10 +2,11 @@
 
 import io
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from hashlib import file_digest
+from pathlib import Path
 from typing import BinaryIO, Final
 
 import polars as pl
@@ -62,53 +63,62 @@ def write_outcomes(folder: RunFolder, manifest: Manifest) -> list[str]:
         FolderError: A chunk or a source is not what it was when it was cleaned.
         BalanceError: A row was not found again.
     """
-    counts = folder.count_rows()
-    explained = _explained(folder, manifest)
-    has_merged = _has_merged(folder, manifest)
-    is_at_hand = all(folder.holds(source) for source in manifest.sources)
     known = folder.manifest()
-    at_hand = is_at_hand and not (
-        has_merged and _sends_all(manifest) and (known.tells_sent or not _is_corrected(folder))
-    )
-    found = None
-    if folder.failed.exists():
-        with folder.failed.open("rb") as file:
-            found = _digest(file)
+    found = _digest(folder.failed) if folder.failed.exists() else None
     is_theirs = bool(found and known.wrote_failed and found not in known.wrote_failed)
-    if known.tells_sent == at_hand and not is_theirs:
-        known = replace(known, tells_sent=not at_hand)
+    has_merged = _has_merged(folder, manifest)
+    as_sent = _takes_sent(folder, manifest, has_merged=has_merged)
+    if known.tells_sent != as_sent and not is_theirs:
+        known = replace(known, tells_sent=as_sent)
         folder.write_manifest(known)
-    columns, frames = told_cells(folder, manifest, as_sent=not at_hand)
-    delimiter = people_delimiter(manifest.sources[0].reading)
-    paths = {Fate.FAILED: folder.failed, Fate.WARNED: folder.warnings}
     with ExitStack() as stack:
-        files = {
-            fate: stack.enter_context(
-                _put_away(folder) if is_theirs and path == folder.failed else durable.replacing(path)
-            )
-            for fate, path in paths.items()
-        }
-        tables = {
-            fate: Table(file, [*columns, *OUTCOME_TAIL], delimiter=delimiter) for fate, file in files.items()
-        }
-        for frame in frames if any(counts.get(fate) for fate in paths) else ():
-            told = frame.join(explained, on="_message", how="left", maintain_order="left")
-            for fate, table in tables.items():
-                cells = told.filter(pl.col("_fate") == fate)
-                table.append(cells.select(*map(str, range(len(columns))), *OUTCOME_TAIL))
-        for fate, table in tables.items():
-            if table.rows != (rows := counts.get(fate, 0)):
-                raise BalanceError(
-                    f"{paths[fate]}: {rows} rows belong into it, {table.rows} were found again",
-                    code="unbalanced",
-                    hint="This is a defect of prep; rows.parquet has the fate of every row.",
-                )
-        written = _digest(files[Fate.FAILED])
+        failed = stack.enter_context(_put_away(folder) if is_theirs else durable.replacing(folder.failed))
+        warned = stack.enter_context(durable.replacing(folder.warnings))
+        _write_tables(folder, manifest, {Fate.FAILED: failed, Fate.WARNED: warned}, as_sent=as_sent)
+        written = _digest(failed)
         if not is_theirs:
-            wrote = tuple(dict.fromkeys(part for part in (found, written) if part))
+            wrote = tuple(dict.fromkeys(digest for digest in (found, written) if digest))
             folder.write_manifest(replace(known, wrote_failed=wrote))
     remarks = [LEFT_AS_IT_IS] if is_theirs and written != known.wrote_failed[-1] else []
-    return [*remarks, CELLS_OF_ONE] if has_merged and at_hand else remarks
+    return [*remarks, CELLS_OF_ONE] if has_merged and not as_sent else remarks
+
+
+def _write_tables(
+    folder: RunFolder, manifest: Manifest, files: Mapping[Fate, BinaryIO], *, as_sent: bool
+) -> None:
+    """Write the rows of each fate into its file.
+
+    Raises:
+        FolderError: A chunk or a source is not what it was when it was cleaned.
+        BalanceError: A row was not found again.
+    """
+    counts = folder.count_rows()
+    explained = _explained(folder, manifest)
+    columns, frames = told_cells(folder, manifest, as_sent=as_sent)
+    delimiter = people_delimiter(manifest.sources[0].reading)
+    tables = {
+        fate: Table(file, [*columns, *OUTCOME_TAIL], delimiter=delimiter) for fate, file in files.items()
+    }
+    for frame in frames if any(counts.get(fate) for fate in tables) else ():
+        told = frame.join(explained, on="_message", how="left", maintain_order="left")
+        for fate, table in tables.items():
+            cells = told.filter(pl.col("_fate") == fate)
+            table.append(cells.select(*map(str, range(len(columns))), *OUTCOME_TAIL))
+    for fate, table in tables.items():
+        if table.rows != (rows := counts.get(fate, 0)):
+            raise BalanceError(
+                f"{folder.path}: {rows} rows {fate}, {table.rows} of them were found again",
+                code="unbalanced",
+                hint="This is a defect of prep; rows.parquet has the fate of every row.",
+            )
+
+
+def _takes_sent(folder: RunFolder, manifest: Manifest, *, has_merged: bool) -> bool:
+    """Whether the tables have values as sent: sources are gone, or no source has what was merged."""
+    if not all(folder.holds(source) for source in manifest.sources):
+        return True
+    fits = folder.manifest().tells_sent or not _is_corrected(folder)
+    return has_merged and _sends_all(manifest) and fits
 
 
 def _sends_all(manifest: Manifest) -> bool:
@@ -146,9 +156,10 @@ def _put_away(folder: RunFolder) -> Iterator[BinaryIO]:
         yield file
 
 
-def _digest(file: BinaryIO) -> str:
-    file.seek(0)
-    return file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # every stream here has readinto
+def _digest(table: Path | BinaryIO) -> str:
+    with table.open("rb") if isinstance(table, Path) else nullcontext(table) as file:
+        file.seek(0)
+        return file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # every stream here has readinto
 
 
 def _explained(folder: RunFolder, manifest: Manifest) -> pl.DataFrame:
