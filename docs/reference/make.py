@@ -154,10 +154,10 @@ def _settings() -> str:
     return _page(
         "# Settings",
         """What is said nearer counts: an option, then the environment, then `prep.toml` in this
-        folder. Only the columns of `map` and the lists of `suppress` count besides those that
-        `--map` and `--suppress` name. A variable that is named like an option of the command but
-        does not stand here is refused, such as `PREP_SUPPRESS`, and so is one that is misspelt,
-        such as `PREP_MAXBYTES`. Others are left alone.""",
+        folder. The tables `map`, `set` and `merge` and the lists of `suppress` count besides what
+        these options say; of one column or field the option decides. A variable that is named like
+        an option of the command but does not stand here is refused, such as `PREP_SUPPRESS`, and so
+        is one that is misspelt, such as `PREP_MAXBYTES`. Others are left alone.""",
         "## prep.toml",
         _table(("key", "takes", "option", "environment"), rows),
         f"""The table `[marketo]` takes texts: {keys}. A client secret is refused there: it belongs into a

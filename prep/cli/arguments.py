@@ -70,9 +70,8 @@ def _header_line(chosen: Mapping[str, Any]) -> int | None:
 def _saved_mapping(chosen: Mapping[str, Any]) -> dict[str, str]:
     """The table `map` of `prep.toml` and the file of `--mapping`, which goes before it if it is said now."""
     context = click.get_current_context()
-    lines = tuple(context.lookup_default("maps") or ())
     parameter = next(parameter for parameter in context.command.params if parameter.name == "maps")
-    lasting = callbacks.pairs(context, parameter, lines)
+    lasting = callbacks.lasting_pairs(context, parameter)
     if chosen["mapping_file"] is None:
         return lasting
     from prep.headers import add_maps, load_mapping

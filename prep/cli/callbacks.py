@@ -72,14 +72,25 @@ _PAIRS: Final = {
 }
 
 
+def constants(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Read `FIELD=VALUE`; fields of which only `prep.toml` speaks keep what stands there."""
+    return {**lasting_pairs(context, parameter), **pairs(context, parameter, texts)}
+
+
 def merge_rules(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     """Read `FIELD=RULE`; rules of `prep.toml` hold only as long as nothing nearer says another --keep."""
-    rules = pairs(context, parameter, texts)
-    for rule in rules.values():
-        judged(MergeRule.parse)(context, parameter, rule)
     is_lasting = context.get_parameter_source("merge") is ParameterSource.DEFAULT_MAP
     is_other_said = is_said_now("keep", context) and context.params["keep"] != KeepPolicy.MERGE
-    return {} if is_lasting and is_other_said else rules
+    lasting = {} if is_other_said else lasting_pairs(context, parameter)
+    rules = lasting if is_lasting else {**lasting, **pairs(context, parameter, texts)}
+    for rule in rules.values():
+        judged(MergeRule.parse)(context, parameter, rule)
+    return rules
+
+
+def lasting_pairs(context: click.Context, parameter: click.Parameter) -> dict[str, str]:
+    """What the table of `prep.toml` says that belongs to a parameter."""
+    return pairs(context, parameter, tuple(context.lookup_default(str(parameter.name)) or ()))
 
 
 def is_said_now(name: str, context: click.Context | None = None) -> bool:

@@ -147,9 +147,9 @@ mapping = _bundle(
         "--set",
         "constants",
         multiple=True,
-        callback=callbacks.pairs,
+        callback=callbacks.constants,
         metavar="FIELD=VALUE",
-        help="A constant for every row. Repeatable.",
+        help="A constant for every row, besides those that prep.toml names. Repeatable.",
     ),
     click.option(
         "--mapping",
@@ -207,7 +207,8 @@ cleaning = _bundle(
         callback=callbacks.merge_rules,
         metavar="FIELD=RULE",
         help="With --keep merge: which value a field keeps: last, first, longest, most-frequent, "
-        "newest:FIELD or source:FILE. FIELD may be * for all others. Repeatable.",
+        "newest:FIELD or source:FILE. FIELD may be * for all others. Besides those that prep.toml names. "
+        "Repeatable.",
     ),
     _option(
         "--max-bytes",

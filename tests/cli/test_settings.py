@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -44,6 +45,31 @@ def test_a_list_of_the_command_line_takes_no_place_of_those_in_the_file(prep: Pr
     assert held("--suppress", "extra.csv", "--suppress", "never.csv") == (2, ["never.csv", "extra.csv"])
     (here / "prep.toml").unlink()
     assert held("--suppress", "extra.csv") == (1, ["extra.csv"])
+
+
+def test_a_constant_or_rule_of_the_command_line_takes_no_place_of_others_in_the_file(
+    prep: Prep, here: Path
+) -> None:
+    written(here / "l.csv", "email,phone,title\na@example.com,1,Dr\na@example.com,22,D\n")
+    written(
+        here / "prep.toml",
+        'keep = "merge"\n[set]\nleadSource = "Fair"\ncountry = "ES"\n'
+        '[merge]\nphone = "first"\ntitle = "longest"\n',
+    )
+
+    def sent(*options: str) -> list[str]:
+        assert prep("clean", "l.csv", "-o", "r.prep", *options, "--quiet").code == 0
+        (chunk,) = (here / "r.prep/chunks").iterdir()
+        lines = chunk.read_text().splitlines()
+        rmtree(here / "r.prep")
+        return lines
+
+    assert sent() == ["email,phone,title,leadSource,country", "a@example.com,1,Dr,Fair,ES"]
+    assert sent("--set", "country=PT", "--set", "city=Faro", "--merge", "phone=longest") == [
+        "email,phone,title,leadSource,country,city",
+        "a@example.com,22,Dr,Fair,PT,Faro",
+    ]
+    assert sent("--keep", "last", "--set", "country=PT")[1] == "a@example.com,22,D,Fair,PT"
 
 
 def test_a_file_with_everything(prep: Prep, here: Path) -> None:
