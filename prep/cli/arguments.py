@@ -32,7 +32,11 @@ def given(chosen: Mapping[str, Any]) -> "list[Given]":
 
 
 def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
-    """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters."""
+    """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters.
+
+    Raises:
+        click.UsageError: Some of them exclude each other, or one would do nothing without another.
+    """
     parameters = {name: _PARAMETERS.get(name, name) for name in CleanOptions.__annotations__}
     options = {name: chosen[parameter] for name, parameter in parameters.items() if parameter in chosen}
     if options["lookup_field"] is None:  # each object has its own
@@ -40,6 +44,8 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     options["maps"] = maps_said_now(chosen)
     options["mapping"] = _saved_mapping(chosen)
     options["header_line"] = _header_line(chosen)
+    if callbacks.is_said_now("region") and options["phones"] == "keep":
+        raise click.UsageError("--region is of phone numbers, which stay as they are: add --phones e164.")
     return cast("CleanOptions", options)
 
 

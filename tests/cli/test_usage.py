@@ -82,6 +82,11 @@ USAGE = [
         "Error: --list and --list-id are given both\nHint: A run has one list: leave one of them out.\n",
     ),
     (
+        "check leads.csv --region ES",
+        "Error: --region is of phone numbers, which stay as they are: add --phones e164\n"
+        "Hint: prep check --help shows what it takes.\n",
+    ),
+    (
         "sandbox --fault nonsense",
         None,
     ),
