@@ -71,13 +71,15 @@ def to_e164(cell: str, region: str) -> str | None:
 
     `(0)` between prefix and number is left out where it does not belong to the number, letters of a number
     such as 1-800-FLOWERS become digits, an extension stays behind it: `+34910123456 ext. 12`. Two numbers in
-    one cell are none.
+    one cell are none, nor is one that may have lost the + before the region's own prefix: 49 176 12345678.
     """
     text, extension = _split_extension(_plain(cell))
     if not (_DIGITS.fullmatch(text) or _VANITY.fullmatch(text)) or _are_several(text, region):
         return None
     number = _parse(text, region) or _parse(_TRUNK_ZERO.sub(" ", text), region)
-    if number is None or (_VANITY.fullmatch(text) and not _may_have_letters(number)):
+    if number is None or _may_lack_plus(text, number):
+        return None
+    if _VANITY.fullmatch(text) and not _may_have_letters(number):
         return None
     from phonenumbers import PhoneNumberFormat, format_number  # noqa: PLC0415
 
@@ -124,6 +126,14 @@ def _parse_as(text: str, region: str) -> "PhoneNumber | None":
     except phonenumbers.NumberParseException:
         return None
     return number if phonenumbers.is_valid_number(number) else None
+
+
+def _may_lack_plus(text: str, number: "PhoneNumber") -> bool:
+    """Whether a text begins with its country's prefix, and is another number with a + before it."""
+    digits = "".join(filter(str.isdigit, text))
+    if text.startswith("+") or not digits.startswith(str(number.country_code)):
+        return False
+    return _parse_as(f"+{text}", _INTERNATIONAL_ONLY) not in (None, number)
 
 
 def _may_have_letters(number: "PhoneNumber") -> bool:
