@@ -1,8 +1,12 @@
 """Text rules: what is invisible, doubled or merely another encoding of the same letters."""
 
+import re
+import unicodedata
 from typing import Final
 
-from prep.values.rules import Rule, contains, replacing
+import polars as pl
+
+from prep.values.rules import Rule, contains, needed_rows, put, replacing
 
 _INVISIBLE: Final = (
     r"\x00-\x08\x0E-\x1B\x7F-\x84\x86-\x9F"  # controls, but for TAB and what breaks or divides
@@ -48,12 +52,17 @@ _AS_TEXT: Final = r"^=\"([^\"]*)\"$"
 
 _COMPOSABLE: Final = (
     r"[\p{M}\u{0340}-\u{0374}\u{037E}\u{0387}\u{0958}-\u{0F69}\u{1161}-\u{11FF}\u{1F71}-\u{1FFD}\u{2126}"
-    r"\u{212A}\u{212B}\u{2329}\u{232A}\u{2ADC}\u{F900}-\u{FAFF}\u{FB1D}-\u{FB4E}\u{1D15E}-\u{1D1C0}"
-    r"\u{2F800}-\u{2FA1D}]"
+    r"\u{212A}\u{212B}\u{2329}\u{232A}\u{2ADC}\u{FB1D}-\u{FB4E}\u{1D15E}-\u{1D1C0}]"
 )
 """A superset of what normalisation form C can change: combining marks, Hangul jamo, letters with a canonical
-mapping, and the Indic blocks where such letters are many.
+mapping, and the Indic blocks where such letters are many; without the characters that it is to leave.
 https://www.unicode.org/Public/UCD/latest/ucd/DerivedNormalizationProps.txt (NFC_QC)"""
+
+_OLD_FORMS: Final = "\uf900-\ufaff\U0002f800-\U0002fa1f"
+"""Chinese characters in the form that some people write their name in, such as that of 福 with an altar.
+Normalisation puts the common form in its place, which people see: https://www.unicode.org/faq/normalization.html"""
+
+_BETWEEN_OLD_FORMS: Final = re.compile(f"[^{_OLD_FORMS}]+")
 
 _TRIMMED_JOINERS: Final = (
     (rf"^([{_BLANK}]*)[{_JOINERS}][{_BLANK}{_JOINERS}]*", "$1"),
@@ -70,7 +79,17 @@ _BREAKS: Final = (
 _KEEP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}]", ""), *_BREAKS, *_TRIMMED_JOINERS)
 _DROP_JOINERS: Final = replacing("control", (f"[{_INVISIBLE}{_JOINERS}]", ""), *_BREAKS)
 
-NFC: Final = Rule("nfc", contains(_COMPOSABLE), lambda cells: cells.str.normalize("NFC"))
+
+def _compose(cells: pl.Series) -> pl.Series:
+    rows = needed_rows(cells, contains(f"[{_OLD_FORMS}]"))
+    kept = [
+        _BETWEEN_OLD_FORMS.sub(lambda part: unicodedata.normalize("NFC", part[0]), cell)
+        for cell in cells.gather(rows)
+    ]
+    return put(cells.str.normalize("NFC"), rows, pl.Series(kept, dtype=pl.String))
+
+
+NFC: Final = Rule("nfc", contains(_COMPOSABLE), _compose)
 """One code point for a letter with its accents, where there is one: https://www.unicode.org/reports/tr15/"""
 
 _SPACES: Final = replacing("spaces", (_WIDE_SPACE, " "), (_SEPARATOR, "\n"))

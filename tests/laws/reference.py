@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -87,7 +88,13 @@ def plain_text(cell: str, kind: str) -> str:
     else:
         kept = kept.translate(dict.fromkeys(map(ord, JOINERS)))
     blank = " \t" if kind == "email" and kept.strip(" \t\n") else " \t\n"
-    return unicodedata.normalize("NFC", kept.strip(blank))
+    parts = [(is_old, "".join(chars)) for is_old, chars in groupby(kept.strip(blank), is_old_form)]
+    return "".join(part if is_old else unicodedata.normalize("NFC", part) for is_old, part in parts)
+
+
+def is_old_form(char: str) -> bool:
+    """Whether it is a Chinese character that normalisation replaces by one that looks different."""
+    return unicodedata.name(char, "").startswith("CJK COMPATIBILITY IDEOGRAPH")
 
 
 def spell_email(text: str) -> str:

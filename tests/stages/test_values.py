@@ -86,6 +86,8 @@ TEXT = [
     Case("string", " \t\nAnna  Bo\n\t ", "Anna  Bo", "trim"),
     Case("string", "Jose\u0301", "José", "nfc"),
     Case("string", "\u212b \u1112\u1161\u11ab", "\u00c5 \ud55c", "nfc"),
+    *stay("string", "\ufa1b\u5cf6 \u82b1\u5b50", "\u5c0f\ufa10", "\U0002f81a"),
+    Case("string", "\ufa1b\u5cf6 \u304b\u3099", "\ufa1b\u5cf6 \u304c", "nfc"),
     Case("string", '="01234"', "01234", "as_text"),
     Case("string", '\u200b ="01234"\n', "01234", "control trim as_text"),
     Case("string", '=" Anna "', "Anna", "as_text trim"),
