@@ -55,6 +55,14 @@ _PLAIN_EMAIL: Final = f"^{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}$"
 _PLAIN_EMAIL_BYTES: Final = 64
 """Below this length no part of an address can exceed the limits of RFC 5321, so they need no look."""
 
+_ALIKE: Final = r"[\p{Cyrillic}\p{Greek}]"
+_MIXED_WORD: Final = rf"\p{{Latin}}[^.@]*{_ALIKE}|{_ALIKE}[^.@]*\p{{Latin}}"
+_TURKISH_CAPITAL: Final = r"\x{130}|i\x{307}"
+_MISLEADING: Final = rf"@[^@]*(?:{_MIXED_WORD}|{_TURKISH_CAPITAL})"
+"""A word of the domain in letters of two alphabets that look alike, such as gmail with a Cyrillic a, which no
+registry takes; or the Turkish capital of a plain i, in small letters another one.
+https://www.unicode.org/reports/tr39/#Restriction_Level_Detection"""
+
 
 def _is_date(value: pl.Expr) -> pl.Expr:
     return value.str.contains(f"^{_CALENDAR}$")
@@ -109,7 +117,13 @@ def _are_emails(values: pl.Series) -> pl.Series:
     plain = is_plain_email(values)
     rows = (~plain).arg_true()
     others = values.gather(rows)
-    return plain.scatter(rows, judge_emails(others) & ~others.str.contains(r"\.[A-Za-z]$"))
+    is_known = ~others.str.contains(r"\.[A-Za-z]$") & ~have_misleading_domains(others)
+    return plain.scatter(rows, judge_emails(others) & is_known)
+
+
+def have_misleading_domains(values: pl.Series) -> pl.Series:
+    """Tell in which addresses a letter of the domain is not what it looks like; null for blank cells."""
+    return values.str.contains(_MISLEADING)
 
 
 def judge_emails(values: pl.Series) -> pl.Series:

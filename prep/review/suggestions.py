@@ -35,6 +35,8 @@ _NUMERIC_DATE: Final = re.compile(r"(\d{1,2})\s*[-/. ]\s*(\d{1,2})\s*[-/. ]\s*(\
 _DAY_MONTH: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[\s.,-]*([A-Za-z]{3,9})[\s.,-]*(\d{4})")
 _MONTH_DAY: Final = re.compile(r"([A-Za-z]{3,9})[\s.,-]*(\d{1,2})(?:st|nd|rd|th)?[\s.,-]+(\d{4})")
 _LAST_MONTH: Final = 12
+_LATIN: Final = str.maketrans("асеорхуіѕјАВСЕНІКМОРТХİ", "aceopxyisjABCEHIKMOPTXI")
+"""Cyrillic letters, and the Turkish capital of i, → the Latin ones that they look like."""
 
 
 def suggest(field: Field, code: str, cells: Iterable[str]) -> dict[str, list[str]]:
@@ -81,7 +83,7 @@ def _emails(_: Field, cell: str) -> Iterator[str]:
     local, at, domain = plain.rpartition("@")
     if not at:
         return
-    domain = re.sub(r"[,;:]", ".", domain)
+    domain = re.sub(r"[,;:]", ".", domain.translate(_LATIN))
     address = f"{re.sub(r'[.]{2,}', '.', local).strip('.,;:')}@{re.sub(r'[.]{2,}', '.', domain).strip('.-')}"
     yield suggest_domain(address) or address
 

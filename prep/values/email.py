@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from prep.checks import judge_emails
+from prep.checks import have_misleading_domains, judge_emails
 from prep.values.rules import NON_ASCII, Rule, contains, once_for_each_value, or_as_it_was
 
 _MAX_BYTES: Final = 254
@@ -99,7 +99,8 @@ def _encode_domains(cells: pl.Series) -> pl.Series:
     ascii_domains = pl.Series([_to_ascii(domain) for domain in known], dtype=pl.String)
     encoded = local_parts + "@" + domains.replace_strict(known, ascii_domains, return_dtype=pl.String)
     is_valid = judge_emails(local_parts + "@example.com") & (encoded.str.len_bytes() <= _MAX_BYTES)
-    return or_as_it_was(encoded.set(~is_valid, None), cells)
+    is_meant = is_valid & ~have_misleading_domains(cells)
+    return or_as_it_was(encoded.set(~is_meant, None), cells)
 
 
 def _to_ascii(domain: str) -> str | None:

@@ -115,7 +115,7 @@ def spell_email(text: str) -> str:
 def in_ascii(address: str) -> str:
     """An address with its domain as name servers know it, if there is such a form."""
     local, at, domain = address.rpartition("@")
-    if address.isascii() or not at or "@" in local or not local.isascii():
+    if address.isascii() or not at or "@" in local or not local.isascii() or misleads(address):
         return address
     try:
         return (
@@ -123,6 +123,13 @@ def in_ascii(address: str) -> str:
         )
     except EmailNotValidError:
         return address
+
+
+def misleads(address: str) -> bool:
+    """Whether a word of the domain has letters of two alphabets that look alike, or the capital İ."""
+    words = address.rpartition("@")[2].split(".")
+    alphabets = [{unicodedata.name(char, "").split(" ")[0] for char in word} for word in words]
+    return "İ" in address or any("LATIN" in word and word & {"CYRILLIC", "GREEK"} for word in alphabets)
 
 
 def is_address(text: str) -> bool:
@@ -213,7 +220,10 @@ LONGEST: Final = 255
 RULES: Final[Mapping[str, Sequence[tuple[str, Callable[[str], bool]]]]] = {
     "email": (
         ("email_not_ascii", lambda cell: bool(re.search(r"[^\x00-\x7f].*@", cell))),
-        ("invalid_email", lambda cell: not is_address(cell) or bool(re.search(r"\.[A-Za-z]\Z", cell))),
+        (
+            "invalid_email",
+            lambda cell: not is_address(cell) or misleads(cell) or bool(re.search(r"\.[A-Za-z]\Z", cell)),
+        ),
     ),
     "integer": (("not_integer", is_no_integer),),
     "date": (("not_date", is_no_date),),

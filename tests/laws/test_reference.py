@@ -50,7 +50,7 @@ CORES: Final = {
         *("ana@bücher.example", "josé@example.com", "\uff41na@example.com", "ana@-x.com", "a@b.c"),
         *("n/a", "None", "-", "NULL", "no@email.com", "ana@example.test", f"{'x' * 65}@example.com"),
         *(f"a@{f'{60 * chr(121)}.' * 4}com", "x" * 256, "a@b@example.com", "a b@example.com"),
-        *("ana\n@example.com", "ana@example.com\x1fbo"),
+        *("ana\n@example.com", "ana@example.com\x1fbo", "ana@ex\u0430mple.com", "ana@GMA\u0130L.COM"),
     ],
     "firstName": [
         *(

@@ -51,6 +51,15 @@ ACCEPTED = [
         "email",
         ["a@example.com", "A.O'Neil+x@EXAMPLE.Com", "a@xn--bcher-kva.example", "!#$%&'*+-/=?^_`{|}~@a.co"],
     ),
+    (
+        "email",
+        [
+            "a@bücher.example",
+            "a@\u043f\u0440\u0438\u043c\u0435\u0440.com",
+            "a@日本abc.jp",
+            "a@\u0131\u015f\u0131k.com.tr",
+        ],
+    ),
     ("phone", ["anything"]),
     ("string", ["x" * 255, "é" * 255, "\U0001f469" * 255]),
     ("text", ["x" * 30_000, "é" * 15_000, "日" * 10_000]),
@@ -104,6 +113,11 @@ REFUSED = [
         "email",
         Reason.INVALID_EMAIL,
         ["a@example.com\n", "A <a@example.com>", "a@b@example.com", "a@example.c1"],
+    ),
+    (
+        "email",
+        Reason.INVALID_EMAIL,
+        ["a@example.\u0441om", "a@gm\u0430il.com", "a@\u0440a.com", "a@ex\u03b1mple.gr", "a@GMA\u0130L.COM"],
     ),
     ("email", Reason.EMAIL_NOT_ASCII, ["josé@example.com", "josé@bücher.example"]),
     ("string", Reason.TOO_LONG, ["x" * 256, "é" * 256]),
