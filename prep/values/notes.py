@@ -1,5 +1,6 @@
 """Notes: values that are sent but deserve a look. Nothing is rejected or altered here."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from prep.folding import fold
 from prep.model import POINT_OR_THOUSANDS, Countries, Phones, States
 from prep.schema import Field
 from prep.values.countries import (
@@ -208,7 +210,18 @@ def probable_domain(domain: str) -> str | None:
     rest, _, ending = domain.rpartition(".")
     if domain in _typos():
         return _typos()[domain]
-    return f"{rest}.{_endings()[ending]}" if rest and ending in _endings() else None
+    if rest and ending in _endings():
+        return f"{rest}.{_endings()[ending]}"
+    read = _as_read(domain)
+    return None if read.isascii() else _without_accents().get(fold(read))
+
+
+def _as_read(domain: str) -> str:
+    """A domain in the letters that people see."""
+    try:
+        return re.sub(r"\bxn--([a-z0-9-]+)", lambda label: label[1].encode().decode("punycode"), domain)
+    except UnicodeError:
+        return domain
 
 
 @cache
@@ -220,6 +233,12 @@ def _role_account() -> str:
 @cache
 def _typos() -> Mapping[str, str]:
     return _turned("typos")
+
+
+@cache
+def _without_accents() -> Mapping[str, str]:
+    """Well-known domains by their folded names: with accents they are others."""
+    return MappingProxyType({fold(domain): domain for domain in _table()["typos"]})
 
 
 @cache

@@ -111,6 +111,12 @@ def test_disposable_domains_in_any_depth() -> None:
         ("hotmial.com", "hotmail.com"),
         ("example.con", "example.com"),
         ("example.ogr", "example.org"),
+        ("xn--gmal-nza.com", "gmail.com"),  # with the Turkish i without a dot
+        ("hotma\u0131l.com", "hotmail.com"),
+        ("xn--hotmal-7va.com", "hotmail.com"),
+        ("xn--bcher-kva.example", None),
+        ("xn--.com", None),
+        ("xn--\u00e9.com", None),
         ("gmail.com", None),
         ("example.co", None),
         ("con", None),
