@@ -19,8 +19,8 @@ _TIME: Final = (
     r"(?<hour>[0-9]{1,2}):(?<minute>[0-5][0-9])(?::(?<second>[0-5][0-9])(?<fraction>\.[0-9]{1,9})?)?"
     r"(?<half> ?[AaPp][Mm])?"
 )
-_ZONE: Final = r"(?<zone>[Zz]|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
-_CLOCK: Final = f"(?:[Tt ]{_TIME}(?: ?{_ZONE})?)?"
+_ZONE: Final = r"(?<zone>[Zz]|[Uu][Tt][Cc]|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
+_CLOCK: Final = f"(?:(?:[Tt]|,? ){_TIME}(?: ?{_ZONE})?)?"
 
 _PATTERNS: Final[Mapping[DateOrder, tuple[str, str]]] = MappingProxyType(
     {
@@ -160,9 +160,13 @@ def _hour() -> pl.Expr:
 
 
 def _offset(zone: pl.Expr) -> pl.Expr:
-    """`+02`, `+0200` and `+02:00` → `+02:00`; `Z` → `Z`."""
+    """`+02`, `+0200` and `+02:00` → `+02:00`; `Z` and `UTC` → `Z`."""
     digits = zone.str.replace(":", "", literal=True).str.pad_end(5, "0")
-    return pl.when(zone == "Z").then(zone).otherwise(digits.str.slice(0, 3) + ":" + digits.str.slice(3))
+    return (
+        pl.when(zone.is_in(["Z", "UTC"]))
+        .then(pl.lit("Z"))
+        .otherwise(digits.str.slice(0, 3) + ":" + digits.str.slice(3))
+    )
 
 
 def _is_real() -> pl.Expr:

@@ -150,7 +150,7 @@ def spell_integer(text: str) -> str:
 
 def spell_date(text: str) -> str:
     """A calendar date that begins with the year, at midnight if it has a time."""
-    found = re.fullmatch(r"(\d{4})([-/.]?)(\d\d?)\2(\d\d?)(?:[Tt ](\d\d?):(\d\d)(?::(\d\d))?)?", text)
+    found = re.fullmatch(r"(\d{4})([-/.]?)(\d\d?)\2(\d\d?)(?:(?:[Tt]|,? )(\d\d?):(\d\d)(?::(\d\d))?)?", text)
     if found is None or any(int(part or 0) for part in found.group(5, 6, 7)):
         return text
     if not found[2] and len(found[3] + found[4]) < len("mmdd"):
