@@ -185,7 +185,7 @@ EMAIL = [
 ]
 
 BOOLEANS = [
-    *become("boolean", "true", "boolean", "True", "TRUE", "t", "Yes", "y", "Y", "on", "1"),
+    *become("boolean", "true", "boolean", "True", "TRUE", "t", "Yes", "y", "Y", "on", "1", "1.0"),
     *become(
         "boolean",
         "true",
@@ -228,8 +228,8 @@ BOOLEANS = [
     *become("boolean", "false", "boolean", "FALSCH", "falso", "faux", "onwaar", "YANLIŞ"),
     *become("boolean", None, "placeholder", "n/a", "-", "unknown", "keine Angabe"),
     *stay("boolean", "x", "ok", "vielleicht", "si no", "無", "有"),
-    *become("boolean", "false", "boolean", "False", "F", "No", "n", "OFF", "0"),
-    *stay("boolean", "true", "false", "maybe", "2", "yes no", "-1"),
+    *become("boolean", "false", "boolean", "False", "F", "No", "n", "OFF", "0", "0.0"),
+    *stay("boolean", "true", "false", "maybe", "2", "yes no", "-1", "0.5", "1.00"),
     Case("boolean", " yes\u200b", "true", "control trim boolean"),
     Case("boolean", " maybe", "maybe", "trim"),
     *become("boolean", None, "trim blank", "  "),
