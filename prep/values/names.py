@@ -16,6 +16,7 @@ _PARTICLES: Final = frozenset(
     """
     af al av bin bint da dal de degli dei del della den der di do dos du el ibn la las le los ten ter van
     vom von zu zum
+    عبد بن ابن آل أبو ابو
     """.split()  # noqa: SIM905 (one line for each word says no more)
 )
 """Words that begin a last name, in lower case."""
@@ -36,9 +37,15 @@ names, such as Ma and Don, are not among them."""
 _LAST_COMES_FIRST: Final = frozenset(
     """
     nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý trịnh đinh đoàn trương lương
+    nguyen tran pham huynh
     """.split()  # noqa: SIM905
 )
-"""Vietnamese last names: a full name that begins with one is probably in that order, but not for certain."""
+"""Vietnamese last names: a full name that begins with one is probably in that order, but not for certain.
+Without accents those only that are no names elsewhere."""
+
+_PATRONYMIC: Final = re.compile("(?i).*(?:вич|вна|ична|ильич|лукич|кузьмич|ілліч)")
+"""In Russian and Ukrainian it stands behind the first name: at the end of a name it says that the last name
+came first, or is missing. Some last names end alike."""
 
 _EAST_ASIAN: Final = re.compile(
     "[\u3005\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff]+"
@@ -48,6 +55,9 @@ _INITIAL: Final = re.compile("[A-Z][.]")
 
 _LETTERS_OF_A_DEGREE: Final = re.compile(r"(?:[A-Z]\.?){2,}[a-z]*\.?")
 """JD, M.A., MSc: behind a comma and several names in small letters these are no initials for certain."""
+
+_MOST_INITIALS: Final = 2
+"""So many in one word without points, as in AJ."""
 
 _KATAKANA: Final = re.compile("[\u30a1-\u30fa\u30fc]+")
 _WORD: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e'\u2019\u02bc.-])*")
@@ -90,8 +100,8 @@ def split_names(values: pl.Series) -> pl.DataFrame:
 
     Returns:
         `firstName` and `lastName`, in order. A name that does not split for certain (one word, digits, a
-        title, a degree, two people, also in two lines, NULL beside a name, text that was decoded wrongly) is
-        in `lastName` as it was, and `firstName` is blank.
+        title, a degree, two people, also in two lines, NULL beside a name, text that was decoded wrongly, a
+        last name that may come first) is in `lastName` as it was, and `firstName` is blank.
     """
     distinct = values.drop_nulls().unique()
     spoiled = set(distinct.gather(spoiled_rows(distinct)))
@@ -130,12 +140,27 @@ def split_name(name: str) -> tuple[str | None, str | None]:
     elif len(other_words) == 1 and all(_EAST_ASIAN.fullmatch(word) for word in words):
         if not all(_KATAKANA.fullmatch(word) for word in words):
             return other_words[0], first_word
-    elif other_words and _are_names(words) and first_word.casefold() not in _PARTICLES | _LAST_COMES_FIRST:
+    elif other_words and _are_names(words) and not _may_begin_with_last(words):
         start = len(words) - 1
         while start > 1 and words[start - 1].casefold() in _PARTICLES:
             start -= 1
         return " ".join(words[:start]), " ".join(words[start:])
     return None, name
+
+
+def _may_begin_with_last(words: list[str]) -> bool:
+    """Whether the last name may come first: by its word, in capitals before others, before a patronymic."""
+    *others, end = words
+    if words[0].casefold() in _PARTICLES | _LAST_COMES_FIRST:
+        return True
+    if _PATRONYMIC.fullmatch(end) and not _PATRONYMIC.fullmatch(others[-1]):
+        return True
+    return not end.isupper() and any(map(_is_in_capitals, others))
+
+
+def _is_in_capitals(word: str) -> bool:
+    """Whether a word is in capitals, as a last name is before others in French; no initials."""
+    return word.isupper() and "." not in word and len(word) > _MOST_INITIALS
 
 
 def _are_names(words: list[str]) -> bool:
