@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 Kind = Literal["number", "temporal", "clock", "duration", "padded"]
 
-_SAFE_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,14}")
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER: Final = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?\s*")
 EXACT_DIGITS: Final = 15
 """A spreadsheet keeps so many digits of a number, and no more.
@@ -96,9 +96,10 @@ class Numbers:
 def plain(value: str) -> str:
     """Write a number without exponent and without needless digits; what is no number stays as it is.
 
-    A fraction has the digits that a spreadsheet shows: what it computes may be 0.30000000000000004.
+    A whole number keeps its digits, however many. A fraction has those that a spreadsheet shows: what it
+    computes may be 0.30000000000000004.
     """
-    if _SAFE_INTEGER.fullmatch(value):
+    if _INTEGER.fullmatch(value):
         return value
     if not _NUMBER.fullmatch(value):
         return value
