@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.parsers import expat
 
-from prep.sources.cell_values import Section, padded, padding, plain
+from prep.sources.cell_values import Section, is_rounded, padded, padding, plain
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
 from prep.sources.typed import is_number
 
@@ -32,8 +32,7 @@ class SpreadsheetmlBook:
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
         self.sheets: list[Sheet] = []
-        self._rows: list[list[Row]] = []
-        self._hidden: list[set[int]] = []
+        self._rows: list[list[tuple[Row, Counter[str]]]] = []
         self._spanning: list[list[int]] = []
         self._masks: dict[str, tuple[Section, ...]] = {}
         self._style = ""
@@ -45,6 +44,8 @@ class SpreadsheetmlBook:
         self._cells: dict[int, str] = {}
         self._errors = 0
         self._numbers: list[int] = []
+        self._found: Counter[str] = Counter()
+        self._is_uncalculated = False
         self._type = ""
         self._pieces: list[str] | None = None
         self._is_comment = False
@@ -62,9 +63,8 @@ class SpreadsheetmlBook:
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
         self.merged += self._spanning[sheet]
-        for row in self._rows[sheet]:
-            self.facts["error"] += row.errors
-            self.facts["hidden_row"] += row.line in self._hidden[sheet]
+        for row, found in self._rows[sheet]:
+            self.facts.update(found)
             yield row
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -73,7 +73,6 @@ class SpreadsheetmlBook:
             case "Worksheet":
                 self.sheets.append(Sheet(local.get("Name", "")))
                 self._rows.append([])
-                self._hidden.append(set())
                 self._spanning.append([])
                 self._line = self._span = 0
             case "Style":
@@ -92,8 +91,7 @@ class SpreadsheetmlBook:
         if name == "Row":
             self._line = _index(attributes, self._line, self._span, SHEET_ROWS)
             self._span = _count(attributes, "Span")
-            if attributes.get("Hidden") == "1":
-                self._hidden[-1].add(self._line)
+            self._found = Counter(hidden_row=attributes.get("Hidden") == "1")
             self._column, self._merged, self._cells, self._errors, self._numbers = 0, 0, {}, 0, []
         elif name == "Cell":
             self._column = _index(attributes, self._column, self._merged, SHEET_COLUMNS)
@@ -101,7 +99,9 @@ class SpreadsheetmlBook:
             if _count(attributes, "MergeDown"):
                 self._spanning[-1].append(self._line)
             self._mask = self._masks.get(attributes.get("StyleID", ""), ())
+            self._is_uncalculated = "Formula" in attributes
         else:
+            self._is_uncalculated = False
             self._type = attributes.get("Type", name)
             self._pieces = []
 
@@ -119,9 +119,13 @@ class SpreadsheetmlBook:
                 self._pieces = None
             case "Comment":
                 self._is_comment = False
+            case "Cell" if self._is_uncalculated:
+                self._note_unknown("uncalculated")
+                self._is_uncalculated = False
             case "Row" if self.sheets:
                 if self._cells or self._errors:
-                    self._rows[-1].append(Row(self._line, self._cells, self._errors, tuple(self._numbers)))
+                    row = Row(self._line, self._cells, self._errors, tuple(self._numbers))
+                    self._rows[-1].append((row, self._found))
                 self._cells, self._errors, self._numbers = {}, 0, []
             case _:
                 pass
@@ -129,11 +133,12 @@ class SpreadsheetmlBook:
     def _end_data(self, value: str) -> None:
         match self._type:
             case "Error":
-                self._errors += 1
+                self._note_unknown("error")
                 return
             case "Number":
                 value = plain(value)
                 value = padded(value, self._mask) if self._mask else value
+                self._found["rounded_number"] += is_rounded(value)
                 if is_number(value):
                     self._numbers.append(self._column - 1)
             case "Boolean":
@@ -144,6 +149,11 @@ class SpreadsheetmlBook:
                 value = value.replace("\r", "\n")
         if value:
             self._cells[self._column - 1] = value
+
+    def _note_unknown(self, fact: str) -> None:
+        """Note a cell whose value nobody knows."""
+        self._found[fact] += 1
+        self._errors += 1
 
 
 def _index(attributes: dict[str, str], before: int, passed: int, most: int) -> int:

@@ -1012,6 +1012,29 @@ def test_the_xml_of_excel_2003(tmp_path: Path) -> None:
     assert refuse(path).code == "broken_workbook"
 
 
+def test_what_the_xml_of_excel_2003_does_not_tell_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    content = SPREADSHEETML.replace("1.2E+10", "23851234567890123").replace(
+        '<Data ss:Type="Error">#N/A</Data></Cell>',
+        '<Data ss:Type="Error">#N/A</Data></Cell></Row><Row><Cell ss:Formula="=R[-2]C"/>'
+        '<Cell ss:Formula="=T(R1C9)"><Data ss:Type="String"></Data></Cell>',
+    )
+    path.write_text(content, "utf-8")
+    source = open_workbook(path)
+    assert rows(read(source)) == [
+        ("a@example.com", "2017-07-11", "23851234567890123"),
+        (None, None, None),
+        (None, None, None),
+    ]
+    assert fates(read(source)) == {1: "header", 2: "blank", 3: "record", 4: "record", 5: "record"}
+    assert source.notes == (
+        "Cells that hold an error such as #N/A are read as blank: 1.",
+        "Formulas that no spreadsheet program has calculated are read as blank: 1. "
+        "Open the workbook in one and save it.",
+        LONG_NUMBERS,
+    )
+
+
 MERGED = """<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"
  xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
 <Styles><Style ss:ID="code"><NumberFormat ss:Format="00000"/></Style>
