@@ -78,6 +78,7 @@ class HtmlBook:
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
         self.merged += self._tables[sheet].merged
+        self.facts["unended"] += self._tables[sheet].is_unended
         for row in self._tables[sheet].rows:
             self.facts["hidden_row"] += row.line in self._tables[sheet].hidden
             yield row
@@ -90,6 +91,7 @@ class _Table:
         self.rows: list[Row] = []
         self.merged: list[int] = []
         self.hidden: set[int] = set()
+        self.is_unended = False
         self._line = 0
         self._is_in_row = False
         self._column = 0
@@ -140,7 +142,7 @@ class _Table:
     def end_row(self) -> None:
         self.end_cell()
         if self._cells:
-            self.rows.append(Row(self._line, self._cells))
+            self.rows.append(Row(self._line, self._cells, is_cut=self.is_unended))
         self._cells = {}
         self._column = 0
         self._is_in_row = False
@@ -193,6 +195,7 @@ class _TableParser(HTMLParser):
 
     def end_tables(self) -> None:
         while self._open:
+            self._open[-1].is_unended = True
             self._open.pop().end_row()
 
 

@@ -30,12 +30,14 @@ class Row(NamedTuple):
         errors: How many of its cells hold an error such as `#N/A`, or a formula that was never calculated;
             they are not among the cells.
         numbers: The columns of cells that are numbers by their type, as far as `typed.is_number` says so.
+        is_cut: The file ends within it, so that its last cell may be a part and others be missing.
     """
 
     line: int
     cells: dict[int, str]
     errors: int = 0
     numbers: tuple[int, ...] = ()
+    is_cut: bool = False
 
 
 class Book(Protocol):
@@ -51,7 +53,7 @@ class Book(Protocol):
 
     @property
     def facts(self) -> Counter[str]:
-        """What was met in rows, counted: `hidden_row`, `rounded_number`, `error`, `uncalculated`."""
+        """What was met, counted: `hidden_row`, `rounded_number`, `error`, `uncalculated`, `unended`."""
 
     @property
     def merged(self) -> list[int]:

@@ -250,6 +250,8 @@ class Table:
             return "header" if row.line == self._header_line else "preamble"
         if row.cells == header:
             return "repeated_header"
+        if row.is_cut:
+            return "unreadable_row"
         if max(row.cells, default=0) < width:
             return None
         is_outside = any(column >= width and cell.strip() for column, cell in row.cells.items())

@@ -45,14 +45,17 @@ def test_a_cell_is_what_the_screen_shows(cell: str, text: str) -> None:
             [Row(1, {0: "a", 1: "b"}), Row(2, {1: "c"}), Row(3, {0: "d"})],
         ),
         ("<table><tr></tr><tr><td>&nbsp;</td></tr><tr><td>a</td></tr>", [Row(3, {0: "a"})]),
-        ("<table><td>a", [Row(1, {0: "a"})]),
+        ("<table><td>a", [Row(1, {0: "a"}, is_cut=True)]),
         (
             "<table><tr><td>a<table><tr><td>inner</td></tr></table></td><td>b</td></tr></table>",
             [Row(1, {0: "a", 1: "b"})],
         ),
         ("<table><tr><td colspan='x' rowspan='99999999999'>a</td></tr></table>", [Row(1, {0: "a"})]),
         ("</td></tr></table><table><tr><td>a</td></tr></table>", [Row(1, {0: "a"})]),
-        ("<table><tr><td>a</tr><td>b</tr><td>c", [Row(n, {0: cell}) for n, cell in enumerate("abc", 1)]),
+        (
+            "<table><tr><td>a</tr><td>b</tr><td>c",
+            [Row(1, {0: "a"}), Row(2, {0: "b"}), Row(3, {0: "c"}, is_cut=True)],
+        ),
         (
             "<table><thead><th>a<th>b</thead><tbody><td>1<td>2<tfoot><td>3</table>",
             [Row(1, {0: "a", 1: "b"}), Row(2, {0: "1", 1: "2"}), Row(3, {0: "3"})],
@@ -61,6 +64,24 @@ def test_a_cell_is_what_the_screen_shows(cell: str, text: str) -> None:
 )
 def test_tables_as_browsers_read_them(page: str, rows: list[Row]) -> None:
     assert table(page) == rows
+
+
+@pytest.mark.parametrize(("rest", "has_whole_row"), [("", True), ("<tr><td>b@exam", False), ("<tr>", True)])
+def test_a_page_that_was_cut_short_is_noted_and_half_a_row_rejected(
+    tmp_path: Path, rest: str, *, has_whole_row: bool
+) -> None:
+    path = tmp_path / "export.xls"
+    page = "<table><tr><th>Email</th></tr><tr><td>a@example.com</td></tr>"
+    path.write_text(page + rest, "utf-8")
+    source = open_workbook(path)
+    (batch,) = source.read(0)
+    assert batch.cells["0"].to_list() == ["a@example.com"]
+    assert batch.rejected.rows() == ([] if has_whole_row else [(2, 3, "unreadable_row", "b@exam")])
+    assert source.notes == (
+        "The page ends within the table, as one that was cut short; rows may be missing.",
+    )
+    path.write_text(f"<table><tr><td>{page}</table>", "utf-8")
+    assert open_workbook(path).notes == ()
 
 
 @pytest.mark.parametrize(
