@@ -1,7 +1,7 @@
 """Options that mean one thing everywhere, in bundles."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,6 +10,7 @@ import click
 
 from prep.cli import callbacks
 from prep.cli.defaults import variable_of
+from prep.cli.ending import BadValue
 from prep.config import CleanSettings
 from prep.limits import JOBS_QUEUED, MAX_BODY_BYTES, POLL_SECONDS, PREVIEW_CALLS
 from prep.memory import USUAL, Memory
@@ -37,6 +38,23 @@ def _option(flag: str, *names: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(flag, *names, envvar=variable_of(flag), **settings)
 
 
+class _Once(click.Option):
+    """An option that says which rows, or where to: given twice, click would let the last count in silence."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:  # noqa: ARG002, click's own signature
+        """Let the parser keep every value."""
+        parser.add_option(obj=self, opts=self.opts, dest=self.name, action="append", nargs=1)
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        """Take the only one."""
+        given = opts.get(str(self.name), [])
+        if len(given) > 1:
+            raise BadValue(
+                f"{self.opts[0]} is given twice", "A run takes one: give the other to a run of its own."
+            )
+        return super().consume_value(ctx, {**opts, self.name: given[0]} if given else opts)
+
+
 class _Seconds(click.FloatRange):
     """A number within bounds, which no bound holds back when it is not a number."""
 
@@ -56,7 +74,13 @@ inputs = _bundle(
         help="Database for --query, such as postgresql://host/crm or sqlite:///crm.db. With a password: "
         "PREP_DB_URL.",
     ),
-    _option("--query", metavar="SQL", callback=callbacks.named, help="Take the rows that a query gives."),
+    _option(
+        "--query",
+        cls=_Once,
+        metavar="SQL",
+        callback=callbacks.named,
+        help="Take the rows that a query gives.",
+    ),
 )
 keep_source = _option("--keep-source", is_flag=True, help="Copy the lead files into the run folder.")
 folder = click.argument("folder", metavar="DIR", type=PATH)
@@ -116,7 +140,11 @@ reading = _bundle(
         help="The files have no column names; the columns are 1, 2, …: --map 1=email.",
     ),
     _option(
-        "--sheet", metavar="NAME", callback=callbacks.named, help="Sheet of a workbook.  [default: detected]"
+        "--sheet",
+        cls=_Once,
+        metavar="NAME",
+        callback=callbacks.named,
+        help="Sheet of a workbook.  [default: detected]",
     ),
 )
 """How lead files are read."""
@@ -393,6 +421,7 @@ waiting = _bundle(
 destination = _bundle(
     _option(
         "--list-id",
+        cls=_Once,
         type=click.IntRange(1),
         metavar="N",
         callback=callbacks.one_list,
@@ -401,6 +430,7 @@ destination = _bundle(
     _option(
         "--list",
         "list_name",
+        cls=_Once,
         metavar="NAME",
         callback=callbacks.one_list,
         help="The same, by the list's name.",

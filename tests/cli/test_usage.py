@@ -81,6 +81,13 @@ USAGE = [
         "run leads.csv --sandbox --list A --list-id 1001",
         "Error: --list and --list-id are given both\nHint: A run has one list: leave one of them out.\n",
     ),
+    *(
+        (
+            f"run leads.csv --sandbox {option} 1 {option} 2",
+            f"Error: {option} is given twice\nHint: A run takes one: give the other to a run of its own.\n",
+        )
+        for option in ("--sheet", "--query", "--list", "--list-id")
+    ),
     (
         "check leads.csv --region ES",
         "Error: --region is of phone numbers, which stay as they are: add --phones e164\n"
