@@ -144,6 +144,7 @@ class _Head:
         rows: Number and cells of its first filled rows.
         header_line: The row that looks like its header; 0 where rows begin at once, None where it is blank.
         score: How much that row looks like a header of leads.
+        has_addresses: Whether a row below it, or the first of all, holds an address.
     """
 
     place: int
@@ -152,6 +153,7 @@ class _Head:
     rows: list[tuple[int, list[str]]]
     header_line: int | None
     score: int
+    has_addresses: bool
 
 
 def open_workbook(
@@ -162,8 +164,9 @@ def open_workbook(
 ) -> WorkbookSource:
     """Choose a sheet and its header, and take over its rows.
 
-    The sheet is the first visible one whose header looks like one of leads; hidden sheets are read only when
-    named, or when nothing else looks so. Whatever was decided, and what was left out, is in the notes.
+    The sheet is the first visible one whose header looks like one of leads, else whose rows hold addresses;
+    hidden sheets are read only when named, or when nothing else looks so. Whatever was decided, and what was
+    left out, is in the notes.
 
     Args:
         path: An xlsx, xlsm, xlsb, xls or ods file, or a web page with tables, whatever its name.
@@ -242,7 +245,8 @@ def _judge(sheets: Sequence[Mapping[str, Any]]) -> list[_Head]:
     for place, sheet in enumerate(sheets):
         rows = sheet["rows"]
         line, points = _header(rows)
-        heads.append(_Head(place, sheet["name"], sheet["hidden"], rows, line, points))
+        has_addresses = _first_with_address(rows) < len(rows)
+        heads.append(_Head(place, sheet["name"], sheet["hidden"], rows, line, points, has_addresses))
     return heads
 
 
@@ -256,10 +260,7 @@ def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int | None, int]:
     for line, cells in rows:
         if set(IDENTITY) <= set(cells):
             return line, len(cells)
-    filled = [sum(bool(cell.strip()) for cell in cells) for _, cells in rows]
-    holds_address = [any(map(_is_address, cells)) for _, cells in rows]
-    begin = (place for place, has in enumerate(holds_address) if has and 2 * filled[place] >= max(filled))
-    end = next(begin, len(rows))
+    end = _first_with_address(rows)
     scores = [_mentions_mail(cells) for _, cells in rows[:end]]
     best = max(scores, default=0)
     if best > 0:
@@ -267,7 +268,19 @@ def _header(rows: Sequence[tuple[int, list[str]]]) -> tuple[int | None, int]:
         return rows[place][0], best
     if end == 0:
         return 0, 0
+    filled = _filled(rows)
     return next(line for (line, _), count in zip(rows, filled, strict=True) if 2 * count >= max(filled)), 0
+
+
+def _first_with_address(rows: Sequence[tuple[int, list[str]]]) -> int:
+    """Find the first row that holds an address and is no remark; as many as there are if none does."""
+    filled = _filled(rows)
+    found = (place for place, (_, cells) in enumerate(rows) if any(map(_is_address, cells)))
+    return next((place for place in found if 2 * filled[place] >= max(filled)), len(rows))
+
+
+def _filled(rows: Sequence[tuple[int, list[str]]]) -> list[int]:
+    return [sum(bool(cell.strip()) for cell in cells) for _, cells in rows]
 
 
 def _choose(heads: Sequence[_Head], sheet: str | None, path: str) -> _Head:
@@ -287,7 +300,13 @@ def _choose(heads: Sequence[_Head], sheet: str | None, path: str) -> _Head:
             source=path,
         )
     visible = [head for head in filled if not head.hidden]
-    pool = next((pool for pool in (visible, filled) if any(head.score for head in pool)), visible or filled)
+    pools = (
+        [head for head in visible if head.score],
+        [head for head in visible if head.has_addresses],
+        [head for head in filled if head.score or head.has_addresses],
+        visible,
+    )
+    pool = next(filter(None, pools), filled)
     best = max(head.score for head in pool)
     return next(head for head in pool if 2 * head.score > best or not best)
 
@@ -310,7 +329,11 @@ def _about_choice(chosen: _Head, reading: Reading) -> list[str]:
 
 
 def _others(heads: Sequence[_Head], chosen: _Head) -> list[_Head]:
-    return [head for head in heads if head is not chosen and head.score and head.header_line is not None]
+    return [
+        head
+        for head in heads
+        if head is not chosen and (head.score or head.has_addresses) and head.header_line is not None
+    ]
 
 
 def _left_out(

@@ -515,6 +515,27 @@ def test_a_hidden_sheet_is_read_when_no_other_holds_leads(tmp_path: Path) -> Non
     assert source.notes[0] == "No visible sheet holds leads: the hidden sheet 'Leads' is read."
 
 
+def test_a_visible_sheet_with_addresses_is_read_whatever_its_columns_are_called(tmp_path: Path) -> None:
+    sheets: dict[str, Cells] = {
+        "Summary": [["Region", "Count"], ["ES", 3]],
+        "People": [["Kontakt", "Name"], ["a@example.com", "Ann"]],
+        "Old": [HEADER, person(1)],
+    }
+    source = open_workbook(save(tmp_path / "a.xlsx", sheets, hidden=["Old"]))
+    assert (source.reading.sheet, source.reading.header_line) == ("People", 1)
+    assert source.notes == (
+        "No row of sheet 'People' looks like a header of leads: row 1 is taken for it.",
+        "The hidden sheet 'Old' is left out; --sheet reads it instead. Rows that look like leads: 1.",
+        "Left out, as no lists of leads: 'Summary'.",
+    )
+    source = open_workbook(save(tmp_path / "a.xlsx", sheets))
+    assert source.reading.sheet == "Old"
+    assert source.notes == (
+        "The sheet 'People' is left out; --sheet reads it instead. Rows that look like leads: 1.",
+        "Left out, as no lists of leads: 'Summary'.",
+    )
+
+
 def test_without_a_header(tmp_path: Path) -> None:
     path = save(tmp_path / "a.xlsx", {"Leads": [person(1), person(2)]})
     source = open_workbook(path)
