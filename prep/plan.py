@@ -294,7 +294,7 @@ def map_sources(sources: Sequence[Source], schema: Schema, settings: CleanSettin
         for source in sources
     ]
     mappings = [
-        headers.doubt_header(mapping, line, is_single=SINGLE_COLUMN in source.notes)
+        headers.doubt_header(mapping, line, source.reading.sheet, is_single=SINGLE_COLUMN in source.notes)
         if (line := source.reading.header_line)
         else mapping
         for source, mapping in zip(sources, mappings, strict=True)

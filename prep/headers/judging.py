@@ -138,15 +138,20 @@ def _missing_lookup(columns: Sequence[Column], absent: Sequence[str], *, may_cho
     )
 
 
-def doubt_header(mapping: HeaderMapping, line: int, *, is_single: bool) -> HeaderMapping:
+def doubt_header(mapping: HeaderMapping, line: int, sheet: str | None, *, is_single: bool) -> HeaderMapping:
     """A mapping whose missing lookup field may stand in another header, or behind another delimiter.
 
     Args:
         mapping: How the columns of a source map.
         line: Where its header stands.
+        sheet: In which sheet, if it is a workbook.
         is_single: It may have more columns than the one that was found.
     """
-    elsewhere = f"If the column names stand in another line than line {line}, say which: --header-line N."
+    of_sheet, or_sheet = (f" of sheet {sheet!r}", " or --sheet NAME") if sheet else ("", "")
+    elsewhere = (
+        f"If the column names stand in another line than line {line}{of_sheet}, say which: "
+        f"--header-line N{or_sheet}."
+    )
     more = (
         "If the file has more columns, say where their names stand with --header-line N, or what "
         "separates the cells with --delimiter CHAR."

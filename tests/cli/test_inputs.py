@@ -388,6 +388,18 @@ def test_lines_that_were_taken_for_no_row_are_told(here: Path, prep: Prep, comma
         assert [note for note in notes[:5] if note.partition(": ")[2] not in page] == []
 
 
+def test_the_sheet_without_the_lookup_field_is_named_as_the_one_that_was_read(here: Path, prep: Prep) -> None:
+    book = openpyxl.Workbook(write_only=True)
+    for name, column in (("Summary", "Region"), ("People", "E-Post an"), ("More", "Kontakt")):
+        sheet = book.create_sheet(name)
+        sheet.append([column])
+        sheet.append(["x"])
+    book.save(here / "a.xlsx")
+    said = "in another line than line 1 of sheet {!r}, say which: --header-line N or --sheet NAME."
+    assert said.format("People") in prep("check", "a.xlsx").err
+    assert said.format("More") in prep("check", "a.xlsx", "--sheet", "More").err
+
+
 def test_a_file_of_a_footer_alone_says_so(here: Path, prep: Prep) -> None:
     written(here / "a.csv", "First Name,City,E-Mail\nNora\n\nNick\n")
     assert prep("clean", "a.csv").error == (
