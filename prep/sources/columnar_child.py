@@ -117,7 +117,8 @@ def _send(
 
 
 def _pieces(scan: pl.LazyFrame, rows: int, step: int) -> Iterator[pl.DataFrame]:
-    for start in range(0, rows, step):
+    """Cut the rows into pieces; there is always one."""
+    for start in range(0, max(rows, 1), step):
         piece = scan.slice(start, step).collect(engine="streaming")
         if piece.height != min(step, rows - start):
             raise pl.exceptions.ComputeError("rows are missing")

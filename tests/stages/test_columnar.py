@@ -14,7 +14,7 @@ import pytest
 
 from prep.errors import SourceError
 from prep.model import Reading
-from prep.pipeline import clean, prepare
+from prep.pipeline import clean, prepare, read
 from prep.sources import Source, open_source
 from prep.sources.columnar import as_text, open_frame, plain_number, spool
 from prep.sources.files import digest
@@ -140,6 +140,7 @@ def test_a_table_without_rows_and_one_without_columns(tmp_path: Path) -> None:
     assert cells_of_no_rows(open_frame(pl.DataFrame({"Email": []}), "frame")) == 0
     pl.DataFrame({"Email": []}, schema={"Email": pl.String}).write_parquet(tmp_path / "x")
     assert cells_of_no_rows(open_source(tmp_path / "x")) == 0
+    assert read(tmp_path / "x").schema.names() == ["Email", "_source", "_row", "_line"]
     with pytest.raises(SourceError, match="no columns"):
         open_frame(pl.DataFrame(), "frame")
 
