@@ -7,6 +7,7 @@ text cells, at last a size of zero. Without that the file is damaged where the a
 
 import io
 import json
+import os
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,9 @@ _MEMORY: Final = (1024**3, 6)
 _FREE_CELLS: Final = 64_000_000
 _FREE_COLUMN_BYTES: Final = 64 * 1024 * 1024
 _MOST_RATIO: Final = 200
+
+_STREAM_END: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+"""https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format"""
 
 
 def main(kind: str, path: str, place: Path) -> None:
@@ -78,8 +82,23 @@ def open_scan(kind: str, path: str, place: Path) -> pl.LazyFrame:
         case "arrow":
             return pl.scan_ipc(place, glob=False, hive_partitioning=False)
         case _:
-            with place.open("rb") as file:
-                return pl.read_ipc_stream(file).lazy()
+            return _read_stream(path, place).lazy()
+
+
+def _read_stream(path: str, place: Path) -> pl.DataFrame:
+    """Read a stream, which polars reads as far as it goes: no later table, and no end that is missing."""
+    with place.open("rb") as file:
+        frame = pl.read_ipc_stream(file)
+        is_all = file.tell() == file.seek(0, os.SEEK_END)
+        file.seek(-len(_STREAM_END), os.SEEK_END)
+        if is_all and file.read() == _STREAM_END:
+            return frame
+    raise SourceError(
+        f"{path}: the table does not end where its file does: it was cut short, or something follows it",
+        code="damaged_table",
+        hint="Write it again, each table into a file of its own.",
+        source=path,
+    )
 
 
 def _refuse_packed(path: str, place: Path) -> None:
