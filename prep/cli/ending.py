@@ -220,7 +220,9 @@ def _usage(error: click.UsageError, situation: Situation) -> Explained:
             if not close and error.ctx:
                 known = [flag for parameter in error.ctx.command.params for flag in parameter.opts]
                 close = get_close_matches(error.option_name, known, 1)
-            if not error.option_name.startswith("--"):
+            if takers := _takers(error):
+                hint = f"It is an option of {takers}."
+            elif not error.option_name.startswith("--"):
                 hint = "A file whose name begins with - is given as ./-NAME."
             elif close:
                 hint = f"Did you mean {close[0]}?"
@@ -234,6 +236,21 @@ def _usage(error: click.UsageError, situation: Situation) -> Explained:
     text = f"{origin}{message[:1].lower()}{message[1:]}".rstrip(".")
     code = "usage" if exit_code == EXIT_USAGE else "bad_setting"
     return Explained(exit_code, code, text, hint, example=_right_call(error, hint))
+
+
+def _takers(error: click.NoSuchOption) -> str:
+    """The commands that have the option which this one lacks."""
+    root = error.ctx.find_root() if error.ctx else None
+    if root is None or not isinstance(root.command, click.Group):
+        return ""
+    commands = {name: root.command.get_command(root, name) for name in root.command.list_commands(root)}
+    names = [
+        f"prep {name}"
+        for name, command in commands.items()
+        if command and any(error.option_name in parameter.opts for parameter in command.params)
+    ]
+    *others, last = names or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _right_call(error: click.UsageError, hint: str) -> str:

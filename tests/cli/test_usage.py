@@ -55,6 +55,18 @@ USAGE = [
         "Error: option '--keep' requires an argument\nHint: prep clean --help shows what it takes.\n",
     ),
     (
+        "clean leads.csv --list Fair",
+        "Error: there is no option --list\nHint: It is an option of prep run, prep submit and prep doctor.\n",
+    ),
+    (
+        "check leads.csv -o here",
+        "Error: there is no option -o\nHint: It is an option of prep run, prep clean and prep retry.\n",
+    ),
+    (
+        "report leads.prep --batch-id 7",
+        "Error: there is no option --batch-id\nHint: It is an option of prep resume.\n",
+    ),
+    (
         "clean leads.csv --timezone Mars/Olympus",
         "Error: --timezone does not know 'Mars/Olympus'\n"
         "Hint: It takes a name such as Europe/Madrid, America/Chicago or UTC.\n",
