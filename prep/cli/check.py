@@ -52,13 +52,15 @@ def command(**chosen: Any) -> int:
             **arguments.clean_options(chosen),
         )
         report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
-        rejected = run.folder.query_rows(lambda rows: rows.filter(pl.col("reasons").is_not_null()))
+        noted = sorted({row["row"] for note in report["notes"] for row in note["rows"]})
+        is_told = pl.col("reasons").is_not_null() | pl.col("row").is_in(noted)
+        told = run.folder.query_rows(lambda rows: rows.filter(is_told))
     del report["chunks"], report["jobs"]
     note = ""
     if limit and limit.is_exceeded(report["counts"]):
         report["exit_code"], note = session.EXIT_TOO_MANY_REJECTED, limit.refusal(report["counts"])
     if not chosen["quiet"]:
-        show(*describe_check(report, rejected, note), err=chosen["as_json"])
+        show(*describe_check(report, told, note), err=chosen["as_json"])
     if chosen["as_json"]:
         say_json(report)
     code: int = report["exit_code"]

@@ -31,6 +31,7 @@ _FIRST_ROWS: Final = 5
 _FIRST_FIELDS: Final = 3
 _NEXT_COMMANDS: Final = 3
 _COLUMNS_NAMED: Final = 5
+_PLACE: Final = ("source", "row", "line")
 _ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗", "protected": "✗"}
 
 
@@ -61,15 +62,15 @@ def summarise(report: Mapping[str, Any], folder: str, note: str = "") -> list[st
     ]
 
 
-def describe_check(report: Mapping[str, Any], rejected: pl.DataFrame, note: str = "") -> list[str]:
+def describe_check(report: Mapping[str, Any], told: pl.DataFrame, note: str = "") -> list[str]:
     """What a check found: counts, the commonest problems with the first rows that have them, the mapping.
 
     Args:
         report: The report of the cleaned run.
-        rejected: The rows of its table of fates that have reasons.
+        told: Rows of its table of fates, at least those that have reasons or that notes name.
         note: A sentence that the numbers alone do not tell.
     """
-    problems = rejected.explode("reasons")
+    problems = told.explode("reasons").drop_nulls("reasons")
     return [
         *(describe_source(source) for source in report["sources"]),
         *_noted(note),
@@ -77,7 +78,7 @@ def describe_check(report: Mapping[str, Any], rejected: pl.DataFrame, note: str 
         *_counts(report, _FATES_OF_CHECK),
         *_problems(report, problems),
         *_blanks(report),
-        *_notes(report),
+        *_notes(report, told),
         *_changes(report),
         *_mapping(report),
         *_next(commands_after_check(report)),
@@ -185,7 +186,8 @@ def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str
     yield ""
     yield "Problems" if reasons else "No problems"
     for reason in reasons[:_TOP_REASONS]:
-        first = _first_rows(problems.filter(pl.col("reasons") == _named(reason)), len(report["sources"]))
+        found = problems.filter(pl.col("reasons") == _named(reason))
+        first = _name_rows(report, found.head(_FIRST_ROWS).select(_PLACE).rows(), found.height)
         label = f"{_named(reason)}{_in_columns(report, reason['field'])}"
         yield f"  {reason['rows']:>9,}  {label} ({_meaning(reason)}): {first}"
     if len(reasons) > _TOP_REASONS:
@@ -212,25 +214,38 @@ def _named(reason: Mapping[str, Any]) -> str:
     return ":".join(filter(None, [reason["field"], reason["code"]]))
 
 
-def _first_rows(found: pl.DataFrame, sources: int) -> str:
-    """The first rows of a problem, with their files where there are several."""
-    rows = found.head(_FIRST_ROWS).select("source", "row").rows()
-    listed = ", ".join(f"{source} row {row}" if sources > 1 else str(row) for source, row in rows)
-    more = ", …" if found.height > _FIRST_ROWS else ""
-    return f"{listed}{more}" if sources > 1 else f"row{'s'[: found.height > 1]} {listed}{more}"
+def _name_rows(report: Mapping[str, Any], first: Sequence[tuple[str, int, int | None]], found: int) -> str:
+    """The first rows of what was found, as their sources count them; with files where there are several.
+
+    Args:
+        report: The report.
+        first: Source, row and line of each.
+        found: How many there are in all.
+    """
+    sheets = {source["path"] for source in report["sources"] if source["sheet"]}
+    places = [
+        (source, "sheet row", line) if line and source in sheets else (source, "row", row)
+        for source, row, line in first
+    ]
+    more = ", …" if found > len(places) else ""
+    if len(report["sources"]) > 1:
+        return ", ".join(f"{source} {word} {number}" for source, word, number in places) + more
+    word = places[0][1] if places else "row"
+    return f"{word}{'s' * (found > 1)} {', '.join(str(number) for _, _, number in places)}{more}"
 
 
-def _notes(report: Mapping[str, Any]) -> Iterator[str]:
+def _notes(report: Mapping[str, Any], told: pl.DataFrame | None = None) -> Iterator[str]:
+    lines = {} if told is None else {(source, row): line for source, row, line in told.select(_PLACE).rows()}
     if report["notes"]:
         yield ""
         yield "Worth a look, sent all the same"
     for note in report["notes"][:_TOP_REASONS]:
-        rows = ", ".join(f"{row['row']:,}" for row in note["rows"])
-        more = ", …" if note["cells"] > len(note["rows"]) else ""
+        places = [(row["source"], row["row"]) for row in note["rows"]]
+        first = [(*place, lines.get(place)) for place in places]
         label = f"{note['field']}:{note['code']} ({Note(note['code']).cause})"
-        yield f"  {note['cells']:>9,}  {label}: row{'s' * (note['cells'] > 1)} {rows}{more}"
+        yield f"  {note['cells']:>9,}  {label}: {_name_rows(report, first, note['cells'])}"
     if len(report["notes"]) > _TOP_REASONS:
-        yield f"             and {len(report['notes']) - _TOP_REASONS} more kinds, in report.json"
+        yield f"  … and {len(report['notes']) - _TOP_REASONS} more kinds, in report.json"
 
 
 def _blanks(report: Mapping[str, Any]) -> Iterator[str]:

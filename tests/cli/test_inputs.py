@@ -400,6 +400,25 @@ def test_the_sheet_without_the_lookup_field_is_named_as_the_one_that_was_read(he
     assert said.format("More") in prep("check", "a.xlsx", "--sheet", "More").err
 
 
+def test_a_check_names_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) -> None:
+    """A person looks for them there: with a title above and a blank row between, row 2 is the sixth."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    people = [["a@example.com", "Narnia"], [], ["b", "Spain"], ["c@example.com", "Narnia"], ["d", "Spain"]]
+    for line in [["Fair 2026"], [], ["Email", "Country"], *people]:
+        sheet.append(line)
+    book.save(here / "fair.xlsx")
+    written(here / "more.csv", "Email,Country\ne@example.com,Narnia\nf,Spain\n")
+    command = ("check", "--countries", "iso2")
+
+    alone = [line.rpartition("): ")[2] for line in prep(*command, "fair.xlsx").out.splitlines()]
+    beside = [line.rpartition("): ")[2] for line in prep(*command, "fair.xlsx", "more.csv").out.splitlines()]
+
+    assert {"sheet rows 6, 8", "sheet rows 4, 7"} <= {*alone}
+    assert "fair.xlsx sheet row 6, fair.xlsx sheet row 8, more.csv row 2" in beside
+    assert "fair.xlsx sheet row 4, fair.xlsx sheet row 7, more.csv row 1" in beside
+
+
 def test_a_file_of_a_footer_alone_says_so(here: Path, prep: Prep) -> None:
     written(here / "a.csv", "First Name,City,E-Mail\nNora\n\nNick\n")
     assert prep("clean", "a.csv").error == (
