@@ -51,12 +51,13 @@ def find_tables(
         Name of the source that the rows become → the rows; and sentences about what of them is left out.
 
     Raises:
-        SourceError: A table came back damaged or is gone, or there is nothing to try again.
+        SourceError: A table came back damaged, is gone or is not read, or there is nothing to try again.
         HeaderError: Columns of a table were lost, or do not fit the schema.
     """
     tables = {}
     told: list[str] = []
     changes = read_corrections(folder.review)
+    _refuse_unread(folder)
     if folder.failed.exists():
         returned = read_returned(folder.failed)
         named = name_as_in_sources(returned, folder.manifest())
@@ -117,6 +118,19 @@ def _tell_deleted(folder: RunFolder, table: Returned) -> Iterator[str]:
     failed = rows_with(folder, pl.col("fate") == Fate.FAILED)
     if count := failed.join(table.rows, on=[SOURCE, ROW], how="anti").height:
         yield f"failed rows that are not in {table.path.name}, which are left out: {count:,}"
+
+
+def _refuse_unread(folder: RunFolder) -> None:
+    """A workbook that a person made of the failed rows: what was corrected there would not be sent."""
+    workbook = folder.failed.with_suffix(".xlsx")
+    if workbook.exists():
+        raise SourceError(
+            f"{workbook}: is not read; failed rows are corrected in {folder.failed.name}",
+            code="unread_table",
+            hint=f"Save it as {folder.failed.name} in its folder, as CSV UTF-8, or correct the rows with "
+            f"prep review {folder.typed}; then delete {workbook.name}.",
+            source=str(workbook),
+        )
 
 
 def _bring_back(folder: RunFolder, fate: Fate) -> str:

@@ -467,6 +467,25 @@ def test_both_tables_corrected(run: Run) -> None:
     assert caught.value.code == "two_corrections"
 
 
+def test_a_workbook_of_failed_rows_is_not_passed_over(run: Run) -> None:
+    """Whoever saves failed.csv as a workbook and corrects it there would send the old cells again."""
+    with run.folder.failed.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in rows:
+        sheet.append(row)
+    workbook = run.folder.failed.with_suffix(".xlsx")
+    book.save(workbook)
+
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+
+    assert (caught.value.code, caught.value.source) == ("unread_table", str(workbook))
+    workbook.unlink()
+    assert retry(run).counts["read"] == 1
+
+
 def test_nothing_to_try_again(tmp_path: Path) -> None:
     (tmp_path / "leads.csv").write_text("email\nana@example.com\nnobody\n")
     run = clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
