@@ -339,6 +339,16 @@ class RunFolder:
         own = pl.when(pl.col("message") == ASSUMED).then("message")
         self.write_rows(part.with_columns(key=None, message=own) for part in self.stream_rows())
 
+    def strangers(self) -> list[Path]:
+        """What others put beside that which `forget` leaves; run folders tell of themselves."""
+        own = {self.manifest_file, self.rows, self.ledger, self.report, self.page, self.masked_page}
+        return sorted(
+            path
+            for path in {*self.path.iterdir()} - own
+            if not path.name.startswith((".", f"{self.ledger.name}-"))
+            and not RunFolder(path).manifest_file.exists()
+        )
+
     def discard(self) -> None:
         """Remove what a run left that was not finished, and its folder, if `create` made that."""
         for entry in self.path.iterdir():

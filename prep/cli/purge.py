@@ -24,8 +24,9 @@ def command(**chosen: Any) -> int:
     """Delete the personal data of a finished run; counts, row numbers and batch ids stay.
 
     Upload files, rejected.csv and the other tables, Marketo's files and the local sandbox go. The source
-    files are not touched, and nothing is deleted in Marketo. Retries of the run are named, which hold rows of
-    the same people: each is purged by itself.
+    files are not touched, and nothing is deleted in Marketo. What still holds rows of the same people is
+    named: retries of the run, each purged by itself, and files in the folder that prep did not make, such as
+    copies of tables.
 
     \b
     Example:
@@ -46,6 +47,8 @@ def command(**chosen: Any) -> int:
         for path in retries:
             still = f"{path}: still holds rows of these people: prep purge {quoted(path)}"
             say(still, err=chosen["as_json"])
+        for path in run.folder.strangers():
+            say(f"{path}: is not prep's, and still there", err=chosen["as_json"])
     return code
 
 

@@ -200,6 +200,18 @@ def test_purge_keeps_the_numbers_and_nothing_of_the_people(leads: Path, prep: Pr
     assert leads.exists()
 
 
+def test_purge_names_copies_of_tables_that_somebody_made(leads: Path, prep: Prep, here: Path) -> None:
+    prep("run", leads, "--sandbox")
+    copy = Path("leads.prep/rejected (1).csv")
+    copy.write_bytes(Path("leads.prep/rejected.csv").read_bytes())
+    purged = prep("purge", "leads.prep", "--yes")
+    assert purged.out == (
+        "leads.prep: the rows' data is deleted; report.json keeps the numbers.\n"
+        "leads.prep/rejected (1).csv: is not prep's, and still there\n"
+    )
+    assert copy.exists()
+
+
 def test_purge_names_the_retries_that_hold_the_same_people(leads: Path, prep: Prep, here: Path) -> None:
     prep("run", leads, "--sandbox")
     for folder, then, now in (
