@@ -1,7 +1,6 @@
 """`prep sandbox`."""
 
 import errno
-import sqlite3
 from pathlib import Path
 
 import click
@@ -89,6 +88,8 @@ def command(
       prep sandbox --fault lost-reply:2        the answer to the second upload gets lost
       prep sandbox --scenario monday.toml --time-scale 3600
     """
+    import sqlite3
+
     from prep.sandbox import Fault, FaultKind, Scenario, load_scenario, serve
 
     if lists_faults:
