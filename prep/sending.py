@@ -29,6 +29,8 @@ def prepare_sending(
     has_sent = has_begun(folder)
     is_bound = has_sent or manifest.is_restore
     destination = find_destination(manifest.destination, client, wanted, is_bound=is_bound)
+    if manifest.is_restore and not has_sent:
+        _refuse_early(folder, manifest)
     ready = replace(manifest, goal="run", destination=destination, max_rejected=None)
     if has_sent or not manifest.results.chunks:
         return ready
@@ -36,6 +38,27 @@ def prepare_sending(
     destination, findings = check_destination(client, destination)
     findings += check_fields(folder, manifest, client, destination.target)
     return replace(ready, destination=destination, preflight=tuple(map(asdict, findings)))
+
+
+def _refuse_early(folder: RunFolder, manifest: Manifest) -> None:
+    """A way back is sent once: before the import it would put nothing back, and after it send nothing.
+
+    Raises:
+        FolderError: It lies in the folder of its run, of which nothing was sent.
+    """
+    run = RunFolder(folder.path.parent if folder.path.name else folder.home)
+    try:
+        is_early = run.manifest().run_id == manifest.parent_run_id and not has_begun(run)
+    except FolderError:
+        return
+    if is_early:
+        raise FolderError(
+            f"{folder.path}: nothing of {run.path} was sent yet, so there is nothing to put back",
+            code="nothing_to_put_back",
+            hint=f"prep submit {run.typed} sends it. If its rows came into Marketo in another way, move "
+            f"{folder.path.name} out of it and submit it from there.",
+            source=str(folder.path),
+        )
 
 
 def check_chunks(folder: RunFolder, manifest: Manifest) -> None:

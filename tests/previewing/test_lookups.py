@@ -392,9 +392,29 @@ def test_a_way_back_goes_to_its_own_instance_only(tmp_path: Path, sandbox: Sandb
         with pytest.raises(FolderError) as caught:
             prep.submit(restore, other, destination)
         assert caught.value.code == "other_target"
-    assert prep.submit(restore, client_of(sandbox), poll_seconds=(0.01, 0.02)).counts["imported"] == 1
+    away = restore.rename(tmp_path / "away.prep")
+    assert prep.submit(away, client_of(sandbox), poll_seconds=(0.01, 0.02)).counts["imported"] == 1
+    away.rename(restore)
     with pytest.raises(FolderError, match="was sent, and a new preview would replace it"):
         prep.preview(run, client_of(sandbox))
+
+
+def test_a_way_back_is_not_used_up_before_the_import(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Sent before, it would put nothing back; after the import it is finished and would send nothing."""
+    sandbox.add_lead(email="p1@example.com", company="Oldcompany")
+    before = kept(sandbox)
+    client = client_of(sandbox)
+    run = prep.preview(cleaned(tmp_path, ROWS), client)
+    restore = run.path / "restore"
+
+    with pytest.raises(FolderError) as caught:
+        prep.submit(restore, client)
+
+    assert (caught.value.code, caught.value.source) == ("nothing_to_put_back", str(restore))
+    prep.submit(run, client, poll_seconds=(0.01, 0.02))
+    assert kept(sandbox, list(before)) != before
+    prep.submit(restore, client, poll_seconds=(0.01, 0.02))
+    assert kept(sandbox, list(before)) == before
 
 
 def test_what_a_preview_knows_of_people_goes_with_purge(tmp_path: Path, sandbox: Sandbox) -> None:
