@@ -1,5 +1,6 @@
 """`prep.toml`: what holds for every command in its folder, unless somebody says otherwise."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,14 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
         if not isinstance(value, str):
             raise _bad_file(path, f"marketo.{key} is not a text", "Put it into quotes.")
     return raw
+
+
+def bare_keys(table: str, path: Path = SETTINGS_FILE) -> list[str]:
+    """The keys without quotes below the line `[table]` of a file that was loaded."""
+    text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    _, *below = re.split(rf"^[ \t]*\[[ \t]*{table}[ \t]*\].*$", text, maxsplit=1, flags=re.MULTILINE)
+    lines = re.split(r"^[ \t]*\[", "".join(below), maxsplit=1, flags=re.MULTILINE)[0]
+    return re.findall(r"^[ \t]*([\w-]+)[ \t]*=", lines, flags=re.MULTILINE)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -142,6 +142,19 @@ def _reasons() -> str:
     )
 
 
+_EXAMPLE = """```toml
+unknown = "drop"
+max_rejected = "5%"
+suppress = ["never.csv"]
+
+[map]
+"Work mail" = "email"
+
+[set]
+leadSource = "Trade fair"
+```"""
+
+
 def _settings() -> str:
     rows = []
     for key, setting in SETTINGS.items():
@@ -159,6 +172,9 @@ def _settings() -> str:
         an option of the command but does not stand here is refused, such as `PREP_SUPPRESS`, and so
         is one that is misspelt, such as `PREP_MAXBYTES`. Others are left alone.""",
         "## prep.toml",
+        _EXAMPLE,
+        """Tables come last: below a line such as `[map]` every line belongs to that table, so a setting
+        there is refused.""",
         _table(("key", "takes", "option", "environment"), rows),
         f"""The table `[marketo]` takes texts: {keys}. A client secret is refused there: it belongs into a
         file of its own; so is `allow_host`, which `--allow-host` or `PREP_ALLOW_HOST` names, so that no file

@@ -10,7 +10,7 @@ import click
 
 from prep.credentials import VARIABLES
 from prep.errors import SettingsError
-from prep.settings_file import SETTINGS_FILE, load_settings_file
+from prep.settings_file import SETTINGS_FILE, bare_keys, load_settings_file
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,21 @@ def read_defaults() -> dict[str, Any]:
         SettingsError: It cannot be read, holds a key that is none, or a value that its key does not take.
     """
     content = load_settings_file()
+    _refuse_columns_of_settings()
     content.pop("marketo", None)
     return {_setting(key, value).parameter: _as_on_command_line(value) for key, value in content.items()}
+
+
+def _refuse_columns_of_settings() -> None:
+    """A setting below `[map]` is a column to TOML: it would do nothing, and nobody would ask for consent."""
+    for key in bare_keys("map"):
+        if key in SETTINGS:
+            raise SettingsError(
+                f"{SETTINGS_FILE}: {key!r} stands below [map], as a column",
+                code="bad_settings_file",
+                hint="Put settings above the first table. If a column is meant, put its name into quotes.",
+                source=str(SETTINGS_FILE),
+            )
 
 
 def _setting(key: str, value: Any) -> _Setting:

@@ -127,6 +127,12 @@ BAD_FILES = [
     ("[marketo]\nendpont = 'x'", "prep.toml: 'endpont' is not a setting of [marketo]"),
     ("[marketo]\nendpoint = 5", "prep.toml: marketo.endpoint is not a text"),
     ("marketo = 5", "prep.toml: marketo is not a table"),
+    ('[map]\n"Mail" = "email"\n\nconsent = "optIn"', "prep.toml: 'consent' stands below [map], as a column"),
+    (
+        "[map]  # columns\nmax_rejected = 5\n[set]\nleadSource = 'x'",
+        "prep.toml: 'max_rejected' stands below [map], as a column",
+    ),
+    ("[ map ]\nsuppress = ['never.csv']", "prep.toml: 'suppress' stands below [map], as a column"),
     ('schema = "a\\u0000b"', "prep.toml: schema is 'a\\x00b'"),
     (f"a = {'[' * 100_000}", "prep.toml: is nested too deeply"),
     (
@@ -135,6 +141,16 @@ BAD_FILES = [
         "5000 digits; use sys.set_int_max_str_digits() to increase the limit",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    "content", ['[map]\n"list" = "city"', "keep = 'merge'\n[map]\nlists = 'city'", "[map]\n[set]\ncity = 'x'"]
+)
+def test_a_column_may_be_called_like_a_setting(prep: Prep, leads: Path, here: Path, content: str) -> None:
+    """In quotes, as `prep headers --save` writes them; other files need not have it."""
+    written(here / "prep.toml", content)
+
+    assert prep("check", "leads.csv", "--allow-rejects").code == 0
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_FILES)
