@@ -49,7 +49,8 @@ def command(**chosen: Any) -> int:
     Examples:
       prep preview leads.prep
       prep preview leads.prep --sample 1000              an estimate for seven calls
-      prep preview leads.prep && prep submit leads.prep; prep submit leads.prep/restore
+      prep preview leads.prep && prep submit leads.prep
+      prep submit leads.prep/restore                     after an import that went wrong
       prep preview leads.prep --json --yes | jq .preview.counts
     """
     from prep.config import Destination
