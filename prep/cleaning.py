@@ -21,7 +21,7 @@ from prep.config import Destination
 from prep.conventions import settle
 from prep.decision import Decision, Divided, decide, fates, second_pass
 from prep.duplicates import ORDINAL
-from prep.errors import FolderError, InputError
+from prep.errors import InputError
 from prep.fate_table import balanced
 from prep.folder import RunFolder
 from prep.listening import Progress
@@ -140,12 +140,7 @@ def _take_up(folder: RunFolder, wanted: Manifest) -> Manifest:
     is_bound = wanted.destination is not None and has_begun(folder)
     differences = list(_differences(known, wanted, is_bound=is_bound))
     if differences:
-        raise FolderError(
-            f"{folder.path}: was made {'; '.join(differences)}",
-            code="other_run",
-            hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
-            source=str(folder.path),
-        )
+        raise folder.other_run("; ".join(differences))
     aim, said = known.destination, wanted.destination
     if said and not is_bound:
         meant = aim if aim and aim.is_same(said) else said

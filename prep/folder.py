@@ -99,7 +99,7 @@ class RunFolder:
             raise FolderError(
                 f"{path}: there is no such run folder",
                 code="no_folder",
-                hint="prep clean FILE or prep run FILE makes one, called FILE.prep.",
+                hint="prep clean FILE or prep run FILE makes one: leads.prep of leads.csv.",
                 source=str(path),
             )
         folder._refuse_name()
@@ -487,6 +487,16 @@ class RunFolder:
             hint="Check the permissions, and who you are.",
             source=str(self.path),
         )
+
+    def other_run(self, how: str) -> FolderError:
+        """What to raise where the folder was made otherwise than it is wanted now."""
+        hint = "Choose another folder with -o DIR, or remove this one if it is not needed."
+        if self.may_be_sent:
+            hint = (
+                f"Keep this one, for its rows may be in Marketo. prep retry {self.typed} sends failed rows "
+                "and those that were corrected in its tables; a new run, with -o DIR, sends every row."
+            )
+        return FolderError(f"{self.path}: was made {how}", code="other_run", hint=hint, source=str(self.path))
 
     def _damaged_rows(self) -> FolderError:
         return FolderError(

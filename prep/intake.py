@@ -13,7 +13,7 @@ from typing import Final, cast
 import polars as pl
 
 from prep import durable
-from prep.errors import FolderError, SourceError
+from prep.errors import SourceError
 from prep.folder import RunFolder
 from prep.manifest import SourceRecord
 from prep.model import FIND_OUT, Reading
@@ -285,12 +285,7 @@ def _store(folder: RunFolder, name: str, write: Callable[[Path], object]) -> Pat
     try:
         write(incoming)
         if folder.manifest_file.exists() and copy.exists() and digest(str(copy)) != digest(str(incoming)):
-            raise FolderError(
-                f"{folder.path}: was made before a source changed",
-                code="other_run",
-                hint="Choose another folder with -o DIR, or remove this one if it is not needed.",
-                source=str(folder.path),
-            )
+            raise folder.other_run("before a source changed")
         incoming.replace(copy)
         durable.sync_directory(folder.spool)
     finally:

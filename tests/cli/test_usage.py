@@ -431,6 +431,19 @@ def test_another_purpose_is_refused(prep: Prep, leads: Path) -> None:
     assert (leads.parent / "leads.prep/report.json").read_bytes() == report
 
 
+def test_a_corrected_source_of_a_run_that_was_sent_is_refused(prep: Prep, leads: Path) -> None:
+    """What somebody does who read why rows were rejected: the folder with their fates is to be kept."""
+    prep("run", "leads.csv", "--sandbox", "-q")
+    leads.write_text(CLEAN)
+
+    assert prep("run", "leads.csv", "--sandbox").error == (
+        1,
+        "Error: leads.prep: was made before a source changed\n"
+        "Hint: Keep this one, for its rows may be in Marketo. prep retry leads.prep sends failed rows "
+        "and those that were corrected in its tables; a new run, with -o DIR, sends every row.\n",
+    )
+
+
 def test_a_folder_with_other_things_is_left_alone(prep: Prep, leads: Path) -> None:
     (leads.parent / "mine").mkdir()
     written(leads.parent / "mine/notes.txt", "mine")
@@ -448,7 +461,7 @@ def test_commands_on_what_is_no_run_folder(prep: Prep, leads: Path) -> None:
         assert prep(command, "none.prep").error == (
             1,
             "Error: none.prep: there is no such run folder\n"
-            "Hint: prep clean FILE or prep run FILE makes one, called FILE.prep.\n",
+            "Hint: prep clean FILE or prep run FILE makes one: leads.prep of leads.csv.\n",
         )
         (leads.parent / "empty").mkdir(exist_ok=True)
         assert prep(command, "empty").error == (
