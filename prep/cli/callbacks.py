@@ -14,6 +14,9 @@ from prep.errors import SettingsError, SourceError
 from prep.model import KeepPolicy, MergeRule
 from prep.tolerance import Limit
 
+_DASH: Final = "-"
+"""Standard input, and standard output to many another program."""
+
 
 def judged(parse: Callable[[Any], object]) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Let a part of the settings judge a value, which stays as it is."""
@@ -147,6 +150,13 @@ def _rank(context: click.Context, name: str) -> int:
     return order.index(context.get_parameter_source(name) or ParameterSource.DEFAULT_MAP)
 
 
+def run_folder(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse the name of standard output: a run is a folder."""
+    if path is not None and os.fspath(path) == _DASH:
+        raise BadValue("-o takes a folder, not -", "Use -o DIR; --json prints the numbers, as one object.")
+    return path
+
+
 def sources(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """Refuse what can be seen to be no lead file, by its name alone."""
     for path in paths:
@@ -156,7 +166,7 @@ def sources(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> t
                 code="bad_file_name",
                 hint="Rename the file.",
             )
-        if (path / "manifest.json").is_file():
+        if os.fspath(path) != _DASH and (path / "manifest.json").is_file():
             raise SourceError(
                 f"{path}: this is a run folder, not a lead file",
                 code="not_a_file",

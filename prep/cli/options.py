@@ -88,6 +88,7 @@ out = click.option(
     "-o",
     "--out",
     type=PATH,
+    callback=callbacks.run_folder,
     metavar="DIR",
     help="Run folder.  [default: the first file's name with .prep, here]",
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from prep.cli import arguments, options, session
+from prep.cli import arguments, callbacks, options, session
 from prep.cli.progress import show_progress
 
 
@@ -16,6 +16,7 @@ from prep.cli.progress import show_progress
     "-o",
     "--out",
     type=click.Path(path_type=Path),
+    callback=callbacks.run_folder,
     metavar="DIR",
     help="Folder of the new run.  [default: DIR-retry1.prep, and so on]",
 )

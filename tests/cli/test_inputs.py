@@ -43,6 +43,13 @@ def test_standard_input_is_kept_in_the_run_folder(here: Path) -> None:
     assert rejected["_source"].to_list() == ["'-"]
 
 
+def test_standard_input_is_read_also_beside_a_run_folder_of_its_name(here: Path) -> None:
+    (here / "-").mkdir()
+    written(here / "-/manifest.json", "{}")
+
+    assert json.loads(piped(CLEAN.encode(), "check", "-", "--json").stdout)["sources"][0]["path"] == "-"
+
+
 def test_standard_input_may_be_an_archive_of_one_file(here: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

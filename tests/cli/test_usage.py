@@ -63,6 +63,14 @@ USAGE = [
         "Error: there is no option -o\nHint: It is an option of prep run, prep clean and prep retry.\n",
     ),
     (
+        "clean leads.csv -o -",
+        "Error: -o takes a folder, not -\nHint: Use -o DIR; --json prints the numbers, as one object.\n",
+    ),
+    (
+        "retry leads.prep -o -",
+        "Error: -o takes a folder, not -\nHint: Use -o DIR; --json prints the numbers, as one object.\n",
+    ),
+    (
         "report leads.prep --batch-id 7",
         "Error: there is no option --batch-id\nHint: It is an option of prep resume.\n",
     ),
