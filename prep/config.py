@@ -4,6 +4,7 @@ import types
 from collections import abc
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypedDict, TypeVar, cast, get_args, get_origin
@@ -256,17 +257,24 @@ _EARLIER: Final[Mapping[str, Any]] = {"truncate": (), "object": str(LEADS)}
 """What a manifest means that was written before there were these options."""
 
 
+_CALLED_HERE: Final = {"map": "maps", "set": "constants", "no_header": "header_line"}
+"""Options that the command line calls otherwise."""
+
+
 def make_settings(options: CleanOptions) -> CleanSettings:
     """Turn keyword arguments into settings.
 
     Raises:
         SettingsError: One of them is unknown, or not what it may be.
     """
-    if strangers := options.keys() - CleanOptions.__annotations__.keys():
+    known = CleanOptions.__annotations__
+    if strangers := sorted(options.keys() - known.keys()):
+        meant = [_CALLED_HERE.get(strangers[0]), *get_close_matches(strangers[0], known, 1)]
+        guess = next(filter(None, meant), None)
         raise SettingsError(
-            f"there is no option {', '.join(sorted(strangers))}",
+            f"there is no option {', '.join(strangers)}",
             code="unknown_option",
-            hint=f"Options: {', '.join(CleanOptions.__annotations__)}.",
+            hint=f"{f'Did you mean {guess}? ' if guess else ''}Options: {', '.join(known)}.",
         )
     options = cast("CleanOptions", {name: _as_asked(name, value) for name, value in options.items()})
     if (line := options.get("header_line")) is not None and line < 0:

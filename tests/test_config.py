@@ -86,6 +86,18 @@ def test_options_that_are_none(options: Any, code: str) -> None:
     assert raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [("map", "maps"), ("set", "constants"), ("no_header", "header_line"), ("regoin", "region")],
+)
+def test_an_option_called_as_on_the_command_line_or_misspelt_is_named(option: str, meant: str) -> None:
+    options: Any = {option: "x"}
+    with pytest.raises(SettingsError) as raised:
+        make(options)
+
+    assert raised.value.hint.startswith(f"Did you mean {meant}? Options: lookup_field, ")
+
+
 def test_a_single_value_stands_for_itself() -> None:
     single: Any = {"truncate": "company", "suppress": Path("left.csv")}
     assert make(single) == make({"truncate": ["company"], "suppress": ["left.csv"]})
