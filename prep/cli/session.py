@@ -40,6 +40,7 @@ EXIT_DONE: Final = 0
 EXIT_TOO_MANY_REJECTED: Final = 3
 _EXIT_RUNNING: Final = 5
 _EXIT_STOPPED: Final = 4
+_IN_USE: Final = "folder_in_use"
 
 FINISHED: Final = "This run was finished before: nothing was sent now."
 
@@ -276,9 +277,10 @@ def send(run: "Run", destination: "Destination", chosen: Mapping[str, Any]) -> "
             )
         except Declined:
             raise
-        except BaseException:
+        except BaseException as error:
             showing.close()
-            _note_failure(run, before)
+            if getattr(error, "code", "") != _IN_USE:  # what has moved since is another process's work
+                _note_failure(run, before)
             raise
         _note_progress(run, before)
         return sent

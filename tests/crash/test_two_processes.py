@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from prep import pipeline
 from prep.cli.main import run as run_command
 from prep.errors import FolderError
 from prep.folder import RunFolder
+from prep.ledger import Ledger
 from prep.marketo import Marketo
-from prep.pipeline import submit
+from prep.pipeline import aim, submit
 from prep.sandbox import Sandbox
 from tests.crash.journal import clean_leads, prepare_instance, write_leads
 from tests.crash.victims import Victim, hold, send_run
@@ -45,6 +48,29 @@ def test_the_second_one_leaves_with_a_message(
     assert code == 1
     assert "another prep is working on this run" in capsys.readouterr().err
     assert sandbox.requests() == [], "it did not even ask for a token"
+    assert first.kill()
+
+
+def test_what_the_first_one_sends_meanwhile_is_not_taken_for_the_second_ones(
+    folder: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("ENDPOINT", sandbox.url), ("CLIENT_ID", "id"), ("CLIENT_SECRET", "secret")):
+        monkeypatch.setenv(f"MARKETO_{name}", value)
+    assert run_command(["submit", str(folder), "--yes", "--no-wait", "--queue-slots", "1"]) == 5
+    report = (folder / "report.json").read_bytes()
+    first = Victim(hold, folder)
+    first.wait_for("holds")
+
+    def aim_late(*given: Any) -> None:
+        with Ledger(folder / "ledger.sqlite") as ledger:
+            ledger.intend(ledger.jobs()[1].chunk)
+        aim(*given)
+
+    monkeypatch.setattr(pipeline, "aim", aim_late)
+    code = run_command(["resume", str(folder)])
+
+    assert code == 1, "nothing was sent by this one"
+    assert (folder / "report.json").read_bytes() == report, "it is the first one's to write"
     assert first.kill()
 
 
