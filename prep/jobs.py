@@ -450,8 +450,15 @@ class _Scheduler:
             self._ledger.refused(chunk)
             self._interrupts.release()
 
+        others = {job.batch_id: job.chunk for job in self._ledger.jobs()}
         name = PurePosixPath(chunk).name
-        return self._client.import_file(name, content, self._target, announce=announce, withdraw=withdraw)
+        batch_id = self._client.import_file(name, content, self._target, announce=announce, withdraw=withdraw)
+        if batch_id in others:
+            raise OutcomeUnknownError(
+                f"the answer names batch {batch_id}, which is the import of {others[batch_id]}",
+                code="repeated_batch",
+            )
+        return batch_id
 
     def _write_down(self, chunk: str, batch_id: int) -> None:
         try:

@@ -82,6 +82,19 @@ def test_after_three_unclear_uploads_in_a_row_no_more_are_tried(
     assert states(ledger) == ["unknown"] * 3 + ["planned"] * 2
 
 
+def test_an_upload_that_is_answered_with_the_batch_of_another_one_is_unknown(
+    ledger: Ledger, client: Marketo, script: Script, clock: Clock
+) -> None:
+    plan(ledger, 2)
+    script.answers = [QUEUED, QUEUED, complete(3404)]
+
+    assert go(ledger, client, clock)
+
+    assert states(ledger) == ["reconciled", "unknown"], "nobody may have read the file"
+    assert "3404" in ledger.jobs()[1].message
+    assert ledger.jobs()[1].batch_id is None
+
+
 def test_a_job_that_failed_is_handed_on(
     ledger: Ledger, client: Marketo, script: Script, clock: Clock
 ) -> None:
