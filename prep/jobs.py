@@ -477,7 +477,7 @@ class _Scheduler:
             self._refusal = TransientError(
                 f"{self._unclear_in_a_row} uploads in a row got no clear answer; no more were tried",
                 code="unclear_uploads",
-                hint="Find out what stands between here and Marketo, then `prep resume`.",
+                hint="Find out what stands between here and Marketo, then `prep resume DIR` sends the rest.",
             )
 
     def _jobs_in(self, states: Iterable[JobState]) -> list[Job]:

@@ -79,6 +79,7 @@ def test_after_three_unclear_uploads_in_a_row_no_more_are_tried(
         go(ledger, client, clock)
 
     assert caught.value.code == "unclear_uploads"
+    assert "prep resume DIR" in caught.value.hint, "where the folder's name is put in"
     assert states(ledger) == ["unknown"] * 3 + ["planned"] * 2
 
 
