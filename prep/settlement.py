@@ -181,7 +181,7 @@ def find_doubts(
     if job.status is not JobStatus.COMPLETE:
         return Doubts()
     outcome = _join(folder, manifest, chunk, job, files)
-    return Doubts(" ".join(outcome.doubts), " ".join(outcome.remarks))
+    return Doubts("; ".join(outcome.doubts), "; ".join(outcome.remarks))
 
 
 def join_job(folder: RunFolder, manifest: Manifest, chunk: Chunk, job: Job) -> ChunkOutcome:

@@ -676,6 +676,19 @@ def test_what_nobody_can_tell_is_unknown(leads: Path, fault: str, unknown: int, 
         assert (fates(again), len(sandbox.jobs())) == (fates(run), 1)
 
 
+def test_each_doubt_about_a_failure_file_is_a_clause_of_its_own(
+    leads: Path, client: Marketo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "failures", lambda *_: b"<body>Please log in</body>")
+
+    (job,) = submit(clean(leads), client, poll_seconds=POLL).report["jobs"]
+
+    assert job["message"] == (
+        "failed rows: Marketo counts 1, its failure file names 0; "
+        "lines of the failure file that cannot be read: 1"
+    )
+
+
 @pytest.mark.parametrize("decision", ["LOST", "Landed", "not landed", "", None])
 def test_only_two_words_decide(leads: Path, decision: Any) -> None:
     with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as box, Marketo(box.url, "id", "secret") as client:
