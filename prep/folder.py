@@ -30,6 +30,7 @@ _TRACES: Final = frozenset({".lock", ".work", "manifest.json.tmp", "source"})
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_PERMISSIONS: Final = "Check the permissions, and who you are."
 _STREAMED_ROWS: Final = 200_000
 
 _NOT_SENT: Final = "Restore it from a backup, or make a new run with -o DIR."
@@ -197,6 +198,8 @@ class RunFolder:
                 code, hint = "no_space", f"Make room on the disk; prep resume {self.typed} carries on."
             elif number in _NO_ROOM:
                 code, hint = "no_space", "Make room on the disk and run the same command again."
+            elif number in _NOT_WRITABLE and self.manifest_file.exists():
+                code, hint = "folder_not_writable", _PERMISSIONS
             elif number in _NOT_WRITABLE:
                 code, hint = "folder_not_writable", "Choose another place with -o DIR."
             else:
@@ -484,7 +487,7 @@ class RunFolder:
         return FolderError(
             f"{path}: cannot be read: {os.strerror(number)}",
             code="folder_not_readable",
-            hint="Check the permissions, and who you are.",
+            hint=_PERMISSIONS,
             source=str(self.path),
         )
 

@@ -420,6 +420,16 @@ def test_a_check_on_a_full_disk_leaves_nothing_to_resume(
     assert names(tmp_path) == []
 
 
+def test_a_run_that_is_there_and_cannot_be_written_is_not_to_be_made_anew_elsewhere(
+    leads: Path, tmp_path: Path
+) -> None:
+    folder = clean(leads, tmp_path / "out.prep").folder
+    with pytest.raises(FolderError) as caught, folder.lock():
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    assert caught.value.code == "folder_not_writable"
+    assert caught.value.hint == "Check the permissions, and who you are.", "its rows may be in Marketo"
+
+
 @pytest.mark.parametrize("change", [None, "email\nb@example.com\n"])
 def test_a_folder_that_is_taken_up_is_never_removed(
     leads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str | None
