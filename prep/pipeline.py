@@ -538,7 +538,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
     Raises:
         SettingsError: The decision is neither of the two words.
         FolderError: The chunk is not one of the run's, its outcome is not unknown, the batch id is that of
-            another chunk, or a file that Marketo sent is gone; then nothing is decided.
+            another chunk, a source changed, or a file that Marketo sent is gone; then nothing is decided.
     """
     if decision not in get_args(Assumption):
         raise SettingsError(
@@ -562,6 +562,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
                 hint=f"prep status {folder.typed} lists them.",
                 source=str(folder.path),
             )
+        check_sources(folder, manifest)
         with open_ledger(folder, manifest) as ledger:
             declare_crashed(ledger)
             if (state := ledger.job(file).state) is not JobState.UNKNOWN:

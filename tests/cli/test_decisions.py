@@ -166,6 +166,19 @@ def test_a_decision_that_makes_no_sense(
     assert uploads(unclear) == 1
 
 
+def test_nothing_is_decided_while_a_source_is_another_one(unclear: Sandbox, prep: Prep, here: Path) -> None:
+    (here / "leads.csv").write_text(LEADS + "eve@example.com,Eve,\n")
+    decision = ("resume", "leads.prep", "--assume", "lost", "leads-0001.csv")
+
+    ended = prep(*decision)
+
+    assert (ended.code, ended.err.count("leads.csv: changed since")) == (1, 1)
+    assert prep("report", "leads.prep", "--json").json["chunks"][0]["state"] == "unknown"
+    (here / "leads.csv").rename(here / "moved.csv")
+    assert prep(*decision, "--allow-rejects").code == 0, "as the hint said"
+    assert uploads(unclear) == 2
+
+
 def test_a_chunk_that_is_settled_needs_no_decision(unclear: Sandbox, prep: Prep) -> None:
     prep("resume", "leads.prep", "--assume", "landed", "leads-0001.csv")
     ended = prep("resume", "leads.prep", "--assume", "lost", "leads-0001.csv", "--json")
