@@ -139,26 +139,40 @@ def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:
 def count_now(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> dict[str, int]:
     """Rows by fate, also while they are being sent.
 
-    The table of fates is written anew once sending stops. Until then, and where it was killed, rows that the
-    table still has as ready count as sent if their chunk was given to Marketo, as unknown if its outcome is.
+    The table of fates is written anew once sending stops, and after a decision. Until then, and where prep
+    was killed, rows that the table has as ready or unknown are what the ledger says of their chunk.
 
     Raises:
         FolderError: The table is damaged.
         BalanceError: The fates do not add up to the rows read.
     """
     found = Counter(folder.count_rows())
-    given = {job.chunk: job for job in jobs if job.state is not JobState.PLANNED}
-    if given and found[Fate.READY]:
-        for chunk, rows in folder.query_rows(_count_ready).rows():
-            if chunk in given:
-                is_unknown = given[chunk].state is JobState.UNKNOWN
-                found[Fate.READY] -= rows
-                found[Fate.UNKNOWN if is_unknown else Fate.SENT] += rows
+    states = {job.chunk: job.state for job in jobs}
+    if states and found[Fate.READY] + found[Fate.UNKNOWN]:
+        for chunk, fate, rows in folder.query_rows(_count_open).rows():
+            found[fate] -= rows
+            found[_fate_now(Fate(fate), states.get(chunk))] += rows
     return add_up(found, manifest.read)
 
 
-def _count_ready(rows: pl.LazyFrame) -> pl.LazyFrame:
-    return rows.filter(fate=Fate.READY.value).group_by("chunk").len()
+def _count_open(rows: pl.LazyFrame) -> pl.LazyFrame:
+    is_open = pl.col("fate").is_in([Fate.READY, Fate.UNKNOWN])
+    return rows.filter(is_open).group_by("chunk", "fate").len()
+
+
+def _fate_now(fate: Fate, state: JobState | None) -> Fate:
+    """What rows are that the table has as ready or unknown; of some that are reconciled nobody can tell."""
+    match state:
+        case JobState.PLANNED:
+            return Fate.READY
+        case JobState.UNKNOWN:
+            return Fate.UNKNOWN
+        case None:
+            return fate
+        case JobState.RECONCILED if fate is Fate.UNKNOWN:
+            return fate
+        case _:
+            return Fate.SENT
 
 
 def _source(record: SourceRecord, manifest: Manifest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from prep import Run
 from prep.ledger import Ledger
 from prep.marketo import Marketo
+from prep.model import Assumption
 from prep.sandbox import Fault, FaultKind, Sandbox
 
 from .conftest import LEADS, Prep, connect, names, written
@@ -164,6 +165,24 @@ def test_a_decision_that_makes_no_sense(
     ended = prep("resume", "leads.prep", *arguments, "--json")
     assert (ended.code, ended.json["exit_code"], ended.json["error"]["code"]) == (code, code, error)
     assert uploads(unclear) == 1
+
+
+@pytest.mark.parametrize(
+    ("decision", "code", "fate"), [("lost", 4, "ready"), ("landed", 5, "sent")], ids=["lost", "landed"]
+)
+def test_a_decision_after_which_prep_was_killed_is_told_with_what_carries_on(
+    unclear: Sandbox, prep: Prep, decision: Assumption, code: int, fate: str
+) -> None:
+    with Ledger(Path("leads.prep/ledger.sqlite")) as ledger:
+        ledger.settle("chunks/leads-0001.csv", decision)
+
+    told = prep("report", "leads.prep")
+
+    assert told.code == code
+    assert f"          2  {fate} " in told.out
+    assert "\n  prep resume leads.prep  " in told.out
+    assert "unknown" not in told.out
+    assert prep("resume", "leads.prep", "--allow-rejects").code == 0
 
 
 def test_nothing_is_decided_while_a_source_is_another_one(unclear: Sandbox, prep: Prep, here: Path) -> None:
