@@ -107,9 +107,9 @@ def run_jobs(
 
     A chunk whose upload got no clear answer becomes unknown and the others go on; after three of them in
     a row nothing more is sent. When Marketo refuses an upload, that chunk stays planned, nothing
-    more is sent, and the error is raised once the jobs that are under way are finished. When the files of a
-    finished job cannot be had although Marketo answers, it stays complete, the others go on, and the error is
-    raised at the end.
+    more is sent, and the error is raised once the jobs that are under way are finished. When Marketo answers,
+    but does not tell of one job, or does not give the files of a finished one, that stays as it is, the
+    others go on, and the error is raised at the end.
 
     Args:
         ledger: Holds the target and the planned chunks.
@@ -284,8 +284,14 @@ class _Scheduler:
             self._changed()
 
     def _is_worth_waiting(self) -> bool:
-        is_more_to_send = self._refusal is None and bool(self._jobs_in({JobState.PLANNED}))
-        return is_more_to_send or bool(self._jobs_in(_WITH_MARKETO))
+        waited_for = self._waited_for()
+        stuck = len(self._jobs_in(_WITH_MARKETO)) - len(waited_for)
+        may_send = self._refusal is None and stuck < self._slots
+        return bool(waited_for) or (may_send and bool(self._jobs_in({JobState.PLANNED})))
+
+    def _waited_for(self) -> list[Job]:
+        """The jobs that are with Marketo, but for those that it does not tell of this time."""
+        return [job for job in self._jobs_in(_WITH_MARKETO) if job.chunk not in self._withheld]
 
     def _pause(self, deadline: float) -> bool:
         """Wait until the next look is due; False when the time is up."""
@@ -321,7 +327,7 @@ class _Scheduler:
         those that seem to be stuck must not hide that others are done. One that was denied is left to the
         next time: a gateway that is in trouble says the same once more.
         """
-        jobs = sorted(self._jobs_in(_WITH_MARKETO), key=lambda job: job.queued_at or 0.0)
+        jobs = sorted(self._waited_for(), key=lambda job: job.queued_at or 0.0)
         jobs = [job for job in jobs if job.chunk not in self._denied]
         if not self._pause_seconds:
             return jobs
@@ -333,9 +339,10 @@ class _Scheduler:
         """Ask Marketo about a job; True when it is not waiting any more."""
         try:
             record = self._client.job(_batch_id(job), self._object)
-        except TerminalError as error:
+        except MarketoError as error:
             if error.code != UNKNOWN_BATCH:
-                raise
+                self._withhold(job, error)
+                return False
             is_old = self._ledger.age_seconds(job) > _BATCH_ID_SECONDS
             self._denials[job.chunk] += 1
             self._denied.add(job.chunk)
@@ -359,6 +366,23 @@ class _Scheduler:
         elif now != job:
             self._on_progress(self._ledger.jobs())
         return record.status in {JobStatus.COMPLETE, JobStatus.FAILED}
+
+    def _withhold(self, job: Job, error: MarketoError) -> None:
+        """Leave a job that Marketo does not tell of to a later run, so that it holds up no other one.
+
+        Raises:
+            MarketoError: Marketo does not tell of another job either, or there is none to ask about.
+        """
+        others = [other for other in self._ledger.jobs() if other.batch_id not in {None, job.batch_id}]
+        others = [other for other in others if other.chunk not in self._withheld]
+        if not others:
+            raise error
+        try:
+            self._client.job(_batch_id(others[-1]), self._object)
+        except MarketoError as again:
+            if again.code != UNKNOWN_BATCH:
+                raise error from None
+        self._withheld[job.chunk] = error
 
     def _lose(self, job: Job, why: str) -> None:
         """Nobody can tell what became of a job, unless a person did."""

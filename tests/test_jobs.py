@@ -20,8 +20,9 @@ from prep.errors import (
 from prep.jobs import Cost, are_settled, estimate, fetch_files, run_jobs
 from prep.ledger import Ledger
 from prep.marketo import Marketo
+from prep.marketo.records import JobRecord
 from prep.model import Chunk, Format, Job, JobState, JobStatus
-from prep.objects import LEADS, Target
+from prep.objects import LEADS, ImportObject, Target
 from prep.sandbox import Fault, FaultKind, Sandbox
 
 _DAY = 24 * 60 * 60
@@ -232,6 +233,44 @@ def test_a_file_that_cannot_be_had_holds_up_no_other_chunk(tmp_path: Path) -> No
         assert run.go()
         assert run.states == ["reconciled"] * 13
         assert set(run.imports.values()) == {1}
+
+
+@pytest.mark.parametrize("chunks", [3, 12])
+def test_a_job_that_marketo_does_not_tell_of_holds_up_no_other_chunk(
+    run: Run, monkeypatch: pytest.MonkeyPatch, chunks: int
+) -> None:
+    run.plan_leads(chunks)
+    ask = run.client.job
+
+    def ask_in_vain(batch_id: int, of: ImportObject) -> JobRecord:
+        if batch_id == run.ledger.jobs()[0].batch_id:
+            raise TransientError("the answer cannot be understood", code="unclear_reply")
+        return ask(batch_id, of)
+
+    monkeypatch.setattr(run.client, "job", ask_in_vain)
+    for _ in range(2):
+        with pytest.raises(TransientError) as caught:
+            run.go()
+        assert caught.value.code == "unclear_reply"
+        assert run.states == ["queued"] + ["reconciled"] * (chunks - 1)
+
+    monkeypatch.undo()
+    assert run.go()
+    assert set(run.imports.values()) == {1}
+
+
+def test_a_list_whose_job_marketo_does_not_tell_of_takes_no_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.plan_leads(3, list_id=run.sandbox.add_list("Fair"))
+
+    def ask_in_vain(*_: object) -> JobRecord:
+        raise TransientError("the answer cannot be understood", code="unclear_reply")
+
+    monkeypatch.setattr(run.client, "job", ask_in_vain)
+    with pytest.raises(TransientError):
+        run.go()
+    assert run.states == ["queued", "planned", "planned"]
 
 
 def test_a_list_that_others_import_into_is_waited_for(run: Run) -> None:
