@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from prep.model import JobStatus
 
@@ -331,12 +332,17 @@ def mapping(value: object) -> dict[str, object]:
 
 
 def whole(value: object) -> int | None:
-    """Return a whole number that is not negative; Marketo writes some as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    """Return a whole number of 63 bits at most that is not negative; Marketo writes some as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
         return value
     return None
+
+
+_MOST: Final = 2**63 - 1
+"""The largest number that the ledger holds."""
+_MOST_DIGITS: Final = len(str(_MOST))
 
 
 def _words(value: object) -> str | None:

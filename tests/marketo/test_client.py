@@ -81,6 +81,8 @@ def test_an_import_goes_out_as_documented(client: Marketo, script: Script) -> No
         (envelope({"status": "Queued"}), "unclear_reply"),
         (envelope({"batchId": True}), "unclear_reply"),
         (envelope({"batchId": 0}), "unclear_reply"),
+        (envelope({"batchId": 2**63}), "unclear_reply"),
+        (envelope({"batchId": "9" * 5000}), "unclear_reply"),
         (errors(), "unclear_reply"),
         (errors("abc"), "unclear_reply"),
         (errors("611", "abc"), "unclear_reply"),
