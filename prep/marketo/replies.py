@@ -69,8 +69,8 @@ def file(call: Call, reply: Reply, now: float) -> bytes | Problem:
         return b""
     if reply.status != _OK:
         return refused(call, codes.http(reply.status), now)
-    start = reply.content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+    start = reply.content[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):  # a page or XML: no name of a field begins so
         return unclear(call)
     if start.startswith(b"{") and _decoded(reply.content).keys() & {"success", "errors"}:
         answer = rows(call, reply, now)

@@ -359,6 +359,7 @@ FILE = b'\xef\xbb\xbfemail,Import Failure Reason\r\n"a"b",{x}\r\n'
         ([envelope()], b""),
         ([Answer(status=502), Answer(body=FILE)], FILE),
         ([HTML, Answer(body=FILE)], FILE),
+        ([Answer(body=b"\r\n<!-- busy --><p>Try later"), Answer(body=FILE)], FILE),
         ([errors("611"), Answer(body=FILE)], FILE),
         ([errors("601"), Answer(body=FILE)], FILE),
         ([Answer(body=FILE, declares=len(FILE) + 9), Answer(body=FILE)], FILE),
