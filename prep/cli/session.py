@@ -42,6 +42,9 @@ _EXIT_RUNNING: Final = 5
 _EXIT_STOPPED: Final = 4
 _IN_USE: Final = "folder_in_use"
 
+_BUSY: Final = (
+    "Other imports fill Marketo's queue, or one into the same list is running: the rest was not sent yet."
+)
 FINISHED: Final = "This run was finished before: nothing was sent now."
 
 
@@ -404,7 +407,7 @@ def answer(
     if exit_code is not None:
         report["exit_code"] = exit_code
     elif waited and report["exit_code"] == _EXIT_STOPPED:
-        report["exit_code"] = _EXIT_RUNNING
+        report["exit_code"], note = _EXIT_RUNNING, _BUSY
     write_report(run.folder, report)
     if not chosen.get("quiet"):
         show(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])

@@ -582,6 +582,7 @@ def test_a_queue_that_others_fill_is_no_refusal(
         ended = prep("run", "l.csv", "--no-wait", "--json")
 
         assert (ended.code, ended.json["counts"]["ready"]) == (5, 2)
+        assert ended.err.splitlines()[1].startswith("Other imports fill Marketo's queue")
         assert ended.json == stored("l.prep")
         assert prep("resume", "l.prep").code == 0
 
