@@ -74,7 +74,7 @@ def find_tables(
         changed, notes = None, [f"rejected rows were not looked at: {error.message}"]
     if changed is not None:
         tables["rejected.csv"] = changed
-    notes = [*told, *notes, *_tell_missing(folder, changes, is_refused=not tables)]
+    notes = [*told, *notes, *_tell_missing(folder, changes, is_refused=not tables), *_tell_open(folder)]
     if not tables:
         raise SourceError(
             "; ".join([f"{folder.path}: no row failed, and no rejected row was changed", *notes]),
@@ -131,6 +131,13 @@ def _refuse_unread(folder: RunFolder) -> None:
             f"prep review {folder.typed}; then delete {workbook.name}.",
             source=str(workbook),
         )
+
+
+def _tell_open(folder: RunFolder) -> Iterator[str]:
+    """Tell of rows that may turn out to have failed."""
+    counts = folder.count_rows()
+    if count := counts.get(Fate.SENT, 0) + counts.get(Fate.UNKNOWN, 0):
+        yield f"rows whose outcome is not known yet: {count:,}"
 
 
 def _bring_back(folder: RunFolder, fate: Fate) -> str:

@@ -247,6 +247,19 @@ def test_where_only_a_text_was_changed_there_is_nothing_to_try_again(tmp_path: P
     )
 
 
+def test_rows_whose_outcome_is_open_are_told(tmp_path: Path, client: Marketo) -> None:
+    (tmp_path / "leads.csv").write_bytes(LEADS.encode())
+    run = submit(clean(tmp_path / "leads.csv", tmp_path / "leads.prep"), client, wait=False)
+    assert run.counts["sent"] == 2
+
+    with pytest.raises(SourceError) as caught:
+        retry(run)
+
+    assert caught.value.message.endswith("; rows whose outcome is not known yet: 2")
+    again = retry(run, everything=True)
+    assert "rows whose outcome is not known yet: 2" in again.report["sources"][0]["notes"]
+
+
 def test_a_record_that_nobody_filled_keeps_its_reason_and_its_text(run: Run, tmp_path: Path) -> None:
     correct(run.folder.rejected, rewrite_text)
     first = retry(run, everything=True)
