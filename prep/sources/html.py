@@ -44,7 +44,7 @@ class HtmlBook:
     columns or rows stands in the first of them. A cell outside a row begins one, as in browsers.
 
     Attributes:
-        encoding: That of the page: its byte order mark, else what it says of itself, else UTF-8 or cp1252.
+        encoding: That of the page: as given, else by its byte order mark, by what it says, or UTF-8.
     """
 
     def __init__(self, content: bytes, encoding: str | None = None) -> None:
@@ -200,23 +200,26 @@ class _TableParser(HTMLParser):
 
 
 def _decoded(content: bytes, encoding: str | None) -> tuple[str, str]:
-    candidates = [encoding] if encoding else _encodings(content)
-    for candidate in candidates:
-        try:
-            return content.decode(candidate), candidate
-        except (UnicodeDecodeError, LookupError):
-            continue
-    raise Refusal(
-        "bad_encoding",
-        f"the web page (HTML) is not written in {' or '.join(candidates)}",
-        "Give its encoding with --encoding, or export the list again as CSV UTF-8.",
-    )
+    name = encoding or _encoding(content)
+    try:
+        return content.decode(name), name
+    except (UnicodeDecodeError, LookupError):
+        raise Refusal(
+            "bad_encoding",
+            f"the web page (HTML) is not written in {name}",
+            "Give its encoding with --encoding, or export the list again as CSV UTF-8.",
+        ) from None
 
 
-def _encodings(content: bytes) -> list[str]:
+def says_encoding(head: bytes) -> bool:
+    """Tell whether a page says how it is encoded."""
+    return head.startswith(tuple(mark for mark, _ in _BOMS)) or _CHARSET.search(head) is not None
+
+
+def _encoding(content: bytes) -> str:
     for mark, encoding in _BOMS:
         if content.startswith(mark):
-            return [encoding]
+            return encoding
     declared = _CHARSET.search(content, 0, _HEAD_BYTES)
     if declared:
         try:
@@ -224,8 +227,8 @@ def _encodings(content: bytes) -> list[str]:
         except LookupError:
             name = "utf-8"
         name = "utf-8" if name.startswith("utf-16") else name
-        return [_SUPERSETS.get(name, name)]
-    return ["utf-8", "cp1252"]
+        return _SUPERSETS.get(name, name)
+    return "utf-8"
 
 
 def _span(value: str | None) -> int:

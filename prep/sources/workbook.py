@@ -23,7 +23,9 @@ import polars as pl
 from prep.errors import SourceError
 from prep.model import FIND_OUT, IDENTITY, Reading
 from prep.sources.batch import REJECTED_SCHEMA, Batch, Skipped, Source
+from prep.sources.encoding import find_encoding
 from prep.sources.files import opened
+from prep.sources.html import says_encoding
 from prep.sources.sheets import Refusal, broken, protected, too_large
 from prep.sources.signatures import HEAD_BYTES, WORKBOOKS, kind_of
 
@@ -170,18 +172,20 @@ def open_workbook(
 
     Args:
         path: An xlsx, xlsm, xlsb, xls or ods file, or a web page with tables, whatever its name.
-        reading: What is known; `sheet`, `header_line` and, of a web page, `encoding` count.
+        reading: What is known; `sheet`, `header_line` and, of a web page, `encoding` count. A page that does
+            not say its encoding is weighed as text is.
         name: What messages call the file, if not by its path.
 
     Raises:
         SourceError: `no_such_file`, `not_a_file`, `unreadable_source`, `empty_source`, `not_a_workbook`,
             `protected_workbook`, `broken_workbook`, `unsafe_workbook`, `workbook_too_large`, `far_cell`,
-            `no_such_sheet`, `broken_header`, `no_table` or `bad_encoding`.
+            `no_such_sheet`, `broken_header`, `no_table`, `bad_encoding` or `ambiguous_encoding`.
     """
     shown = name or str(path)
     spool = _Spool()
     with _child(str(path), shown, spool) as child:
-        answer = child.ask({"only": reading.sheet, "encoding": reading.encoding})
+        encoding, doubts = _encoding(child.kind, path, shown, reading)
+        answer = child.ask({"only": reading.sheet, "encoding": encoding})
         heads = _judge(answer["sheets"])
         chosen = _choose(heads, reading.sheet, shown)
         others = _others(heads, chosen) if reading.sheet is None else []
@@ -201,12 +205,26 @@ def open_workbook(
         reading=Reading(encoding=answer["encoding"], sheet=chosen.name, header_line=chosen.header_line),
         columns=tuple(result["columns"]),
         notes=(
+            *doubts,
             *notes,
             *_left_out(heads, chosen, others, result["others"], reading),
             *_facts(result["facts"]),
         ),
         _rows=spool,
     )
+
+
+def _encoding(
+    kind: str, path: str | Path, shown: str, reading: Reading
+) -> tuple[str | None, tuple[str, ...]]:
+    """Find the encoding of a web page that does not say it as that of text, and what may be wrong in it."""
+    if kind != "html" or reading.encoding is not None:
+        return reading.encoding, ()
+    with opened(str(path)) as page:
+        if says_encoding(page.peek(HEAD_BYTES)[:HEAD_BYTES]):
+            return None, ()
+    found = find_encoding(shown)
+    return found.name, found.notes
 
 
 def _mentions_mail(cells: Sequence[str]) -> int:
@@ -390,9 +408,14 @@ def _quoted(name: str) -> str:
 
 
 class _Child:
-    """The process that opens a workbook."""
+    """The process that opens a workbook.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", log: IO[bytes], shown: str) -> None:
+    Attributes:
+        kind: What the workbook is.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: IO[bytes], shown: str, kind: str) -> None:
+        self.kind = kind
         self._process = process
         self._log = log
         self._shown = shown
@@ -449,7 +472,7 @@ def _child(path: str, shown: str, spool: _Spool) -> Iterator[_Child]:
             pass_fds=descriptors,
             env=_environment(),
         ) as process:
-            child = _Child(process, log, shown)
+            child = _Child(process, log, shown, kind)
             timer = threading.Timer(seconds, child.stop)
             timer.start()
             try:

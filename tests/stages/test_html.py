@@ -1,11 +1,14 @@
 """Web pages that call themselves workbooks."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from prep.errors import SourceError
 from prep.model import Reading
+from prep.sources import open_source
+from prep.sources.encoding import find_encoding
 from prep.sources.html import HtmlBook
 from prep.sources.sheets import Row
 from prep.sources.workbook import open_workbook
@@ -97,9 +100,36 @@ def test_a_page_that_was_cut_short_is_noted_and_half_a_row_rejected(
         ("<meta charset=no-such>", "utf-8", "utf-8"),
     ],
 )
-def test_encodings(head: str, codec: str, found: str) -> None:
-    book = HtmlBook(f"<html>{head}<table><tr><td>Zoë € Müller</td></tr></table>".encode(codec))
-    assert (list(book.rows(0)), book.encoding) == ([Row(1, {0: "Zoë € Müller"})], found)
+def test_encodings(tmp_path: Path, head: str, codec: str, found: str) -> None:
+    path = tmp_path / "export.xls"
+    path.write_bytes(f"<html>{head}<table><tr><td>Email<tr><td>Zoë € Müller</td></tr></table>".encode(codec))
+    source = open_workbook(path)
+    (batch,) = source.read()
+    assert (batch.cells["0"].to_list(), source.reading.encoding) == (["Zoë € Müller"], found)
+
+
+@pytest.mark.parametrize(
+    ("codec", "names"),
+    [
+        ("cp1250", ["Łukasz Kołodziej", "Małgorzata Wiśniewska", "Żaneta Dąbrowska", "Grzegorz Błaszczyk"]),
+        ("cp1251", ["Иван Петров", "Мария Сидорова", "Ольга Кузнецова", "Сергей Смирнов"]),
+        ("cp1252", ["José Müller", "Zoë Peña", "Anaïs Lefèvre", "Jürgen Weiß"]),
+    ],
+)
+def test_the_encoding_of_a_page_that_does_not_say_is_found_as_that_of_text(
+    tmp_path: Path, codec: str, names: list[str]
+) -> None:
+    path = tmp_path / "export.xls"
+    people = "".join(f"<tr><td>{name}</td><td>a@example.com</td></tr>" for name in names)
+    path.write_bytes(f"<table><tr><th>Name</th><th>Email</th></tr>{people}</table>".encode(codec))
+    source = open_source(path)
+    (batch,) = source.read(1)
+    assert batch.cells["0"].to_list() == names
+    assert source.reading.encoding == codec
+    assert source.notes == find_encoding(str(path)).notes
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b.xls", path.read_bytes())
+    assert open_source(f"{tmp_path}/a.zip!b.xls").reading.encoding == codec
 
 
 def test_the_table_with_the_leads_is_read(tmp_path: Path) -> None:
