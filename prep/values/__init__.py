@@ -33,6 +33,7 @@ from prep.values.placeholders import (
     PLACEHOLDER,
     PLACEHOLDERS,
     STATE_PLACEHOLDERS,
+    TEXT_PLACEHOLDERS,
     placeholder_rule,
 )
 from prep.values.rules import BesideCountry, Rule, any_of, needed_rows, put, true_somewhere
@@ -157,7 +158,8 @@ def _value_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
     listed = (allowed_rule(field.allowed),) if field.allowed else ()
     is_whole = is_country(field) or needs_country(field, spelling)
     cut = (truncation_rule(field),) if field.truncate and not is_whole else ()
-    return (*_type_rules(field, spelling), *own, *listed, *_placeholder_rules(field, spelling), *cut)
+    nothing = placeholder_rule(_words_for_nothing(field, spelling), field.allowed)
+    return (*_type_rules(field, spelling), *own, *listed, nothing, *cut)
 
 
 def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
@@ -175,13 +177,8 @@ def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:
     return field.type not in _SPELLED_TYPES
 
 
-def _placeholder_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
-    """Words for nothing are looked for where no value is such a word; a person may be called Null."""
-    words = _words_for_nothing(field, spelling)
-    return (placeholder_rule(words, field.allowed),) if words else ()
-
-
 def _words_for_nothing(field: Field, spelling: Spelling) -> frozenset[str]:
+    """Words that are no value of the field; a person may be called Null."""
     if field.type == "email":
         return EMAIL_PLACEHOLDERS
     if field.type == "boolean":
@@ -192,7 +189,7 @@ def _words_for_nothing(field: Field, spelling: Spelling) -> frozenset[str]:
         return STATE_PLACEHOLDERS
     if field.type in _SPELLED_TYPES | {"phone", "url"}:
         return PLACEHOLDERS
-    return KEY_PLACEHOLDERS if field.name == spelling.lookup_field else frozenset()
+    return KEY_PLACEHOLDERS if field.name == spelling.lookup_field else TEXT_PLACEHOLDERS
 
 
 def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:

@@ -11,17 +11,20 @@ from prep.values.words import ERRORS, NOBODY, NONE, NOTHING
 
 PLACEHOLDER: Final = "placeholder"
 
-PLACEHOLDERS: Final = NOTHING | NONE
-BOOLEAN_PLACEHOLDERS: Final = NOTHING
-EMAIL_PLACEHOLDERS: Final = NOTHING | NONE | NOBODY
+PLACEHOLDERS: Final = NOTHING | NONE | ERRORS
+BOOLEAN_PLACEHOLDERS: Final = NOTHING | ERRORS
+EMAIL_PLACEHOLDERS: Final = PLACEHOLDERS | NOBODY
+TEXT_PLACEHOLDERS: Final = ERRORS
+"""A person may be called by any word, and by none of these."""
+
 COUNTRY_PLACEHOLDERS: Final = PLACEHOLDERS - {"na"}
 """NA is the code of Namibia."""
 
 STATE_PLACEHOLDERS: Final = PLACEHOLDERS - {"na", "nd", "n.d."}
 """ND is North Dakota, NA the province of Naples."""
 
-KEY_PLACEHOLDERS: Final = STATE_PLACEHOLDERS | ERRORS
-"""A record of a custom object may be called by such a code, and none by an error."""
+KEY_PLACEHOLDERS: Final = STATE_PLACEHOLDERS
+"""A record of a custom object may be called by such a code."""
 
 
 def placeholder_rule(words: AbstractSet[str], allowed: tuple[str, ...] = ()) -> Rule:
@@ -41,4 +44,6 @@ def _blanking(words: frozenset[str]) -> Rule:
     def respell(cells: pl.Series) -> pl.Series:
         return cells.set(cells.str.to_lowercase().is_in(listed), None)
 
+    if words <= ERRORS:
+        return Rule(PLACEHOLDER, contains("^#"), respell)  # one sign is found sooner than many words
     return Rule(PLACEHOLDER, contains(f"(?i)^(?:{'|'.join(map(pl.escape_regex, listed))})$"), respell)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
-from prep.values.words import FALSE, NOBODY, NONE, NOTHING, TRUE
+from prep.values.words import ERRORS, FALSE, NOBODY, NONE, NOTHING, TRUE
 
 Cells = Mapping[str, str | None]
 
@@ -71,7 +71,7 @@ def spell(cell: str, kind: str) -> str | None:
     if text in {"", "NULL"}:
         return None
     text = SPELLERS.get(kind, str)(text)
-    return None if text.lower() in NO_VALUES.get(kind, ()) else text
+    return None if text.lower() in NO_VALUES.get(kind, frozenset()) | ERRORS else text
 
 
 def plain_text(cell: str, kind: str) -> str:

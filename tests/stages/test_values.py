@@ -15,7 +15,7 @@ from prep.values import DecimalMark, Normalised, Spelling, normalise
 from prep.values.normalisers import NORMALISERS
 from prep.values.placeholders import placeholder_rule
 from prep.values.text import NFC, SUSPICIOUS, text_rules
-from prep.values.words import NONE, NOTHING
+from prep.values.words import ERRORS, NONE, NOTHING
 
 ISO = Spelling()
 DMY = Spelling(date_order=DateOrder.DMY)
@@ -108,6 +108,12 @@ TEXT = [
     *stay("url", "example.com/n/a", "nothing.example.com", "brochure"),
     Case("reference", " Unicode\u00a0here", "Unicode here", "spaces trim"),
     *stay("formula", "=1+1"),
+    *become("string", None, "placeholder", "#N/A", "#REF!", "#NAME?", "#NV", "#¡VALOR!", "#дел/0!"),
+    *[
+        Case(name, "#N/A", None, "placeholder")
+        for name in ("text", "phone", "url", "integer", "date", "boolean")
+    ],
+    *stay("string", "#1 Tools", "#hashtag", "N/A", "see #REF!", "#"),
 ]
 
 LONG_DOMAIN = ".".join(["b" * 60] * 3 + ["b" * 50, "bücher.example"])
@@ -543,7 +549,7 @@ def test_words_for_nothing_are_found_in_every_case_that_a_letter_has() -> None:
     variants = defaultdict(list)
     for letter in filter(str.isprintable, map(chr, range(0x110000))):
         variants[letter.lower()].append(letter)
-    words = NOTHING | NONE
+    words = NOTHING | NONE | ERRORS
     cells = pl.Series(
         word.replace(letter, variant) for word in words for letter in word for variant in variants[letter]
     )
