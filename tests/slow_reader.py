@@ -10,6 +10,8 @@ from prep.sources import walk
 ACCENTS = "é" * 500  # valid characters enough that no broken byte below makes the file look like a legacy one
 ADDRESS = re.compile(rb"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
 
+MARKS = re.compile(rb"(?:\xef\xbb\xbf)*")
+
 
 @dataclass
 class Outcome:
@@ -98,11 +100,11 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
     text = re.sub(rb"\r\n|\r", b"\n", body)
     if text and not text.endswith(b"\n"):
         text += b"\n"
-    text = re.sub(rb"^(?:\xef\xbb\xbf)+", b"", text, flags=re.MULTILINE)
     header = [name.encode() for name in table.header]
     outcome, position, line = Outcome(), 0, first_line
     loose: list[tuple[str, int]] = []
     while position < len(text):
+        position = next(MARKS.finditer(text, position)).end()
         line_end = text.index(b"\n", position) + 1
         first = text[position : line_end - 1]
         undivided = (

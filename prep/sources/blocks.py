@@ -9,6 +9,7 @@ ordinary ones never do.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -17,11 +18,12 @@ import polars as pl
 
 from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Batch
 from prep.sources.encoding import mask_invalid
-from prep.sources.records import Layout, split, with_line_feeds
+from prep.sources.records import Layout, has_marks, split, with_line_feeds
 from prep.sources.unpacked import MISREAD_STARTS, read_lines
 from prep.sources.walk import OddLine, Walk
 
 _NUL = b"\0"
+_MARK = BOM_UTF8.decode()
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 _MAX_PATTERN_COLUMNS = 1000  # beyond it the Rust pattern takes long to compile
 
@@ -72,9 +74,9 @@ def parse(text: bytes, layout: Layout) -> Parsed | None:
 
     Returns:
         What polars makes of it; nothing where a cell may go over several lines, a line is too long, or the
-        text holds what polars must not see.
+        text holds what polars must not see, such as byte order marks before lines.
     """
-    if _NUL in text or (b"\r" in text and _LONE_CR.search(text)):
+    if _NUL in text or has_marks(text) or (b"\r" in text and _LONE_CR.search(text)):
         return None
     if not layout.dialect.opens_quotes(text):
         cells = _parse(text, layout, quote_char=None)
@@ -108,7 +110,7 @@ def read_block(
         text = with_line_feeds(text)
     block = None
     lines = parsed.lines if parsed else None
-    if lines is None and _NUL not in text:
+    if lines is None and _NUL not in text and not has_marks(text):
         lines = _lines(text)
     if lines is not None:
         cells = parsed.cells if parsed else None
@@ -237,9 +239,11 @@ def _read_odd(text: bytes, layout: Layout, start: Place, *, final: bool) -> Bloc
     if lines is None:
         masked = mask_invalid(text)
         lines = pl.Series(masked.decode().split("\n")[:-1], dtype=pl.String())
-    quotes = layout.dialect.opens_quotes(text)
+    marks = has_marks(text)
+    quotes = bool(layout.dialect.quote) and (marks or layout.dialect.opens_quotes(text))
     walk = Walk(text, layout, masked=masked, final=final)
-    walk.visit(_odd_lines(lines, layout, quotes=quotes, nuls=walk.holds_nul), lines.len())
+    odd_lines = _odd_lines(lines, layout, quotes=quotes, nuls=walk.holds_nul, marks=marks)
+    walk.visit(odd_lines, lines.len())
     _, readable = walk.masks()
     return _block(walk, _parse_good(walk.kept(), layout, _count(readable), quotes=quotes), layout, start)
 
@@ -287,7 +291,9 @@ def _lines(text: bytes) -> pl.Series | None:
     return lines if length + returns == len(text) else None
 
 
-def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) -> Iterator[OddLine]:
+def _odd_lines(
+    lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool, marks: bool
+) -> Iterator[OddLine]:
     """Find the lines that are not, all alone, a record that every parser reads alike.
 
     Args:
@@ -295,6 +301,7 @@ def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) ->
         layout: How records are laid out.
         quotes: Some quotes may open cells; otherwise all of them are characters like others.
         nuls: There may be NUL characters.
+        marks: Lines may begin with byte order marks.
 
     Returns:
         Each in order, with its place in the text of all lines.
@@ -303,12 +310,14 @@ def _odd_lines(lines: pl.Series, layout: Layout, *, quotes: bool, nuls: bool) ->
         quoted = lines.str.contains(layout.dialect.quote, literal=True)
         odd = ~_are_plain(lines.filter(~quoted), layout, nuls=nuls)
         odd_quoted = ~_are_regular(lines.filter(quoted), layout)
-        if not odd.any() and not odd_quoted.any():
+        if not (marks or odd.any() or odd_quoted.any()):
             return iter(())
         index = pl.int_range(lines.len(), dtype=pl.UInt32, eager=True)
         odd_index = index.filter(~quoted).filter(odd).append(index.filter(quoted).filter(odd_quoted)).sort()
     else:
         odd_index = (~_are_plain(lines, layout, nuls=nuls)).arg_true()
+    if marks:
+        odd_index = odd_index.append(lines.str.starts_with(_MARK).arg_true()).unique().sort()
     lengths = lines.str.len_bytes().cast(pl.UInt64) + 1
     ends = lengths.cum_sum().gather(odd_index)
     starts = ends - lengths.gather(odd_index)

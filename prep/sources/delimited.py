@@ -1,6 +1,5 @@
 """Delimited text → batches of text cells, in which every record and every line is accounted for."""
 
-import codecs
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from prep.sources.blocks import Block, Parsed, Place, parse, read_block
 from prep.sources.encoding import TextEncoding, as_utf8, find_encoding
 from prep.sources.files import opened
 from prep.sources.head import read_head, refuse_impossible
-from prep.sources.records import Dialect, Layout, with_line_feeds
+from prep.sources.records import Dialect, Layout, with_line_feeds, without_marks
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 """Larger blocks are parsed no faster, and fetching fresh memory for each would cost half as much again."""
@@ -126,7 +125,7 @@ class DelimitedReader:
 
     def _parse(self, piece: "_Piece") -> "tuple[_Piece, Parsed | None]":
         """Parse a piece before it is known whether a record begins with it, as is usual."""
-        piece = piece._replace(lines=_without_marks(_with_line_end(piece.lines)))
+        piece = piece._replace(lines=_with_line_end(piece.lines))
         return piece, parse(piece.lines, self._layout)
 
     def _refuse_endless(self, unread_bytes: int, lines: int) -> None:
@@ -154,7 +153,7 @@ def open_delimited(path: str, reading: Reading = FIND_OUT) -> DelimitedSource:
     refuse_impossible(reading)
     encoding = find_encoding(path, reading.encoding)
     text = _beginning(path, encoding)
-    head = read_head(with_line_feeds(_without_marks(text)), reading, path)
+    head = read_head(with_line_feeds(without_marks(text)), reading, path)
     return DelimitedSource(
         path=path,
         reading=Reading(
@@ -201,14 +200,6 @@ def _offset_of_line(text: bytes, line: int) -> int:
 def _end(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
     match = pattern.match(text, start)
     return start if match is None else match.end()
-
-
-def _without_marks(text: bytes) -> bytes:
-    """Leave out byte order marks before lines, where files were put together that begin with one.
-
-    Else a header would not be one again, and a quote behind a mark would open no cell.
-    """
-    return _MARKS.sub(b"", with_line_feeds(text)) if codecs.BOM_UTF8 in text else text
 
 
 def _with_line_end(text: bytes) -> bytes:
@@ -268,4 +259,3 @@ def _fill(file: BinaryIO, view: memoryview) -> int:
 
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
-_MARKS = re.compile(rb"^(?:%b)+" % codecs.BOM_UTF8, re.MULTILINE)

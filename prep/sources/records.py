@@ -3,10 +3,11 @@
 Cells stand between delimiters. A quote opens a cell only as its first character; inside, two quotes stand
 for one (or a backslash and a quote, where the dialect says so), and the quote that closes it must be followed
 by a delimiter or a line end, with blanks before these at most. Any other quote is a character like others
-(`5" pipe`).
+(`5" pipe`). Byte order marks before a record are no part of it; elsewhere they are characters like others.
 """
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
@@ -14,6 +15,7 @@ from typing import Final, Self
 DOUBLE: Final = "double"
 BACKSLASH: Final = "backslash"
 WHITESPACE: Final = b" \t\v\f"
+MARKS: Final = re.compile(rb"(?:(?<=[\r\n])|\A)(?:%b)+" % BOM_UTF8)
 
 
 _FEWEST_COLUMNS_TO_TELL = 3
@@ -283,6 +285,16 @@ def _holds_letters(cell: bytes) -> bool:
 
 def _is_remark(cell: bytes) -> bool:
     return len(cell.split()) > 1 or not any(character in b"0123456789" for character in cell)
+
+
+def has_marks(text: bytes) -> bool:
+    """Tell whether byte order marks begin lines, where files were put together that begin with one."""
+    return BOM_UTF8 in text and MARKS.search(text) is not None
+
+
+def without_marks(text: bytes) -> bytes:
+    """Leave out the byte order marks that begin lines; the header would not be known again behind one."""
+    return MARKS.sub(b"", text) if has_marks(text) else text
 
 
 def with_line_feeds(text: bytes) -> bytes:

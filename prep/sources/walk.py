@@ -8,7 +8,7 @@ import polars as pl
 from prep.model import Reason
 from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Skipped
 from prep.sources.encoding import is_utf8
-from prep.sources.records import Layout, split
+from prep.sources.records import MARKS, Layout, split
 
 MAX_RECORD_BYTES: Final = 10_000_000
 """A cell that is still open when its record is as long as this was never meant to be open."""
@@ -65,20 +65,21 @@ class Walk:
             if start < next_start:
                 continue
             next_start = end
-            if kind := self._kind(start, end):
-                self._skip(line, start, end, kind)
+            begin = self._after_marks(start)
+            if kind := self._kind(begin, end):
+                self._skip(line, begin, end, kind)
                 if len(self._skipped) > MOST_SKIPPED:
                     self._end, self.lines = end, line + 1
                     return
-            elif not self._holds_quote(start, end):
+            elif begin == start and not self._holds_quote(start, end):
                 self._reject(line, start, end)
-            elif record_end := self._record(line, start, end):
+            elif record_end := self._record(line, begin, end):
                 next_start = record_end
-            elif self._continues_below(start):
-                self._end, self.lines = start, line
+            elif self._holds_quote(begin, end) and self._continues_below(begin):
+                self._end, self.lines = begin, line
                 return
             else:
-                self._reject(line, start, end)
+                self._reject(line, begin, end)
         self._end_with_footer()
 
     def masks(self) -> tuple[pl.Series, pl.Series]:
@@ -134,6 +135,14 @@ class Walk:
         if self._text.startswith(b"#", start) and self._layout.is_comment(self._masked[start:end]):
             return "comment"
         return None
+
+    def _after_marks(self, start: int) -> int:
+        """Leave out the byte order marks before a record; give the place behind them."""
+        marks = MARKS.match(self._text, start)
+        if marks is None:
+            return start
+        self._edits.append((start, marks.end(), b""))
+        return marks.end()
 
     def _holds_quote(self, start: int, end: int) -> bool:
         quote = self._layout.dialect.quote_byte

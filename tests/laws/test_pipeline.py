@@ -12,7 +12,7 @@ from unittest import mock
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prep import multipart, preparation
@@ -254,6 +254,7 @@ def test_what_was_prepared_is_prepared_already(rows: list[tuple[str, ...]], keep
 
 @pytest.mark.parametrize("separator", [",", ";"])
 @given(cells=st.lists(NASTY_CELLS, min_size=1, max_size=6))
+@example(cells=["two lines\n\ufeffof one", "x"])
 @settings(max_examples=examples(10), deadline=None)
 def test_rejected_rows_show_the_cells_of_the_source(separator: str, cells: list[str]) -> None:
     rows = [("no address", cell, "a note", "") for cell in cells]

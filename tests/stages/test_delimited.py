@@ -491,6 +491,23 @@ def test_files_put_together_that_begin_with_a_mark_of_their_encoding(
 
 
 @pytest.mark.parametrize(
+    ("lines", "quote", "cells", "rejected"),
+    [
+        ('"two\n\ufefflines",2\n', '"', [("two\n\ufefflines", "2", 1, 2)], []),
+        ('1,2\n\ufeff5",6\n', '"', [("1", "2", 1, 2), ('5"', "6", 2, 3)], []),
+        ('1,2\n\ufeff"3",4\n', "", [("1", "2", 1, 2), ('"3"', "4", 2, 3)], []),
+        ("1,2\n\ufeff3\n4,5\n", "", [("1", "2", 1, 2), ("4", "5", 3, 4)], [(2, 3, "unreadable_row", "3")]),
+    ],
+)
+def test_a_mark_is_one_before_a_record_only(
+    path: Path, lines: str, quote: str, cells: list[object], rejected: list[object]
+) -> None:
+    reading = Reading("utf-8", ",", quote, header_line=1)
+    found = read(path, f"a,b\n{lines}".encode(), reading)
+    assert (found.cells, found.rejected) == (cells, rejected)
+
+
+@pytest.mark.parametrize(
     ("line", "extra"),
     [
         (b"\n", b""),
