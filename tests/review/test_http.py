@@ -107,7 +107,8 @@ def test_an_edit_answers_with_what_is_still_wrong(client: Client) -> None:
             "place": 0,
             "field": "email",
             "text": "not a valid email address",
-            "remedy": "correct the address: one address in each cell, with a name, an @ and a domain",
+            "remedy": "correct the address: one address in each cell, with a name, an @ and a domain; "
+            "one that looks right may hold a letter of another alphabet",
             "suggestions": ["ana@gmail.com"],
         }
     ]
