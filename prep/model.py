@@ -107,8 +107,8 @@ _REMEDIES: Final = {
     Reason.UNREADABLE_ROW: "look for a missing or stray quote or delimiter in that line of the source",
     Reason.ENCODING: "name the file's encoding with --encoding, or export it again as UTF-8",
     Reason.MISSING_LOOKUP: "fill the cell; without it Marketo cannot tell whose row it is",
-    Reason.INVALID_EMAIL: "correct the address: one address in each cell, with a name, an @ and a domain; one that "
-    "looks right may hold a letter of another alphabet",
+    Reason.INVALID_EMAIL: "correct the address: one address in each cell, with a name, an @ and a domain; "
+    "one that looks right may hold a letter of another alphabet",
     Reason.EMAIL_NOT_ASCII: "ask for the address without accents; prep never takes them off by itself",
     Reason.NOT_INTEGER: "write digits only, without decimals, ranges or words",
     Reason.NOT_POSITIVE: "take the id from Marketo, where it stands in the address of the person's page",
