@@ -235,7 +235,9 @@ def _name_rows(report: Mapping[str, Any], first: Sequence[tuple[str, int, int | 
 
 
 def _notes(report: Mapping[str, Any], told: pl.DataFrame | None = None) -> Iterator[str]:
-    lines = {} if told is None else {(source, row): line for source, row, line in told.select(_PLACE).rows()}
+    noted = [row["row"] for note in report["notes"] for row in note["rows"]]
+    found = [] if told is None else told.filter(pl.col("row").is_in(noted)).select(_PLACE).rows()
+    lines = {(source, row): line for source, row, line in found}
     if report["notes"]:
         yield ""
         yield "Worth a look, sent all the same"

@@ -1,12 +1,13 @@
 """What `report.json` says beside the counts: shapes, the profile of columns, duplicates, times."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import prep
-from prep.report import build_report
+from prep.report import build_report, describe_check
 
 LEADS = """email,firstName,annualRevenue
 ana@example.com,Ana,12
@@ -60,3 +61,18 @@ def test_a_sent_run_tells_when_its_chunks_moved(run: prep.Run) -> None:
     assert times == sorted(times)
     assert (times[0] - before).total_seconds() > -0.001
     assert {moment.utcoffset() for moment in times} == {UTC.utcoffset(None)}
+
+
+def test_what_a_check_says_takes_no_memory_for_each_rejected_row(tmp_path: Path) -> None:
+    rows = "info@example.com\n" + "not an address\n" * 20_000
+    (tmp_path / "leads.csv").write_text(f"email\n{rows}", encoding="utf-8")
+    run = prep.clean(tmp_path / "leads.csv", tmp_path / "leads.prep")
+    report, told = build_report(run.folder), run.folder.query_rows(lambda rows: rows)
+    assert report["notes"]
+    tracemalloc.start()
+    try:
+        describe_check(report, told)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
