@@ -117,8 +117,9 @@ def _takes_sent(folder: RunFolder, manifest: Manifest, *, has_merged: bool) -> b
     """Whether the tables have values as sent: sources are gone, or no source has what was merged."""
     if not all(folder.holds(source) for source in manifest.sources):
         return True
-    fits = folder.manifest().tells_sent or not _is_corrected(folder)
-    return has_merged and _sends_all(manifest) and fits
+    if not (has_merged and _sends_all(manifest)):
+        return False
+    return folder.manifest().tells_sent or not _is_corrected(folder)
 
 
 def _sends_all(manifest: Manifest) -> bool:
