@@ -41,13 +41,15 @@ def command(**chosen: Any) -> int:
         raise Declined("Nothing was deleted")
     purged = purge(run)
     retries = list(_unpurged_retries(run.folder))
-    code = session.answer(purged, {**chosen, "quiet": True}, more={"retries": [*map(str, retries)]})
+    strangers = run.folder.strangers()
+    named = {"retries": [*map(str, retries)], "strangers": [*map(str, strangers)]}
+    code = session.answer(purged, {**chosen, "quiet": True}, more=named)
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])
         for path in retries:
             still = f"{path}: still holds rows of these people: prep purge {quoted(path)}"
             say(still, err=chosen["as_json"])
-        for path in run.folder.strangers():
+        for path in strangers:
             say(f"{path}: is not prep's, and still there", err=chosen["as_json"])
     return code
 

@@ -172,6 +172,7 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "remarks[].message": "what it is",
         "masked": "true, in a report made with `--mask` only",
         "retries[]": "folders of retries that hold rows of the same people, as `prep purge` alone says it",
+        "strangers[]": "what others put into the folder, and is still there, as `prep purge` alone says it",
         "error": "in the answer of a command that an error ended; in `report.json` too if that was while "
         "sending, until a later command writes it anew",
         "error.code": "name of the error",
@@ -184,7 +185,7 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Path of each key → what it holds; `[]` is an element of a list, `*` any key of a table."""
 
-OPTIONAL: Final = frozenset({"masked", "error", "retries"})
+OPTIONAL: Final = frozenset({"masked", "error", "retries", "strangers"})
 """Keys that a report has only where their meaning says so."""
 
 COLUMNS: Final[Mapping[str, str]] = MappingProxyType(

@@ -242,6 +242,7 @@ def test_purge_names_copies_of_tables_that_somebody_made(leads: Path, prep: Prep
         "leads.prep/rejected (1).csv: is not prep's, and still there\n"
     )
     assert copy.exists()
+    assert prep("purge", "leads.prep", "--yes", "--json").json["strangers"] == [str(copy)]
 
 
 def test_purge_names_the_retries_that_hold_the_same_people(leads: Path, prep: Prep, here: Path) -> None:

@@ -106,6 +106,7 @@ def test_a_report_has_the_keys_of_the_table(
     assert added == {name for name in COLUMNS if name.startswith("_") or name in ROWS}
 
     assert says("retry", "a.prep", "--all") == 3
+    Path("a.prep/copy.csv").write_text(LEADS)
     assert says("purge", "a.prep", "--json") == 3
     reports.append(json.loads(capsys.readouterr().out))
     for report in reports:
