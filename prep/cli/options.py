@@ -69,6 +69,7 @@ inputs = _bundle(
     click.argument("files", nargs=-1, metavar="FILE…", type=PATH, callback=callbacks.sources),
     click.option(
         "--db",
+        cls=_Once,
         metavar="URL",
         callback=callbacks.named,
         help="Database for --query, such as postgresql://host/crm or sqlite:///crm.db. With a password: "
@@ -437,17 +438,23 @@ destination = _bundle(
         help="The same, by the list's name.",
     ),
     _option(
-        "--partition-name", metavar="NAME", callback=callbacks.named, help="Lead partition of new leads."
+        "--partition-name",
+        cls=_Once,
+        metavar="NAME",
+        callback=callbacks.named,
+        help="Lead partition of new leads.",
     ),
     _option(
         "--program",
         "program_id",
+        cls=_Once,
         type=click.IntRange(1),
         metavar="ID",
         help="Program that program members join: 1014 in its address #PG1014A1.",
     ),
     _option(
         "--program-status",
+        cls=_Once,
         metavar="STATUS",
         callback=callbacks.named,
         help='The status that they get there, such as "On List".',

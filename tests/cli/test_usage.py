@@ -106,7 +106,16 @@ USAGE = [
             f"run leads.csv --sandbox {option} 1 {option} 2",
             f"Error: {option} is given twice\nHint: A run takes one: give the other to a run of its own.\n",
         )
-        for option in ("--sheet", "--query", "--list", "--list-id")
+        for option in (
+            "--db",
+            "--sheet",
+            "--query",
+            "--list",
+            "--list-id",
+            "--partition-name",
+            "--program",
+            "--program-status",
+        )
     ),
     (
         "check leads.csv --region ES",
