@@ -44,7 +44,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     options["maps"] = maps_said_now(chosen)
     options["mapping"] = _saved_mapping(chosen)
     options["header_line"] = _header_line(chosen)
-    if callbacks.is_said_now("region") and options["phones"] == "keep":
+    if callbacks.is_typed("region") and options["phones"] == "keep":
         raise click.UsageError("--region is of phone numbers, which stay as they are: add --phones e164.")
     return cast("CleanOptions", options)
 

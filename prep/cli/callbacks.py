@@ -102,6 +102,11 @@ def is_said_now(name: str, context: click.Context | None = None) -> bool:
     return source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 
 
+def is_typed(name: str) -> bool:
+    """Whether a parameter comes from this very command line; the environment can be of many."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def upper(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
     """Write a code as codes are written."""
     return None if text is None else text.strip().upper()

@@ -72,6 +72,18 @@ def test_a_constant_or_rule_of_the_command_line_takes_no_place_of_others_in_the_
     assert sent("--keep", "last", "--set", "country=PT")[1] == "a@example.com,22,D,Fair,PT"
 
 
+def test_a_region_of_the_environment_is_for_the_imports_that_respell_phone_numbers(
+    prep: Prep, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "leads.csv").write_text("email,phone\nada@example.com,612 345 678\n")
+    monkeypatch.setenv("PREP_REGION", "ES")
+    monkeypatch.setenv("PREP_PHONES", "e164")
+
+    assert prep("check", "leads.csv").code == 0
+    assert prep("check", "leads.csv", "--phones", "keep").code == 0
+    assert prep("check", "leads.csv", "--phones", "keep", "--region", "ES").code == 2
+
+
 def test_a_file_with_everything(prep: Prep, here: Path) -> None:
     written(here / "l.csv", "Work mail;Zzz\na@example.com;1\n")
     written(
