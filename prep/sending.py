@@ -46,7 +46,7 @@ def _refuse_early(folder: RunFolder, manifest: Manifest) -> None:
     Raises:
         FolderError: It lies in the folder of its run, of which nothing was sent.
     """
-    run = RunFolder(folder.path.parent if folder.path.name else folder.home)
+    run = RunFolder(folder.home)
     try:
         is_early = run.manifest().run_id == manifest.parent_run_id and not has_begun(run)
     except FolderError:
@@ -55,8 +55,8 @@ def _refuse_early(folder: RunFolder, manifest: Manifest) -> None:
         raise FolderError(
             f"{folder.path}: nothing of {run.path} was sent yet, so there is nothing to put back",
             code="nothing_to_put_back",
-            hint=f"prep submit {run.typed} sends it. If its rows came into Marketo in another way, move "
-            f"{folder.path.name} out of it and submit it from there.",
+            hint=f"prep submit {run.typed} sends it. If its rows came into Marketo in another way, move the "
+            "way back out of that folder and submit it from there.",
             source=str(folder.path),
         )
 

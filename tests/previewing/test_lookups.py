@@ -407,10 +407,12 @@ def test_a_way_back_is_not_used_up_before_the_import(tmp_path: Path, sandbox: Sa
     run = prep.preview(cleaned(tmp_path, ROWS), client)
     restore = run.path / "restore"
 
-    with pytest.raises(FolderError) as caught:
-        prep.submit(restore, client)
-
-    assert (caught.value.code, caught.value.source) == ("nothing_to_put_back", str(restore))
+    link = tmp_path / "link"
+    link.symlink_to(restore, target_is_directory=True)
+    for way_back in (restore, link):
+        with pytest.raises(FolderError) as caught:
+            prep.submit(way_back, client)
+        assert (caught.value.code, caught.value.source) == ("nothing_to_put_back", str(way_back))
     prep.submit(run, client, poll_seconds=(0.01, 0.02))
     assert kept(sandbox, list(before)) != before
     prep.submit(restore, client, poll_seconds=(0.01, 0.02))
