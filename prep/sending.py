@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prep.config import Destination
-from prep.errors import FolderError, TerminalError
+from prep.errors import FolderError, MarketoError, TransientError
 from prep.folder import RunFolder
 from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
@@ -20,6 +20,9 @@ from prep.settlement import find_doubts, find_missing, keep_files, open_ledger, 
 
 if TYPE_CHECKING:
     from prep.marketo import Marketo
+
+_OUTAGE: Final = 3
+"""Jobs in a row of which no answer is had, after which none is expected."""
 
 
 def prepare_sending(
@@ -138,21 +141,25 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
     doubts were left before and a file is gone, one with doubts takes its place.
 
     Raises:
-        TerminalError: Marketo refuses to tell of a job, such as one whose batch id has expired; it was asked
-            about all others.
-        TransientError: Marketo cannot be reached.
+        MarketoError: Marketo refuses to tell of a job, such as one whose batch id has expired, or its answer
+            cannot be had now; it was asked about all others, unless it gave none to several in a row.
     """
-    refusal: TerminalError | None = None
+    refusal: MarketoError | None = None
+    in_vain = 0
     missing = find_missing(folder, ledger.jobs())
     chunks = {chunk.file: chunk for chunk in manifest.results.chunks}
     for job in sorted(ledger.jobs(), key=lambda job: job.state is not JobState.UNKNOWN):
         try:
             answer = _answer(ledger, client, job, manifest.into)
-        except TerminalError as error:
+        except MarketoError as error:
             refusal = refusal or error
+            in_vain = in_vain + 1 if isinstance(error, TransientError) else 0
+            if in_vain == _OUTAGE:
+                break
             continue
         if answer is None:
             continue
+        in_vain = 0
         told, files = answer
         chunk = chunks[job.chunk]
         doubts = find_doubts(folder, manifest, chunk, told, files)

@@ -17,9 +17,18 @@ from prep import durable
 from prep import folder as prep_folder
 from prep.advice import advise
 from prep.config import Destination
-from prep.errors import BalanceError, FolderError, MarketoError, SettingsError, SourceError, TerminalError
+from prep.errors import (
+    BalanceError,
+    FolderError,
+    MarketoError,
+    SettingsError,
+    SourceError,
+    TerminalError,
+    TransientError,
+)
 from prep.marketo import Marketo
 from prep.model import Exchange, JobState
+from prep.objects import ImportObject
 from prep.outcome_tables import LEFT_AS_IT_IS
 from prep.pipeline import Run, clean, purge, reconcile, retry, settle, submit
 from prep.report import summarise
@@ -384,6 +393,37 @@ def test_a_file_that_marketo_does_not_have_any_more_unsettles_no_row(
     assert caught.value.code == "unknown_batch"
     assert (fates(sent), sent.folder.failed.read_bytes()) == before
     assert retry(sent, sent.path.with_name("again.prep")).counts["read"] == 1
+
+
+@pytest.fixture
+def many(tmp_path: Path, client: Marketo, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Five uploads in which a row failed, whose failure files are gone."""
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{number}@example.com,{'x' * 250},{'y' * 250},3000000000\n" for number in range(5)]
+    Path("leads.csv").write_text(f"email,company,title,numberOfEmployees\n{''.join(lines)}")
+    run = submit(clean("leads.csv", max_bytes=1_000), client, poll_seconds=POLL)
+    for received in run.folder.received.iterdir():
+        received.unlink()
+    return run
+
+
+@pytest.mark.parametrize(("in_vain", "found"), [(1, (5, 4)), (2, (5, 3)), (5, (3, 0))])
+def test_a_failure_file_that_cannot_be_had_now_holds_up_no_other_one(
+    many: Run, client: Marketo, monkeypatch: pytest.MonkeyPatch, in_vain: int, found: tuple[int, int]
+) -> None:
+    ill = [job["batch_id"] for job in many.report["jobs"]][:in_vain]
+    fetch, fetched = client.failures, []
+
+    def failures(batch_id: int, of: ImportObject) -> bytes:
+        fetched.append(batch_id)
+        if batch_id in ill:
+            raise TransientError("the answer cannot be understood", code="unclear_reply")
+        return fetch(batch_id, of)
+
+    monkeypatch.setattr(client, "failures", failures)
+    with pytest.raises(TransientError):
+        reconcile(many, client)
+    assert (len(fetched), len([*many.folder.received.iterdir()])) == found
 
 
 def parsed(content: bytes, delimiter: str) -> list[dict[str, str | None]]:
