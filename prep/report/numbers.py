@@ -136,11 +136,15 @@ def _read_transitions(folder: RunFolder) -> list[dict[str, str]]:
         ]
 
 
+_OPEN: Final = (Fate.READY, Fate.SENT, Fate.UNKNOWN)
+"""Fates that change while sending goes on."""
+
+
 def count_now(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> dict[str, int]:
     """Rows by fate, also while they are being sent.
 
     The table of fates is written anew once sending stops, and after a decision. Until then, and where prep
-    was killed, rows that the table has as ready or unknown are what the ledger says of their chunk.
+    was killed, rows that the table has as ready, sent or unknown are what the ledger says of their chunk.
 
     Raises:
         FolderError: The table is damaged.
@@ -148,7 +152,7 @@ def count_now(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> dic
     """
     found = Counter(folder.count_rows())
     states = {job.chunk: job.state for job in jobs}
-    if states and found[Fate.READY] + found[Fate.UNKNOWN]:
+    if states and any(found[fate] for fate in _OPEN):
         for chunk, fate, rows in folder.query_rows(_count_open).rows():
             found[fate] -= rows
             found[_fate_now(Fate(fate), states.get(chunk))] += rows
@@ -156,12 +160,11 @@ def count_now(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> dic
 
 
 def _count_open(rows: pl.LazyFrame) -> pl.LazyFrame:
-    is_open = pl.col("fate").is_in([Fate.READY, Fate.UNKNOWN])
-    return rows.filter(is_open).group_by("chunk", "fate").len()
+    return rows.filter(pl.col("fate").is_in(_OPEN)).group_by("chunk", "fate").len()
 
 
 def _fate_now(fate: Fate, state: JobState | None) -> Fate:
-    """What rows are that the table has as ready or unknown; of some that are reconciled nobody can tell."""
+    """What rows are that the table has as open; of some that are reconciled nobody can tell."""
     match state:
         case JobState.PLANNED:
             return Fate.READY

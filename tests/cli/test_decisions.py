@@ -185,6 +185,19 @@ def test_a_decision_after_which_prep_was_killed_is_told_with_what_carries_on(
     assert prep("resume", "leads.prep", "--allow-rejects").code == 0
 
 
+def test_rows_that_were_sent_are_unknown_as_soon_as_the_ledger_says_so(
+    leads: Path, prep: Prep, here: Path
+) -> None:
+    assert prep("run", "leads.csv", "--sandbox", "--no-wait").code == 5
+    with Ledger(Path("leads.prep/ledger.sqlite")) as ledger:
+        ledger.unknown("chunks/leads-0001.csv", "batch 1001 is older than 7 days")
+
+    told = prep("report", "leads.prep", "--json")
+
+    assert (told.code, told.json["state"]) == (6, "unknown")
+    assert (told.json["counts"]["unknown"], told.json["counts"]["sent"]) == (2, 0)
+
+
 def test_nothing_is_decided_while_a_source_is_another_one(unclear: Sandbox, prep: Prep, here: Path) -> None:
     (here / "leads.csv").write_text(LEADS + "eve@example.com,Eve,\n")
     decision = ("resume", "leads.prep", "--assume", "lost", "leads-0001.csv")
