@@ -33,6 +33,7 @@ _HIDDEN: Final = re.compile(r"\bdisplay\s*:\s*none\b", re.IGNORECASE)
 _MUTE: Final = frozenset({"script", "style", "template"})
 _CELLS: Final = frozenset({"td", "th"})
 _SECTIONS: Final = frozenset({"thead", "tbody", "tfoot"})
+_PAGE: Final = frozenset({"body", "html"})
 _LINE_BREAK: Final = "\ue000"
 _CHUNK: Final = 64 * 1024
 
@@ -156,8 +157,10 @@ class _TableParser(HTMLParser):
         self.tables: list[_Table] = []
         self._open: list[_Table] = []
         self._mute = 0
+        self._is_at_end = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._is_at_end = False
         if tag == "table":
             self._open.append(_Table())
             self.tables.append(self._open[-1])
@@ -180,6 +183,7 @@ class _TableParser(HTMLParser):
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
+        self._is_at_end = tag in _PAGE
         if tag in _MUTE:
             self._mute = max(self._mute - 1, 0)
         elif self._open and tag == "table":
@@ -195,7 +199,7 @@ class _TableParser(HTMLParser):
 
     def end_tables(self) -> None:
         while self._open:
-            self._open[-1].is_unended = True
+            self._open[-1].is_unended = not self._is_at_end
             self._open.pop().end_row()
 
 

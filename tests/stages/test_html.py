@@ -87,6 +87,19 @@ def test_a_page_that_was_cut_short_is_noted_and_half_a_row_rejected(
     assert open_workbook(path).notes == ()
 
 
+def test_a_page_that_ends_itself_was_not_cut_short_though_its_table_has_no_end(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    page = "<html><table><tr><th>Email<tr><td>a@example.com</body>\n</html>\n"
+    path.write_text(page, "utf-8")
+    source = open_workbook(path)
+    (batch,) = source.read(0)
+    assert (batch.cells["0"].to_list(), batch.rejected.rows()) == (["a@example.com"], [])
+    assert source.notes == ()
+    path.write_text(f"{page}<tr><td>b@exam", "utf-8")
+    (batch,) = open_workbook(path).read(0)
+    assert batch.rejected.rows() == [(2, 3, "unreadable_row", "b@exam")]
+
+
 @pytest.mark.parametrize(
     ("head", "codec", "found"),
     [
