@@ -91,7 +91,7 @@ class SpreadsheetmlBook:
         if name == "Row":
             self._line = _index(attributes, self._line, self._span, SHEET_ROWS)
             self._span = _count(attributes, "Span")
-            self._found = Counter(hidden_row=attributes.get("Hidden") == "1")
+            self._found = Counter(hidden_row=int(attributes.get("Hidden") == "1"))
             self._column, self._merged, self._cells, self._errors, self._numbers = 0, 0, {}, 0, []
         elif name == "Cell":
             self._column = _index(attributes, self._column, self._merged, SHEET_COLUMNS)

@@ -1056,6 +1056,14 @@ def test_what_the_xml_of_excel_2003_does_not_tell_is_noted(tmp_path: Path) -> No
     )
 
 
+def test_hidden_rows_of_the_xml_of_excel_2003_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    path.write_text(re.sub(r"<Row>.*?</Row>", "", SPREADSHEETML, flags=re.DOTALL), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("<Row ", '<Row ss:Hidden="1" '), "utf-8")
+    source = open_workbook(path, Reading(header_line=0))
+    assert source.notes == ("Rows that are hidden in the sheet are read like others: 1.",)
+
+
 MERGED = """<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"
  xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
 <Styles><Style ss:ID="code"><NumberFormat ss:Format="00000"/></Style>
