@@ -54,7 +54,8 @@ _ZONE: Final = (
     r"(?:\[(?:Z|UTC|GMT|[A-Za-z]+(?:/[A-Za-z_]+)+)\])?"
 )
 _DATE: Final = (
-    rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ][0-9]{{1,2}}:[0-9]{{2}}[0-9:.,]*(?: ?[AaPp][Mm])?{_ZONE})?$"
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    rf"(?:(?:[Tt]|,? )[0-9]{{1,2}}:[0-9]{{2}}[0-9:.,]*(?: ?[AaPp][Mm])?{_ZONE})?$"
 )
 """A date, with or without a time, and nothing behind it that may say otherwise."""
 

@@ -299,19 +299,21 @@ def test_a_text_is_consent_if_it_is_a_date_and_nothing_else(leads: Path) -> None
     Path("mine.toml").write_text('extends = "lead"\n[fields.optIn]\n')
     given = [
         *("2026-01-31", "2026-01-31 9:05", "2026-01-31T10:00:00.5Z", "2026-01-31 10:00 PM +0100", "Yes"),
+        *("2026-01-31, 9:05", "2026-01-31, 10:00 UTC"),
         *("2026-01-31 10:00:00 CET", "2026-01-31 10:00 GMT+1", "2026-01-31 10:00:00 +0200 CEST"),
         *("2026-01-31T10:00:00.000+01:00[Europe/Madrid]", "2026-01-31T10:00Z[UTC]", "2026-01-31 10:00 (PST)"),
     ]
     lacking = [
         *("2026-01-31 10:00 OFF", "2026-01-31 10:00 (NO)", "2026-01-31T10:00Z[revoked]"),
         "2026-01-31 revoked",
+        "2026-01-31, revoked",
         "2026-01-31: no",
         "2026-01-31 2026-02-01",
         "2026-02-30",
         "31/01/2026",
         "",
     ]
-    rows = [f"{number}@example.com,{cell}\n" for number, cell in enumerate([*given, *lacking])]
+    rows = [f'{number}@example.com,"{cell}"\n' for number, cell in enumerate([*given, *lacking])]
     leads.write_text("".join(["email,optIn\n", *rows]))
     prepared = prepare(leads, "mine.toml", consent="optIn")
     assert prepared.ready["optIn"].to_list() == given
