@@ -289,7 +289,9 @@ def _is_remark(cell: bytes) -> bool:
 
 def has_marks(text: bytes) -> bool:
     """Tell whether byte order marks begin lines, where files were put together that begin with one."""
-    return BOM_UTF8 in text and MARKS.search(text) is not None
+    return BOM_UTF8 in text and (
+        text.startswith(BOM_UTF8) or b"\n" + BOM_UTF8 in text or b"\r" + BOM_UTF8 in text
+    )
 
 
 def without_marks(text: bytes) -> bytes:
