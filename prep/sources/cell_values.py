@@ -99,9 +99,7 @@ def plain(value: str) -> str:
     A whole number keeps its digits, however many. A fraction has those that a spreadsheet shows: what it
     computes may be 0.30000000000000004.
     """
-    if _INTEGER.fullmatch(value):
-        return value
-    if not _NUMBER.fullmatch(value):
+    if _INTEGER.fullmatch(value) or not _NUMBER.fullmatch(value):
         return value
     number = float(value)
     if number in (float("inf"), float("-inf")):
