@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+import polars as pl
 from rapidfuzz import fuzz, process
 
-from prep.checks import fold_value, longest
+from prep.checks import fold_value, have_misleading_domains, longest
 from prep.model import Reason
 from prep.review.judging import passes
 from prep.schema import Field
@@ -83,8 +84,11 @@ def _emails(_: Field, cell: str) -> Iterator[str]:
     local, at, domain = plain.rpartition("@")
     if not at:
         return
-    domain = re.sub(r"[,;:]", ".", domain.translate(_LATIN))
-    address = f"{re.sub(r'[.]{2,}', '.', local).strip('.,;:')}@{re.sub(r'[.]{2,}', '.', domain).strip('.-')}"
+    local = re.sub(r"[.]{2,}", ".", local).strip(".,;:")
+    domain = re.sub(r"[.,;:]+", ".", domain).strip(".-")
+    if have_misleading_domains(pl.Series([f"@{domain}"])).item():
+        domain = domain.translate(_LATIN)
+    address = f"{local}@{domain}"
     yield suggest_domain(address) or address
 
 

@@ -20,6 +20,7 @@ STATUS = Field("leadStatus", allowed=("New", "Open", "Closed - Won", "Closed - L
         (EMAIL, "invalid_email", "a@example.com; b@example.org", ["a@example.com", "b@example.org"]),
         (EMAIL, "invalid_email", "ana@gm\u0430il.\u0441om", ["ana@gmail.com"]),
         (EMAIL, "invalid_email", "ANA@GMA\u0130L.COM", ["ANA@GMAIL.COM"]),
+        (EMAIL, "invalid_email", "ana@пример,рф", ["ana@пример.рф"]),
         (EMAIL, "invalid_email", "ana@", []),
         (EMAIL, "invalid_email", "n/a", []),
         (EMAIL, "email_not_ascii", "josé@example.com", []),
