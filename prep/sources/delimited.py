@@ -153,7 +153,7 @@ def open_delimited(path: str, reading: Reading = FIND_OUT) -> DelimitedSource:
     refuse_impossible(reading)
     encoding = find_encoding(path, reading.encoding)
     text = _beginning(path, encoding)
-    head = read_head(with_line_feeds(without_marks(text)), reading, path)
+    head = read_head(without_marks(with_line_feeds(text)), reading, path)
     return DelimitedSource(
         path=path,
         reading=Reading(

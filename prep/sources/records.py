@@ -15,7 +15,7 @@ from typing import Final, Self
 DOUBLE: Final = "double"
 BACKSLASH: Final = "backslash"
 WHITESPACE: Final = b" \t\v\f"
-MARKS: Final = re.compile(rb"(?:(?<=[\r\n])|\A)(?:%b)+" % BOM_UTF8)
+MARKS: Final = re.compile(rb"^(?:%b)+" % BOM_UTF8, re.MULTILINE)
 
 
 _FEWEST_COLUMNS_TO_TELL = 3
@@ -289,9 +289,7 @@ def _is_remark(cell: bytes) -> bool:
 
 def has_marks(text: bytes) -> bool:
     """Tell whether byte order marks begin lines, where files were put together that begin with one."""
-    return BOM_UTF8 in text and (
-        text.startswith(BOM_UTF8) or b"\n" + BOM_UTF8 in text or b"\r" + BOM_UTF8 in text
-    )
+    return text.startswith(BOM_UTF8) or b"\n" + BOM_UTF8 in text
 
 
 def without_marks(text: bytes) -> bytes:
