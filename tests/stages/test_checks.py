@@ -117,7 +117,10 @@ REFUSED = [
     (
         "email",
         Reason.INVALID_EMAIL,
-        ["a@example.\u0441om", "a@gm\u0430il.com", "a@\u0440a.com", "a@ex\u03b1mple.gr", "a@GMA\u0130L.COM"],
+        [
+            *("a@example.\u0441om", "a@gm\u0430il.com", "a@\u0440a.com", "a@ex\u03b1mple.gr"),
+            *("a@GMA\u0130L.COM", "a@gmai\u0307l.com"),
+        ],
     ),
     ("email", Reason.EMAIL_NOT_ASCII, ["josé@example.com", "josé@bücher.example"]),
     ("string", Reason.TOO_LONG, ["x" * 256, "é" * 256]),

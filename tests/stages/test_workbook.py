@@ -528,6 +528,12 @@ def test_a_visible_sheet_with_addresses_is_read_whatever_its_columns_are_called(
         "The hidden sheet 'Old' is left out; --sheet reads it instead. Rows that look like leads: 1.",
         "Left out, as no lists of leads: 'Summary'.",
     )
+    source = open_workbook(save(tmp_path / "a.xlsx", sheets, hidden=["People", "Old"]))
+    assert source.reading.sheet == "Old"
+    del sheets["Old"]
+    source = open_workbook(save(tmp_path / "a.xlsx", sheets, hidden=["People"]))
+    assert source.reading.sheet == "People"
+    sheets["Old"] = [HEADER, person(1)]
     source = open_workbook(save(tmp_path / "a.xlsx", sheets))
     assert source.reading.sheet == "Old"
     assert source.notes == (
