@@ -2,12 +2,16 @@
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from prep.errors import SettingsError
 
 SETTINGS_FILE: Final = Path("prep.toml")
+
+_MAP: Final = re.compile(r"""\s*\[\s*(["']?)map\1\s*\]\s*(#.*)?$""")
+_BARE_KEY: Final = re.compile(r"\s*([\w-]+)\s*=")
 
 MARKETO_KEYS: Final = (
     "endpoint",
@@ -52,12 +56,20 @@ def load_settings_file(path: Path = SETTINGS_FILE) -> dict[str, Any]:
     return raw
 
 
-def bare_keys(table: str, path: Path = SETTINGS_FILE) -> list[str]:
-    """The keys without quotes below the line `[table]` of a file that was loaded."""
-    text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
-    _, *below = re.split(rf"^[ \t]*\[[ \t]*{table}[ \t]*\].*$", text, maxsplit=1, flags=re.MULTILINE)
-    lines = re.split(r"^[ \t]*\[", "".join(below), maxsplit=1, flags=re.MULTILINE)[0]
-    return re.findall(r"^[ \t]*([\w-]+)[ \t]*=", lines, flags=re.MULTILINE)
+def find_map(lines: Sequence[str]) -> tuple[int, int] | None:
+    """Where the columns of the table `[map]` stand among the lines of a file: from a line up to another."""
+    start = next((number for number, line in enumerate(lines, 1) if _MAP.match(line)), None)
+    if start is None:
+        return None
+    end = next((at for at in range(start, len(lines)) if lines[at].lstrip().startswith("[")), len(lines))
+    return start, end
+
+
+def bare_columns(path: Path = SETTINGS_FILE) -> list[str]:
+    """The keys without quotes in the table `[map]` of a file that was loaded."""
+    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
+    start, end = find_map(lines) or (0, 0)
+    return [key[1] for line in lines[start:end] if (key := _BARE_KEY.match(line))]
 
 
 def _parsed(path: Path) -> dict[str, Any]:

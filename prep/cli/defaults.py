@@ -10,7 +10,7 @@ import click
 
 from prep.credentials import VARIABLES
 from prep.errors import SettingsError
-from prep.settings_file import SETTINGS_FILE, bare_keys, load_settings_file
+from prep.settings_file import SETTINGS_FILE, bare_columns, load_settings_file
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def read_defaults() -> dict[str, Any]:
 
 def _refuse_columns_of_settings() -> None:
     """A setting below `[map]` is a column to TOML: it would do nothing, and nobody would ask for consent."""
-    for key in bare_keys("map"):
+    for key in bare_columns():
         if key in SETTINGS:
             raise SettingsError(
                 f"{SETTINGS_FILE}: {key!r} stands below [map], as a column",

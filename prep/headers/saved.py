@@ -1,7 +1,6 @@
 """Mappings as files, to be decided once and used again."""
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import Any
 
 from prep.errors import SettingsError
 from prep.headers.columns import Column, How
-from prep.settings_file import SETTINGS_FILE
+from prep.settings_file import SETTINGS_FILE, find_map
 
-_TABLE = re.compile(r"\s*\[\s*map\s*\]\s*(#.*)?$")
 _REMEDY = (
     'It holds a table [map] with lines such as "Source column" = "field"; an empty field leaves one out.'
 )
@@ -142,11 +140,10 @@ def _with_lines(content: str, new: Sequence[str]) -> str:
     lines = [line.removesuffix("\r") for line in content.split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
-    place = next((number for number, line in enumerate(lines, 1) if _TABLE.match(line)), None)
-    if place is None:
+    found = find_map(lines)
+    if found is None:
         lines += ["", "[map]"] if lines else ["[map]"]
-        place = len(lines)
-    end = next((at for at in range(place, len(lines)) if lines[at].lstrip().startswith("[")), len(lines))
+    place, end = found or (len(lines), len(lines))
     while end > place and lines[end - 1].lstrip()[:1] in {"", "#"}:
         end -= 1
     return ending.join([*lines[:end], *new, *lines[end:], ""])

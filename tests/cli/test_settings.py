@@ -145,6 +145,7 @@ BAD_FILES = [
         "prep.toml: 'max_rejected' stands below [map], as a column",
     ),
     ("[ map ]\nsuppress = ['never.csv']", "prep.toml: 'suppress' stands below [map], as a column"),
+    ('["map"]\r\nlist = "Fair"\r\n', "prep.toml: 'list' stands below [map], as a column"),
     ('schema = "a\\u0000b"', "prep.toml: schema is 'a\\x00b'"),
     (f"a = {'[' * 100_000}", "prep.toml: is nested too deeply"),
     (
