@@ -23,18 +23,7 @@ _BOOLEAN_LETTERS: Final = 3
 _LONGEST_SLIP: Final = 320
 """A longer cell is no address, number or date with a slip in it, and can make a pattern take for ever."""
 
-_MONTH_NAMES: Final = (
-    *("january", "february", "march", "april", "may", "june", "july"),
-    *("august", "september", "october", "november", "december"),
-)
-_MONTHS: Final = {
-    **{name: number for number, name in enumerate(_MONTH_NAMES, 1)},
-    **{name[:3]: number for number, name in enumerate(_MONTH_NAMES, 1)},
-    "sept": 9,
-}
 _NUMERIC_DATE: Final = re.compile(r"(\d{1,2})\s*[-/. ]\s*(\d{1,2})\s*[-/. ]\s*(\d{4})")
-_DAY_MONTH: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[\s.,-]*([A-Za-z]{3,9})[\s.,-]*(\d{4})")
-_MONTH_DAY: Final = re.compile(r"([A-Za-z]{3,9})[\s.,-]*(\d{1,2})(?:st|nd|rd|th)?[\s.,-]+(\d{4})")
 _LAST_MONTH: Final = 12
 _LATIN: Final = str.maketrans("асеорхуіѕјАВСЕНІКМОРТХİ", "aceopxyisjABCEHIKMOPTXI")
 """Cyrillic letters, and the Turkish capital of i, → the Latin ones that they look like."""
@@ -114,17 +103,13 @@ def _booleans(_: Field, cell: str) -> Iterator[str]:
 
 
 def _dates(field: Field, cell: str) -> Iterator[str]:
-    """Months by their English names, and numbers of which only one can be the month; else both readings."""
+    """The numbers of which only one can be the month; else both readings."""
     tail = "T00:00:00Z" if field.type == "datetime" and cell[-1:] == "Z" else ""
     if found := _NUMERIC_DATE.fullmatch(cell):
         first, second, year = int(found[1]), int(found[2]), found[3]
         for day, month in ((first, second), (second, first)):
             if month <= _LAST_MONTH:
                 yield f"{year}-{month:02d}-{day:02d}{tail}"
-    for pattern, (day, month) in ((_DAY_MONTH, (1, 2)), (_MONTH_DAY, (2, 1))):
-        found = pattern.fullmatch(cell)
-        if found and (number := _MONTHS.get(found[month].lower())):
-            yield f"{found[3]}-{number:02d}-{int(found[day]):02d}{tail}"
 
 
 def _numbers(_: Field, cell: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from prep.model import DateOrder
 from prep.values.rules import OPEN, PLAIN, Rule, contains, lacks, once_for_each_value, or_as_it_was
+from prep.values.words import MONTHS
 
 _YEAR_FIRST: Final = r"(?<year>[0-9]{4})(?<one>[-/.]?)(?<month>[0-9]{1,2})(?<two>[-/.]?)(?<day>[0-9]{1,2})"
 _DAY_FIRST: Final = r"(?<day>[0-9]{1,2})(?<one>[-/.])(?<month>[0-9]{1,2})(?<two>[-/.])(?<year>[0-9]{4})"
@@ -34,6 +35,21 @@ _PATTERNS: Final[Mapping[DateOrder, tuple[str, str]]] = MappingProxyType(
 )
 """How a cell may be written, by the setting; at most one of them matches a cell. `ISO` takes the second only
 where day and month are the same."""
+
+_NAME: Final = f"({'|'.join(sorted(MONTHS, key=len, reverse=True))})"
+_DAY: Final = "([0-9]{1,2})(?:st|nd|rd|th|er|º)?"
+_GAP: Final = r"(?:[ ./,-]{1,2}| (?:of|de|del) )"
+_NAMED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        rf"^{pattern}([^0-9].*)?$": date + "${4}"
+        for pattern, date in {
+            f"([0-9]{{4}}){_GAP}?{_NAME}{_GAP}?{_DAY}": "${1}-${2}-${3}",
+            f"{_DAY}{_GAP}?{_NAME}{_GAP}?([0-9]{{4}})": "${3}-${2}-${1}",
+            f"{_NAME}{_GAP}?{_DAY}{_GAP}([0-9]{{4}})": "${3}-${1}-${2}",
+        }.items()
+    }
+)
+"""How a date names its month, in lower case → year, name and day, and what comes behind."""
 
 _YEAR_LAST: Final = (
     rf"^(?<left>[0-9]{{1,2}})(?<one>[-/.])(?<right>[0-9]{{1,2}})(?<two>[-/.])[0-9]{{4}}{_CLOCK}$"
@@ -129,11 +145,20 @@ def _zone_rule(timezone: str) -> Rule:
 
 def _read(cells: pl.Series, order: DateOrder) -> pl.DataFrame:
     """Date, clock, fraction and zone of each cell; all null where it does not name a real moment."""
+    cells = _with_numbered_months(cells)
     reading, other = (_parts(cells, pattern) for pattern in _PATTERNS[order])
     if order is DateOrder.ISO:
         day, month = pl.col("date").str.slice(8), pl.col("date").str.slice(5, 2)
         other = other.select(pl.when(day == month).then(pl.all()))
     return reading.select(pl.coalesce(part, other[part.name]) for part in reading.iter_columns())
+
+
+def _with_numbered_months(cells: pl.Series) -> pl.Series:
+    """Dates that name their month, with the year first and the month's number; other cells in lower case."""
+    cells = cells.str.to_lowercase()
+    for pattern, year_first in _NAMED.items():
+        cells = cells.str.replace(pattern, year_first)
+    return cells.str.replace_many({f"-{name}-": f"-{number}-" for name, number in MONTHS.items()})
 
 
 def _parts(cells: pl.Series, pattern: str) -> pl.DataFrame:

@@ -1,7 +1,9 @@
 """The words of `words.toml`."""
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
+from types import MappingProxyType
 from typing import Final
 
 _TABLE: Final = tomllib.loads(resources.files("prep.values").joinpath("words.toml").read_text("utf-8"))
@@ -20,3 +22,8 @@ ERRORS: Final = frozenset[str](_TABLE["errors"])
 
 NOBODY: Final = frozenset[str](_TABLE["nobody"])
 """Addresses that people write who do not want to name one."""
+
+MONTHS: Final[Mapping[str, str]] = MappingProxyType(
+    {name: number for number, names in _TABLE["months"].items() for name in names}
+)
+"""The names of months, and two digits."""

@@ -6,7 +6,8 @@ It shares with `prep` the words that stand for nothing, yes and no, and email-va
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -149,7 +150,10 @@ def spell_integer(text: str) -> str:
 
 
 def spell_date(text: str) -> str:
-    """A calendar date that begins with the year, at midnight if it has a time."""
+    """A calendar date that begins with the year, at midnight if it has a time, or names its month."""
+    for form in ("%d %B %Y", "%d-%b-%Y", "%b %d, %Y"):
+        with suppress(ValueError):
+            return datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007
     found = re.fullmatch(r"(\d{4})([-/.]?)(\d\d?)\2(\d\d?)(?:(?:[Tt]|,? )(\d\d?):(\d\d)(?::(\d\d))?)?", text)
     if found is None or any(int(part or 0) for part in found.group(5, 6, 7)):
         return text

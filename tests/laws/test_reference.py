@@ -71,7 +71,7 @@ CORES: Final = {
             "2000-02-29",
             "2021-04-31",
         ),
-        *("2021-13-01", "yesterday", "n/a"),
+        *("2021-13-01", "yesterday", "n/a", "5 January 2021", "05-JAN-2021", "Jan 5, 2021", "30-Feb-2021"),
     ],
     "unsubscribed": ["true", "FALSE", "yes", "Nein", "0", "1", "sí", "n/a", "none", "maybe", "2"],
 }

@@ -214,11 +214,11 @@ def test_no_digit_of_a_phone_is_lost_but_a_zero_behind_the_prefix(cell: str) -> 
     assert spelled in whole | trunk_zeros
 
 
-YEAR_FIRST = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"]
+PLAIN = ["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d %B %Y", "%b %d, %Y", "%d-%b-%Y", "%d%B%Y"]
 FORMATS = {
-    DateOrder.ISO: YEAR_FIRST,
-    DateOrder.DMY: [*YEAR_FIRST, "%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y"],
-    DateOrder.MDY: [*YEAR_FIRST, "%m-%d-%Y", "%m/%d/%Y", "%m.%d.%Y"],
+    DateOrder.ISO: PLAIN,
+    DateOrder.DMY: [*PLAIN, "%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y"],
+    DateOrder.MDY: [*PLAIN, "%m-%d-%Y", "%m/%d/%Y", "%m.%d.%Y"],
 }
 DATES = st.dates(min_value=date(1000, 1, 1))
 

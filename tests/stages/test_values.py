@@ -1,6 +1,8 @@
 """Every rule of `prep.values`, as tables of cells before and after and the rules that count them."""
 
+import tomllib
 from collections import defaultdict
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -11,11 +13,11 @@ from prep.errors import SettingsError
 from prep.model import DateOrder, EmailCase
 from prep.schema import NORMALISERS as SCHEMA_NORMALISERS
 from prep.schema import Field
-from prep.values import DecimalMark, Normalised, Spelling, normalise
+from prep.values import DecimalMark, Normalised, Spelling, normalise, words
 from prep.values.normalisers import NORMALISERS
 from prep.values.placeholders import placeholder_rule
 from prep.values.text import NFC, SUSPICIOUS, text_rules
-from prep.values.words import ERRORS, NONE, NOTHING
+from prep.values.words import ERRORS, MONTHS, NONE, NOTHING
 
 ISO = Spelling()
 DMY = Spelling(date_order=DateOrder.DMY)
@@ -320,10 +322,23 @@ DATES = [
     Case("date", " 2026-01-31 ", "2026-01-31", "trim"),
     *stay("date", "2026-02-29", "2026-13-01", "2026-00-10", "2026/02/30", "20260231", "0000-00-00"),
     *stay("date", "2026-01-31 00:00:01", "2026-01-31 12:00", "2026-01-31T00:00:00.001", "2026-01-31T"),
-    *stay("date", "2026-01/31", "2026-0131", "2026131", "202611", "26-01-31", "31 Jan 2026", "44197", "2026"),
+    *stay(
+        "date", "2026-01/31", "2026-0131", "2026131", "202611", "26-01-31", "Sat 31 Jan 2026", "44197", "2026"
+    ),
     *stay("date", "01/02/2026", "31/01/2026", "1.2.2026", f"202{ARABIC_FIVE}-01-31", f"202{ARABIC_FIVE}/1/3"),
     *become("date", "2026-05-05", "date", "05/05/2026", "5.5.2026", "5-5-2026 0:00"),
     *stay("date", "05/05.2026", "13/13/2026", "5/5/26"),
+    *become("date", "2026-04-13", "date", "13 April 2026", "13-Apr-2026", "13.apr.2026", "13APR2026"),
+    *become("date", "2026-04-03", "date", "Apr 3, 2026", "APRIL 3RD 2026", "Apr. 3, 2026", "Apr-03-2026"),
+    *become(
+        "date", "2026-04-03", "date", "2026-Apr-03", "2026 April 3", "3rd of April 2026", "3/apr/2026 0:00"
+    ),
+    *become("date", "2026-03-01", "date", "1er mars 2026", "1. März 2026", "1 MÄRZ 2026", "1 maart 2026"),
+    *become("date", "2026-03-01", "date", "1 de marzo de 2026", "1º de março de 2026", "1 marzo 2026"),
+    *become("date", "2026-03-01", "date", "Mar 1, 2026", spelling=DMY),
+    *become("date", "2026-03-01", "date", "1 Mar 2026", spelling=MDY),
+    *stay("date", "31 Feb 2026", "13-Apr-26", "Apr 2026", "Apr132026", "1 Apr 20261", "2026 Apr 123"),
+    *stay("date", "2026-Apr-Mar-1", "13 listopad 2026", "13 x-apr-2026", "1 Apr 2026 10:00", "2026-1-apr-"),
     *become(
         "date", "2026-02-01", "date", "01/02/2026", "1.2.2026", "1-2-2026", "01/02/2026 0:00", spelling=DMY
     ),
@@ -386,6 +401,8 @@ DATETIMES = [
         "31.1.2026, 14:05:00",
         spelling=DMY,
     ),
+    *become("datetime", "2026-01-31T14:05:00", "datetime", "Jan 31, 2026 02:05:00 PM", "31-jan-2026, 14:05"),
+    *become("datetime", "2026-01-31T14:05:00Z", "datetime", "31 JAN 2026 14:05Z", "31-Jan-2026T14:05:00UTC"),
     *become("datetime", "2026-01-31T14:05:00Z", "datetime", "2026-01-31 14:05:00 UTC", "2026-01-31 14:05utc"),
     *become("date", "2026-01-31", "date", "2026-01-31 00:00:00 UTC", "2026-01-31, 00:00"),
     *stay(
@@ -568,3 +585,12 @@ def test_addresses_in_small_letters_on_request() -> None:
     assert normalised.frame.rows() == [("ana@example.com", "ANA"), ("bo@example.com", "Bo"), (None, None)]
     assert normalised.changes == {("email", "lower"): 1}
     assert normalise(frame, fields, Spelling()).frame.equals(frame)
+
+
+def test_every_name_of_a_month_is_read_and_is_that_of_one_only() -> None:
+    months = tomllib.loads(Path(words.__file__).with_name("words.toml").read_text("utf-8"))["months"]
+    assert [*months] == [f"{number:02}" for number in range(1, 13)]
+    assert len(MONTHS) == sum(map(len, months.values()))
+    for number, names in months.items():
+        cells = [cell for name in names for cell in (f"5 {name} 2026", f"{name.title()}. 5, 2026")]
+        assert set(respell(Field("x", "date"), *cells).frame["x"]) == {f"2026-{number}-05"}
