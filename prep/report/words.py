@@ -52,6 +52,7 @@ RULES: Final = {
     "country": "spelled as --countries says",
     "state": "spelled as --states says",
     "separators": "thousands and decimals as Marketo reads them",
+    "sign": "plain minus, no percent sign",
     "spaces": "unusual spaces made plain ones",
     "timezone": "zone written out",
     "title": "first letters made capital",

@@ -23,7 +23,7 @@ from prep.values.evidence import DECIMAL_TYPES, INTEGER_TYPES
 from prep.values.mojibake import MOJIBAKE
 from prep.values.normalisers import NORMALISERS
 from prep.values.notes import Note, Noted, find_notes, find_spoiled, note_rows
-from prep.values.numbers import DECIMAL, INTEGER, UNDECIDED_INTEGER, separator_rules
+from prep.values.numbers import DECIMAL, INTEGER, UNDECIDED_INTEGER, separator_rules, sign_rule
 from prep.values.phones import phone_rules
 from prep.values.placeholders import (
     BOOLEAN_PLACEHOLDERS,
@@ -210,9 +210,13 @@ def _type_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
 
 
 def _number_rules(field: Field, mark: DecimalMark | None) -> tuple[Rule, ...]:
-    if field.type in DECIMAL_TYPES:
-        return (*separator_rules(mark, whole=False), DECIMAL)
-    return (*separator_rules(mark, whole=True), INTEGER if mark else UNDECIDED_INTEGER)
+    whole = field.type in INTEGER_TYPES
+    number = DECIMAL if not whole else INTEGER if mark else UNDECIDED_INTEGER
+    return (
+        sign_rule(percent=field.type == "percent", whole=whole),
+        *separator_rules(mark, whole=whole),
+        number,
+    )
 
 
 def _is_suspect(field: Field, rules: tuple[Rule, ...]) -> pl.Expr:

@@ -39,6 +39,19 @@ UNDECIDED_INTEGER: Final = _number(
 DECIMAL: Final = _number("number", _DECIMAL, _DECIMAL_IN_OTHER_WORDS, _TO_DECIMAL)
 """`+1.5` → `1.5`, `.5` → `0.5`, `5.` → `5`. Digits stay as typed, exponents are not understood."""
 
+
+def sign_rule(*, percent: bool, whole: bool) -> Rule:
+    """The rule `sign`: the minus of typography → `-`, and in a percentage `85 %` → `85`."""
+    marks = ((r"^\u{2212}([0-9.])", "-$1"), (r"^([+-]?[0-9][0-9.,' \u{2019}]*?) ?%$", "$1"))
+
+    def respell(cells: pl.Series) -> pl.Series:
+        for pattern, replacement in marks if percent else marks[:1]:
+            cells = cells.str.replace(pattern, replacement)
+        return cells
+
+    return Rule("sign", lacks(_INTEGER if whole else _DECIMAL), respell)
+
+
 _GROUPING: Final = "' \u2019"
 _SEPARATORS: Final[Mapping[DecimalMark, str]] = MappingProxyType(
     {DecimalMark.COMMA: f".{_GROUPING}", DecimalMark.POINT: f",{_GROUPING}"}

@@ -249,6 +249,12 @@ INTEGERS = [
     *become("score", "-7", "integer", "-007", "-7.0", "-7.0000"),
     *become("integer", "1000", "separators", "1 000", "1'000"),
     *become("percent", "0", "integer", "-0", "000", "-0.0", "+0"),
+    *become("percent", "85", "sign", "85%", "85 %"),
+    Case("percent", "\u221285.0 %", "-85", "sign integer"),
+    *stay("percent", "%", "85%%", "about 85 %"),
+    *stay("score", "85 %"),
+    *become("integer", "-5", "sign", "\u22125"),
+    Case("percent", "1 000\u00a0%", "1000", "spaces sign separators"),
     Case("integer", "\u00a05.0", "5", "spaces trim integer"),
     *stay(
         "integer", "5.5", "5.01", "1,000", "1.000", "+1.000", "1.000,0", "1e5", "99%", "+-5", "--5", ".0", "+"
@@ -277,6 +283,8 @@ NUMBERS = [
     *become("currency", "0.5", "number", ".5", "+.5"),
     *become("currency", "-5", "number", "-5."),
     *become("float", "-0.50", "number", "-.50"),
+    *become("currency", "-1.5", "sign", "\u22121.5"),
+    *stay("float", "1.5 %", "\u2013 1.5", "\u2212about 5"),
     Case("float", " 1.5", "1.5", "trim"),
     *become("float", "-1234567", "separators", "-1 234 567", "-1\u2019234\u2019567"),
     *stay("float", "1 234,5", "1 234.5", "12 34", "1'234 567"),
