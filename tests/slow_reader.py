@@ -183,7 +183,13 @@ def is_loose(line: bytes, table: Table) -> bool:
         and b"\0" not in line
         and lacks_lookup(cells, table)
         and sum(any(unicodedata.category(sign)[0] == "L" for sign in cell.decode()) for cell in cells) <= 1
+        and not any(holds_address(cell, table) for cell in cells)
     )
+
+
+def holds_address(cell: bytes, table: Table) -> bool:
+    around = f" \t\v\f{table.quote}".encode()
+    return any(ADDRESS.fullmatch(part.strip(around)) for part in cell.split(table.delimiter.encode()))
 
 
 def swallows(below: bytes, table: Table) -> bool:

@@ -219,11 +219,20 @@ class Layout:
         """Tell whether a line, given with its end, may be a footer.
 
         It has too few cells and no lookup value, and letters in one cell at most: a total is not like a name.
+        Nor does it hold an address by itself: that is a person, whatever became of the other cells.
         """
         if self.lookup_position is None:
             return False
         cells = self.short_cells(line)
-        return cells is not None and self._lacks_lookup(cells) and sum(map(_holds_letters, cells)) <= 1
+        if cells is None or not self._lacks_lookup(cells) or sum(map(_holds_letters, cells)) > 1:
+            return False
+        return not any(map(self._holds_address, cells))
+
+    def _holds_address(self, cell: bytes) -> bool:
+        """True for an address, and for a whole row in quotes that holds one: `"Bo,Lee,bo@example.com"`."""
+        around = WHITESPACE + self.dialect.quote_byte
+        parts = cell.split(self.dialect.delimiter_byte) if b"@" in cell else ()
+        return any(_ADDRESS.fullmatch(part.strip(around)) for part in parts)
 
     def swallows_records(self, lines: bytes) -> bool:
         """Tell whether a record cannot be one because it would take whole records below with it.

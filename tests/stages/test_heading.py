@@ -214,9 +214,14 @@ def test_comments_are_lines_that_can_be_no_row(
         ("山田,東京\n", 2, []),
         ("Nora,Cork\nTotal,€ 2\n", 2, [5]),
         ('Total,"x\n', 2, []),
+        ("Written by cy@example.net\n", 2, [4]),
+        ("cy@example.net\n", 2, []),
+        (" cy@example.net ,555\n", 2, []),
+        ('"Cy,""Kay, jr"",""cy@example.net"""\n', 2, []),
+        ("Total\ncy@example.net\nEnd\n", 2, [6]),
     ],
 )
-def test_a_footer_has_too_few_cells_no_lookup_value_and_one_cell_of_words(
+def test_a_footer_has_too_few_cells_no_lookup_value_no_address_and_one_cell_of_words(
     path: Path, tail: str, lookup_position: int | None, footer: list[int]
 ) -> None:
     source = opened(
