@@ -40,6 +40,7 @@ _NAME_CHARACTERS: Final = 60
 _PRIVATE: Final = ("_kind", "_raw", "_error")
 _RECORDS: Final = pl.col("_kind").is_null()
 _REJECTED: Final = pl.col("_kind") == "unreadable_row"
+_ADDRESS: Final = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+$"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class WorkbookSource(Source):
     def read(self, lookup_position: int | None = None) -> "WorkbookReader":
         """Read the records; `_line` is the sheet's row. See `Source.read`.
 
-        A footer's rows have less than half of their cells filled, and letters in one at most.
+        A footer's rows have less than half of their cells filled, letters in one at most, and no address.
         """
         return WorkbookReader(self._rows, len(self.columns), lookup_position)
 
@@ -120,7 +121,9 @@ class _Spool:
         filled = pl.sum_horizontal((cell != "").cast(pl.UInt32) for cell in cells)
         in_words = pl.sum_horizontal(cell.str.contains(r"\p{L}").cast(pl.UInt32) for cell in cells)
         is_empty = cells[lookup_position] == ""
-        is_like_a_footer = (2 * filled < columns) & (in_words <= 1) & is_empty & ~pl.col("_error")
+        has_address = pl.any_horizontal(cell.str.contains(_ADDRESS) for cell in cells)
+        is_short = (2 * filled < columns) & (in_words <= 1) & is_empty
+        is_like_a_footer = is_short & ~has_address & ~pl.col("_error")
         line = _NO_LINE
         for start, size in reversed(self.batches):
             frame = self._frame(start, size).filter(_RECORDS | _REJECTED)

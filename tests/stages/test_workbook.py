@@ -300,6 +300,8 @@ def test_a_footer_needs_the_lookup_column(tmp_path: Path) -> None:
         ([None, "Total", None, 71, "€ 1,234.50", 45, None, None, None], "footer"),
         ([None, None, None, 71, 1234.5, 45, None, None, None], "footer"),
         ([None, "Total", None, 71, 1234.5, 45, 1, None, None], "record"),
+        ([None, "Written by b@example.com", None, None, None, None, None, None, None], "footer"),
+        ([None, " b@example.com ", None, None, "555", None, None, None, None], "record"),
     ],
 )
 def test_a_footer_has_one_cell_of_words_and_few_figures(tmp_path: Path, row: list[object], fate: str) -> None:
