@@ -56,7 +56,7 @@ RULES: Final = {
     "spaces": "unusual spaces made plain ones",
     "timezone": "zone written out",
     "title": "first letters made capital",
-    "null": "the word NULL or null made blank",
+    "null": "NULL, null or \\N made blank",
     "trim": "space at the ends taken off",
     "upper": "in capital letters",
 }

@@ -39,11 +39,12 @@ _BLANK: Final = (
 )
 """Everything that `trim` removes, before and after the other rules made plain spaces of it."""
 
-NULL: Final = ("NULL", "null")
-"""What exports of databases, and Marketo's own, write for a blank. Marketo takes the word in capitals as an
-order to clear the field; nobody says that it does not take the other. A person may be called Null, and no
-rule makes one of these words of that.
-https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-wins/import-a-list-of-people"""
+NULL: Final = ("NULL", "null", r"\N")
+r"""What exports of databases, and Marketo's own, write for a blank. Marketo takes the word in capitals as an
+order to clear the field; nobody says that it does not take the one in small letters. A person may be called
+Null, and no rule makes one of these words of that. PostgreSQL and MySQL write \N into text files.
+https://experienceleague.adobe.com/en/docs/marketo/using/getting-started/quick-wins/import-a-list-of-people
+https://www.postgresql.org/docs/current/sql-copy.html"""
 
 _ENDS: Final = r"^[ \t\n]+|[ \t\n]+$"
 
@@ -113,7 +114,7 @@ SUSPICIOUS: Final = contains(
     _ENDS,
     _AS_TEXT,
     _COMPOSABLE,
-    f"^(?:{'|'.join(NULL)})?$",
+    f"^(?:{'|'.join(map(pl.escape_regex, NULL))})?$",
 )
 """True for every cell that a text rule may change, found in one pass."""
 

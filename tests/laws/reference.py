@@ -69,7 +69,7 @@ def judge(place: tuple[int, int], cells: Cells, types: Mapping[str, str], lookup
 def spell(cell: str, kind: str) -> str | None:
     """The one spelling of a cell; None if it is blank."""
     text = plain_text(cell, kind)
-    if text in {"", "NULL"}:
+    if text in {"", "NULL", r"\N"}:
         return None
     text = SPELLERS.get(kind, str)(text)
     return None if text.lower() in NO_VALUES.get(kind, frozenset()) | ERRORS else text

@@ -53,7 +53,7 @@ CORES: Final = {
         *("ana\n@example.com", "ana@example.com\x1fbo", "ana@ex\u0430mple.com", "ana@GMA\u0130L.COM"),
     ],
     "firstName": [
-        *("Ana", "José", "Jose\u0301", "O'Neil", "NULL", "Null", "n/a", "Li\u200dLi", "日本"),
+        *("Ana", "José", "Jose\u0301", "O'Neil", "NULL", r"\N", "Null", "n/a", "Li\u200dLi", "日本"),
         *("\ufa1b\u304b\u3099", "#REF!", "#1", "x" * 255, "é" * 256),
     ],
     "phone": ["+1 555 0100", "5550100", "n/a", "-", "Keine", "UNKNOWN", "0" * 256, "+34\u00a0910"],
