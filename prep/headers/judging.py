@@ -156,13 +156,30 @@ def doubt_header(mapping: HeaderMapping, line: int, sheet: str | None, *, is_sin
         "If the file has more columns, say where their names stand with --header-line N, or what "
         "separates the cells with --delimiter CHAR."
     )
+
+    def hint(problem: Problem) -> str:
+        if _holds_lines(mapping):
+            return f"{_SPLIT_LINES} {elsewhere if sheet else more}"
+        return f"{more} {problem.hint}" if is_single else f"{problem.hint} {elsewhere}"
+
     problems = (
-        replace(problem, hint=f"{more} {problem.hint}" if is_single else f"{problem.hint} {elsewhere}")
-        if problem.reason is Reason.MISSING_LOOKUP_HEADER
-        else problem
+        replace(problem, hint=hint(problem)) if problem.reason is Reason.MISSING_LOOKUP_HEADER else problem
         for problem in mapping.problems
     )
     return replace(mapping, problems=tuple(problems))
+
+
+_DELIMITERS: Final = ",;\t|"
+_SPLIT_LINES: Final = (
+    "If each line is one cell, in quotes or pasted into one column, split it with a spreadsheet (Text to "
+    "Columns) and save it again."
+)
+
+
+def _holds_lines(mapping: HeaderMapping) -> bool:
+    """Whether there is one column whose name seems to be those of several."""
+    names = [column.header for column in mapping.columns if column.position >= 0]
+    return len(names) == 1 and any(mark in names[0] for mark in _DELIMITERS)
 
 
 _Found = tuple[str, Problem]

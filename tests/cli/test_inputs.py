@@ -469,6 +469,41 @@ def test_a_single_column_may_be_several(here: Path, prep: Prep) -> None:
     )
 
 
+SPLIT_LINES = (
+    "Hint: If each line is one cell, in quotes or pasted into one column, split it with a spreadsheet (Text "
+    "to Columns) and save it again."
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        ('"Email,First Name"\n"a@example.com,Ada"\n"b@example.com,""Bo, jr"""\n', ()),
+        ("Email\tFirst Name\na@example.com\tAda\n", ("--delimiter", ";")),
+    ],
+)
+def test_a_table_of_whole_lines_is_to_be_split(
+    here: Path, prep: Prep, content: str, options: tuple[str, ...]
+) -> None:
+    written(here / "a.csv", content)
+    ended = prep("clean", "a.csv", "--unknown", "drop", *options)
+    assert (ended.code, ended.err.splitlines()[1]) == (
+        1,
+        f"{SPLIT_LINES} If the file has more columns, say where their names stand with --header-line N, or "
+        "what separates the cells with --delimiter CHAR.",
+    )
+
+
+def test_a_sheet_of_whole_lines_is_to_be_split(here: Path, prep: Prep) -> None:
+    pl.DataFrame({"Email;Name": ["a@example.com;Ada"]}).write_excel(here / "a.xlsx")
+    ended = prep("clean", "a.xlsx", "--unknown", "drop")
+    assert (ended.code, ended.err.splitlines()[1]) == (
+        1,
+        f"{SPLIT_LINES} If the column names stand in another line than line 1 of sheet 'Sheet1', say which: "
+        "--header-line N or --sheet NAME.",
+    )
+
+
 def test_delimiters_behind_every_line_are_no_columns(here: Path, prep: Prep) -> None:
     written(
         here / "a.csv", "email;firstName;;\n" + "ada@example.com;Ada;;\n" * 100 + "ben@example.org;Ben;x;\n"
