@@ -29,6 +29,9 @@ _LABEL: Final = re.compile(
 )
 """A word before the number that says what kind it is."""
 
+_TEXT_MARK: Final = "'"
+"""What exports put before a number so that a spreadsheet takes it for text: `'+34 910 12 34 56`."""
+
 _AMOUNT: Final = re.compile(r"^(\+?[0-9]{7,15})\.0$")
 """What a table writes that takes numbers for amounts: `34910123456.0`."""
 
@@ -88,9 +91,10 @@ def to_e164(cell: str, region: str) -> str | None:
 
 
 def _plain(cell: str) -> str:
-    """A cell in lower-case ASCII as far as that goes: digits of any script, dashes, no label."""
+    """A cell in lower-case ASCII as far as that goes: digits of any script, dashes, no mark or label."""
     text = _DASH.sub("-", unicodedata.normalize("NFKC", cell)).lower()
-    text = "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text).strip()
+    text = "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
+    text = text.strip().removeprefix(_TEXT_MARK)
     text = _AMOUNT.sub(r"\1", _LABEL.sub("", text))
     return _BRACKETED_PREFIX.sub(r"\1\2 ", text)
 
