@@ -51,6 +51,7 @@ class Note(StrEnum):
     ROLE_ACCOUNT = "role_account"
     DISPOSABLE_DOMAIN = "disposable_domain"
     LIKELY_TYPO = "likely_typo"
+    LEADING_APOSTROPHE = "leading_apostrophe"
     LARGE_FLOAT = "large_float"
     POINT_OR_THOUSANDS = "point_or_thousands"
     MOJIBAKE = "mojibake"
@@ -183,6 +184,7 @@ def _unknown_states(cells: pl.Series, countries: pl.Series) -> pl.Series:
 
 def _look_at_emails(cells: pl.Series) -> _Verdicts:
     yield Note.ROLE_ACCOUNT, cells.str.contains(_role_account())
+    yield Note.LEADING_APOSTROPHE, cells.str.starts_with("'")
     behind_at = pl.col("cell").str.slice(pl.col("cell").str.find("@", literal=True) + 1)
     domains = cells.to_frame("cell").select(behind_at).to_series()
     known = {domain: domain.lower() for domain in domains.drop_nulls().unique()}

@@ -35,12 +35,21 @@ def in_row(row: int) -> Noted:
 
 def test_each_note_names_its_rows() -> None:
     assert notes(
-        email=["ana@example.com", "INFO@example.com", "ana@Mailinator.com", "ana@gmial.com", None]
+        email=[
+            "ana@example.com",
+            "INFO@example.com",
+            "ana@Mailinator.com",
+            "ana@gmial.com",
+            None,
+            "'a@b.example",
+        ]
     ) == {
         ("email", "role_account"): in_row(2),
         ("email", "disposable_domain"): in_row(3),
         ("email", "likely_typo"): in_row(4),
+        ("email", "leading_apostrophe"): in_row(6),
     }
+    assert notes(email=["o'neil@example.com", "o'@example.com"]) == {}
     assert notes(phone=["+34910123456", None, "555-0123", "+34 910 123 456 x2"]) == {
         ("phone", "unreadable_phone"): in_row(3),
         ("phone", "phone_extension"): in_row(4),
@@ -129,7 +138,7 @@ def test_misspelled_domains(domain: str, expected: str | None) -> None:
 @pytest.mark.parametrize("note", Note)
 def test_every_note_is_documented(note: Note) -> None:
     assert all((note.cause, note.example, note.remedy))
-    if note in {Note.ROLE_ACCOUNT, Note.DISPOSABLE_DOMAIN, Note.LIKELY_TYPO}:
+    if note in {Note.ROLE_ACCOUNT, Note.DISPOSABLE_DOMAIN, Note.LIKELY_TYPO, Note.LEADING_APOSTROPHE}:
         address = note.example.split(",")[0]
         assert judge_emails(pl.Series([address])).all(), "a note is made of valid values only"
         assert notes(email=[address]) == {("email", str(note)): in_row(1)}
