@@ -193,7 +193,9 @@ def holds_address(cell: bytes, table: Table) -> bool:
 
 
 def swallows(below: bytes, table: Table) -> bool:
-    return any(looks_like_record(line, table) for line in below.split(b"\n")[:-2])
+    spaced = table.delimiter.encode() + b" "
+    lines = below.split(b"\n")[:-2]
+    return any(looks_like_record(line, table) and (table.columns > 2 or spaced not in line) for line in lines)
 
 
 def may_be_two(raw: bytes, table: Table) -> bool:
@@ -214,7 +216,7 @@ def looks_like_record(line: bytes, table: Table) -> bool:
 
 
 def is_row(cells: list[bytes], table: Table) -> bool:
-    if table.lookup is None or table.columns < 3 or any(cells[table.columns :]):
+    if table.lookup is None or table.columns < 2 or any(cells[table.columns :]):
         return False
     fits = table.columns <= len(cells) <= table.columns + table.surplus
     return fits and ADDRESS.fullmatch(cells[table.lookup]) is not None

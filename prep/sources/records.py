@@ -18,7 +18,7 @@ WHITESPACE: Final = b" \t\v\f"
 MARKS: Final = re.compile(rb"^(?:%b)+" % BOM_UTF8, re.MULTILINE)
 
 
-_FEWEST_COLUMNS_TO_TELL = 3
+_FEWEST_COLUMNS_TO_TELL = 2
 _ADDRESS = re.compile(rb"[^@\s,;<>]+@[^@\s,;<>][^@\s,;<>.]*\.[^@\s,;<>]+")
 
 
@@ -240,11 +240,14 @@ class Layout:
         Args:
             lines: What it holds below its first line. A line there, but for the last one, that is a record of
                 its own, an address in its lookup cell, shows that a quote above was never closed. With two
-                columns, ordinary notes look like that.
+                columns ordinary notes look like that, but for the blanks behind their delimiters.
         """
         if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL:
             return False
-        return any(b"@" in line and self._is_row(split(line, 0, self.dialect)) for line in _lines(lines)[:-1])
+        candidates = [line for line in _lines(lines)[:-1] if b"@" in line]
+        if self.columns == _FEWEST_COLUMNS_TO_TELL:
+            candidates = [line for line in candidates if self.dialect.delimiter_byte + b" " not in line]
+        return any(self._is_row(split(line, 0, self.dialect)) for line in candidates)
 
     def may_be_two(self, record: bytes) -> bool:
         """Tell whether a record of several lines may be two rows: its first and its last line look like one.

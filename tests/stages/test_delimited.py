@@ -426,6 +426,28 @@ def test_a_quote_that_was_never_closed_takes_no_row_along_without_a_word(
 
 
 @pytest.mark.parametrize("block_bytes", [1 << 20, 7])
+def test_nor_does_it_with_two_columns(path: Path, block_bytes: int) -> None:
+    body = (
+        b'a@example.com,"Acme\nb@example.com,monitor 24"\n'
+        b'c@example.com,"see\nd@example.com, Di\ne@example.com, Eve"\n'
+        b'f@example.com,"Fox\ng@example.com,Gnu\nh@example.com,monitor 24"\n'
+    )
+    found = read(path, b"email,company\n" + body, lookup_position=0, block_bytes=block_bytes)
+    assert found == Read(
+        [
+            ("c@example.com", "see\nd@example.com, Di\ne@example.com, Eve", 2, 4),
+            ("g@example.com", "Gnu", 4, 8),
+            ("h@example.com", 'monitor 24"', 5, 9),
+        ],
+        [
+            (1, 2, UNREADABLE, 'a@example.com,"Acme\nb@example.com,monitor 24"'),
+            (3, 7, UNREADABLE, 'f@example.com,"Fox'),
+        ],
+        [("header", 1)],
+    )
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 7])
 @pytest.mark.parametrize(
     ("lookup_position", "record", "cells"),
     [
