@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prep.config import CleanSettings
 from prep.errors import SchemaError, SettingsError
-from prep.objects import LEADS, ImportObject, parse_object
+from prep.objects import LEADS, PROGRAM_MEMBERS, ImportObject, parse_object
 from prep.schema import Schema
 from prep.schema_file import load_schema
 
@@ -28,8 +28,10 @@ def choose_schema(given: Schema | str | Path | None, into: ImportObject) -> Sche
 
 
 def object_of(schema: Schema) -> ImportObject:
-    """What rows become that a schema describes: records of its custom object, else leads."""
-    return parse_object(f"customobjects/{schema.object.name}") if schema.object else LEADS
+    """What rows become that a schema describes: records of its custom object, members of a program, leads."""
+    if schema.object:
+        return parse_object(f"customobjects/{schema.object.name}")
+    return PROGRAM_MEMBERS if schema.packaged == PROGRAM_MEMBERS.kind.schema else LEADS
 
 
 def choose_key(settings: CleanSettings, schema: Schema) -> CleanSettings:

@@ -118,6 +118,7 @@ class Schema:
         origin: What `load_schema` was given, to load it again.
         rules: Rules over several fields.
         object: The custom object that has these fields; None for leads and program members.
+        packaged: Name of the packaged schema that it is, or extends in the end; empty if there is none.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Schema:
     origin: str = ""
     rules: tuple[CrossRule, ...] = ()
     object: CustomObject | None = None
+    packaged: str = ""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -143,6 +143,7 @@ def _compile(label: str, text: str, name_or_path: str | Path, loading: tuple[str
         origin=label,
         rules=_rules(top, fields, inherited.rules if inherited else ()),
         object=described,
+        packaged=label if _is_packaged(name_or_path) else inherited.packaged if inherited else "",
     )
     if described:
         schema = replace(schema, lookup_fields=described.dedupe_fields)
@@ -165,6 +166,10 @@ def _is_path(name_or_path: str | Path) -> bool:
     return isinstance(name_or_path, Path) or text.endswith(".toml") or os.sep in text
 
 
+def _is_packaged(name_or_path: str | Path) -> bool:
+    return not _is_path(name_or_path) and name_or_path in schema_names()
+
+
 def _identity(name_or_path: str | Path) -> str:
     return os.path.realpath(name_or_path) if _is_path(name_or_path) else str(name_or_path)
 
@@ -176,7 +181,7 @@ def _beside(child: str | Path, parent: str) -> str | Path:
 
 def _read(name_or_path: str | Path) -> str:
     if not _is_path(name_or_path):
-        if name_or_path not in schema_names():
+        if not _is_packaged(name_or_path):
             raise SchemaError(
                 f"there is no schema called {str(name_or_path)!r}",
                 code="unknown_schema",

@@ -49,10 +49,10 @@ class _Finding:
 def command(*, as_json: bool, **chosen: Any) -> int:
     """Check versions, settings, credentials, clock, quota, fields, list, partition, program; sends nothing.
 
-    Asks Marketo for a token, for today's number of API calls and for its fields, or those of the custom
-    object that the schema describes; for the static list, the partition and the program with its status if
-    they are named, here or in prep.toml: three to eight API calls. Ends with 1 if settings are wrong, with 4
-    if Marketo refuses or cannot be reached.
+    Asks Marketo for a token, for today's number of API calls and for the fields of what the schema describes:
+    leads, program members or a custom object; for the static list, the partition and the program with its
+    status if they are named, here or in prep.toml: three to nine API calls. Ends with 1 if settings are
+    wrong, with 4 if Marketo refuses or cannot be reached.
 
     \b
     Examples:

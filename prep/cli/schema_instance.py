@@ -147,8 +147,8 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
 
     Lists fields that B has and A has not (+), that A has and B has not (-), and what B says otherwise (~).
     With instance only its facts are compared: type, length, read_only, lookup, soap and display; else also
-    the rules. A schema of a custom object is compared with that object of the instance. Ends with 0 if both
-    say the same, with 3 if not.
+    the rules. A schema of program members or of a custom object is compared with what the instance has of
+    these. Ends with 0 if both say the same, with 3 if not.
 
     \b
     Examples:
@@ -161,7 +161,7 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
     from prep.schema_file import load_schema
 
     files = {name: load_schema(name) for name in (before, after) if name != INSTANCE}
-    of = next((object_of(known) for known in files.values() if known.object), LEADS)
+    of = next((object_of(known) for known in files.values()), LEADS)
     with ExitStack() as stack:
 
         def load(name: str) -> "Schema":

@@ -321,6 +321,21 @@ def test_doctor_asks_for_the_custom_object_that_a_schema_describes(prep: Prep, h
     )
 
 
+def test_doctor_asks_for_program_members_where_the_schema_is_of_these(prep: Prep, here: Path) -> None:
+    prep("schema", "pull", "--object", "program-members", "-o", "members.toml", "--sandbox")
+    written(here / "mine.toml", 'extends = "./members.toml"\n[fields.firstName]\nrequired = true\n')
+    for schema in ("members.toml", "mine.toml"):
+        ended = prep("doctor", "--sandbox", "--schema", schema)
+        assert (ended.code, ended.out.splitlines()[6:]) == (
+            0,
+            ["ok    fields: as the schema says", "ok    lookup field: email"],
+        )
+    answer = prep("doctor", "--sandbox", "--schema", "mine.toml", "--lookup-field", "id", "--json").json
+    assert answer["error"]["message"] == (
+        "--lookup-field: Marketo looks members of a program up by email alone"
+    )
+
+
 def test_doctor_in_the_sandbox_names_the_command_that_works_there(prep: Prep) -> None:
     (shown,) = re.findall(r"prep (schema diff .*) tells which", prep("doctor", "--sandbox").out)
 

@@ -195,6 +195,14 @@ def test_the_second_call_may_be_missing(prep: Prep, here: Path, monkeypatch: pyt
     assert "lookup_fields" not in (here / "pulled.toml").read_text()
 
 
+def test_a_schema_of_program_members_is_compared_with_their_fields(prep: Prep, here: Path) -> None:
+    prep("schema", "pull", "--object", "program-members", "-o", "members.toml", "--sandbox")
+    ended = prep("schema", "diff", "instance", "members.toml", "--sandbox")
+    assert (ended.code, ended.out) == (0, "instance and members.toml: no differences\n")
+    packaged = prep("schema", "diff", "program-member", "instance", "--sandbox", "--json").json
+    assert not {"leadId", "membershipDate"} & {*packaged["removed"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
