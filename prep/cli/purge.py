@@ -26,7 +26,7 @@ def command(**chosen: Any) -> int:
     Upload files, rejected.csv and the other tables, Marketo's files and the local sandbox go. The source
     files are not touched, and nothing is deleted in Marketo. What still holds rows of the same people is
     named: retries of the run, each purged by itself, and files in the folder that prep did not make, such as
-    copies of tables.
+    copies of tables. Ends with 0 also where rows were rejected or failed: report.json keeps the run's code.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def command(**chosen: Any) -> int:
     retries = list(_unpurged_retries(run.folder))
     strangers = run.folder.strangers()
     named = {"retries": [*map(str, retries)], "strangers": [*map(str, strangers)]}
-    code = session.answer(purged, {**chosen, "quiet": True}, more=named)
+    session.answer(purged, {**chosen, "quiet": True}, more={**named, "exit_code": session.EXIT_DONE})
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])
         for path in retries:
@@ -51,7 +51,7 @@ def command(**chosen: Any) -> int:
             say(still, err=chosen["as_json"])
         for path in strangers:
             say(f"{path}: is not prep's, and still there", err=chosen["as_json"])
-    return code
+    return session.EXIT_DONE
 
 
 def _unpurged_retries(folder: "RunFolder") -> Iterator[Path]:

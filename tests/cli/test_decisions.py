@@ -1,5 +1,6 @@
 """Chunks of which nobody can tell are settled by a person; a finished run's data is deleted on request."""
 
+import json
 import resource
 import sqlite3
 import threading
@@ -223,12 +224,16 @@ def test_purge_keeps_the_numbers_and_nothing_of_the_people(leads: Path, prep: Pr
     before = prep("run", leads, "--sandbox", "--json").json
     ended = prep("purge", "leads.prep", "--yes")
     assert (ended.code, ended.out) == (
-        3,
+        0,
         "leads.prep: the rows' data is deleted; report.json keeps the numbers.\n",
     )
     assert names(here / "leads.prep") == KEPT
     told = prep("report", "leads.prep", "--json").json
     assert (told["counts"], told["purged"], before["purged"]) == (before["counts"], True, False)
+    assert (
+        json.loads((here / "leads.prep" / "report.json").read_bytes())["exit_code"] == told["exit_code"] == 3
+    )
+    assert prep("purge", "leads.prep", "--yes", "--json").json["exit_code"] == 0
     assert prep("report", "leads.prep").out.endswith(
         "\nThe rows' data was deleted with prep purge; their numbers stay.\n"
         "\n"
@@ -333,7 +338,7 @@ def test_a_purge_that_was_killed_is_finished_by_another_one(
         during.setattr(at, killed)
         assert prep("purge", "leads.prep", "--yes").code == 130
     assert people_in(here / "leads.prep") != []
-    assert prep("purge", "leads.prep", "--yes").code == 3
+    assert prep("purge", "leads.prep", "--yes").code == 0
     assert names(here / "leads.prep") == KEPT
     assert people_in(here / "leads.prep") == []
     assert prep("report", "leads.prep", "--json").json["counts"] == before["counts"]
@@ -343,7 +348,7 @@ def test_purge_deletes_what_a_killed_settling_left(leads: Path, prep: Prep, here
     prep("run", leads, "--sandbox")
     for name in ("failed.csv", "warnings.csv", "duplicates.csv", "rows.parquet", "preview.csv"):
         written(here / f"leads.prep/{name}.tmp", "ada@example.com\n")
-    assert prep("purge", "leads.prep", "--yes").code == 3
+    assert prep("purge", "leads.prep", "--yes").code == 0
     assert names(here / "leads.prep") == KEPT
 
 
@@ -356,7 +361,7 @@ def test_purge_does_not_claim_what_it_could_not_delete(leads: Path, prep: Prep, 
     ended = prep("purge", "leads.prep", "--yes")
     assert (ended.code, ended.err.partition(": cannot be deleted: ")[0]) == (1, "Error: leads.prep/chunks")
     chunks.unlink()
-    assert prep("purge", "leads.prep", "--yes").code == 3
+    assert prep("purge", "leads.prep", "--yes").code == 0
     assert people_in(here / "leads.prep") == []
 
 
