@@ -311,8 +311,17 @@ def submit(
     """
     from prep.jobs import run_jobs
     from prep.preflight import Finding
-    from prep.sending import check_chunks, finisher, noting, prepare_sending, recording, writing_down
+    from prep.sending import (
+        check_chunks,
+        finisher,
+        noting,
+        prepare_sending,
+        recording,
+        refuse_no_client,
+        writing_down,
+    )
 
+    refuse_no_client(client)
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
@@ -385,8 +394,9 @@ def preview(
         )
     from prep.preflight import find_destination
     from prep.previewing import Budget, Work, make_preview, refuse_unless_new
-    from prep.sending import noting
+    from prep.sending import noting, refuse_no_client
 
+    refuse_no_client(client)
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()
@@ -509,8 +519,9 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
         MarketoError: Marketo cannot be reached, or knows a job no longer; what is at hand stays as it is.
     """
     from prep.preflight import refuse_other_host
-    from prep.sending import recording, take_answers, writing_down
+    from prep.sending import recording, refuse_no_client, take_answers, writing_down
 
+    refuse_no_client(client)
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()

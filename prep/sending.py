@@ -3,30 +3,42 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prep.config import Destination
-from prep.errors import FolderError, MarketoError, TransientError
+from prep.errors import FolderError, MarketoError, SettingsError, TransientError
 from prep.folder import RunFolder
 from prep.jobs import ask_again, fetch_files
 from prep.ledger import Ledger
 from prep.listening import shielded
 from prep.manifest import Manifest
+from prep.marketo import Marketo
 from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
 from prep.preflight import check_destination, check_fields, find_destination
 from prep.report import build_report, has_begun, read_jobs, write_report
 from prep.settlement import find_doubts, find_missing, keep_files, open_ledger, settle_rows
 
-if TYPE_CHECKING:
-    from prep.marketo import Marketo
-
 _OUTAGE: Final = 3
 """Jobs in a row of which no answer is had, after which none is expected."""
 
 
+def refuse_no_client(given: object) -> None:
+    """Refuse what cannot ask Marketo, such as nothing, or a sandbox, before anything is looked at.
+
+    Raises:
+        SettingsError: It is no client.
+    """
+    if not isinstance(given, Marketo):
+        raise SettingsError(
+            f"what was given as a client is of type {type(given).__name__}",
+            code="not_a_client",
+            hint="Give prep.Marketo.from_settings(), or prep.Marketo(sandbox.url, client_id, client_secret).",
+        )
+
+
 def prepare_sending(
-    folder: RunFolder, manifest: Manifest, client: "Marketo", wanted: Destination | None
+    folder: RunFolder, manifest: Manifest, client: Marketo, wanted: Destination | None
 ) -> Manifest:
     """What the folder is to know before the first byte is sent; later on that stays as it is."""
     has_sent = has_begun(folder)
@@ -77,7 +89,7 @@ def check_chunks(folder: RunFolder, manifest: Manifest) -> None:
 
 
 @contextmanager
-def noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None]:
+def noting(client: Marketo, note: Callable[[Exchange], None]) -> Iterator[None]:
     """Take note of every call that the client makes meanwhile, before whoever listened to it is told."""
     before = client.on_exchange
     tell = shielded(before, "on_exchange")
@@ -94,7 +106,7 @@ def noting(client: "Marketo", note: Callable[[Exchange], None]) -> Iterator[None
 
 
 @contextmanager
-def recording(folder: RunFolder, manifest: Manifest, client: "Marketo") -> Iterator[Ledger]:
+def recording(folder: RunFolder, manifest: Manifest, client: Marketo) -> Iterator[Ledger]:
     """The ledger of a run, which takes note of every call that the client makes meanwhile."""
     with open_ledger(folder, manifest) as ledger, noting(client, ledger.note):
         yield ledger
@@ -134,7 +146,7 @@ def write_down(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> No
         write_report(folder, build_report(folder))
 
 
-def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: "Marketo") -> None:
+def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: Marketo) -> None:
     """Take in what Marketo says now of unknown jobs, then of finished ones, where it leaves no doubt.
 
     The files are in place before the ledger says so: whoever is interrupted in between asks once more. Where
@@ -174,7 +186,7 @@ def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: 
 
 
 def _answer(
-    ledger: Ledger, client: "Marketo", job: Job, of: ImportObject
+    ledger: Ledger, client: Marketo, job: Job, of: ImportObject
 ) -> tuple[Job, tuple[bytes, bytes]] | None:
     """A job with its failure and its warning file, as far as there is anything to be had."""
     if job.state is JobState.UNKNOWN:

@@ -346,6 +346,20 @@ def test_the_process_is_left_as_it_was(sandbox: prep.Sandbox) -> None:
     assert {thread for thread in threading.enumerate() if not thread.daemon} <= threads
 
 
+def test_what_is_no_client_is_told(sandbox: prep.Sandbox) -> None:
+    run = prep.clean("leads.csv", "out")
+    calls: list[Callable[[Any, Any], object]] = [prep.submit, prep.reconcile, prep.preview]
+    for call in calls:
+        for given, name in ((None, "NoneType"), (sandbox, "Sandbox"), (sandbox.url, "str")):
+            with pytest.raises(prep.SettingsError) as caught:
+                call(run, given)
+            assert (caught.value.code, caught.value.message) == (
+                "not_a_client",
+                f"what was given as a client is of type {name}",
+            )
+    assert run.counts["ready"] == 2
+
+
 def use_everything(sandbox: prep.Sandbox) -> None:
     prep.load_schema("lead").to_pandera()
     prep.read("leads.csv")
