@@ -137,7 +137,7 @@ def _tell_open(folder: RunFolder) -> Iterator[str]:
     """Tell of rows that may turn out to have failed."""
     counts = folder.count_rows()
     if count := counts.get(Fate.SENT, 0) + counts.get(Fate.UNKNOWN, 0):
-        yield f"rows whose outcome is not known yet: {count:,}"
+        yield f"rows left out, whose outcome was not known yet: {count:,}"
 
 
 def _bring_back(folder: RunFolder, fate: Fate) -> str:

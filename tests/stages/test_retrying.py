@@ -255,9 +255,9 @@ def test_rows_whose_outcome_is_open_are_told(tmp_path: Path, client: Marketo) ->
     with pytest.raises(SourceError) as caught:
         retry(run)
 
-    assert caught.value.message.endswith("; rows whose outcome is not known yet: 2")
+    assert caught.value.message.endswith("; rows left out, whose outcome was not known yet: 2")
     again = retry(run, everything=True)
-    assert "rows whose outcome is not known yet: 2" in again.report["sources"][0]["notes"]
+    assert "rows left out, whose outcome was not known yet: 2" in again.report["sources"][0]["notes"]
 
 
 def test_a_record_that_nobody_filled_keeps_its_reason_and_its_text(run: Run, tmp_path: Path) -> None:
