@@ -108,8 +108,8 @@ def run_jobs(
     A chunk whose upload got no clear answer becomes unknown and the others go on; after three of them in
     a row nothing more is sent. When Marketo refuses an upload, that chunk stays planned, nothing
     more is sent, and the error is raised once the jobs that are under way are finished. When Marketo answers,
-    but does not tell of one job, or does not give the files of a finished one, that stays as it is, the
-    others go on, and the error is raised at the end.
+    but does not tell of one job, or does not give the files of a finished one, the others go on; when they
+    are done it is asked once more, and if that is in vain, the job stays as it is and the error is raised.
 
     Args:
         ledger: Holds the target and the planned chunks.
@@ -255,6 +255,7 @@ class _Scheduler:
         self._interrupts = HeldInterrupts()
         self._refusal: MarketoError | None = None
         self._withheld: dict[str, MarketoError] = {}
+        self._recalled = set[str]()
         self._denials = Counter[str]()
         self._denied = set[str]()
         self._waits = True
@@ -272,8 +273,10 @@ class _Scheduler:
         while True:
             self._look_around()
             self._fill_queue()
-            if not (wait and self._is_worth_waiting()) or not self._pause(deadline):
+            again = set() if self._is_worth_waiting() else self._withheld.keys() - self._recalled
+            if not (wait and (again or self._is_worth_waiting())) or not self._pause(deadline):
                 break
+            self._recall(again)
         for error in (self._refusal, *self._withheld.values()):
             if error is not None:
                 raise error
@@ -368,7 +371,7 @@ class _Scheduler:
         return record.status in {JobStatus.COMPLETE, JobStatus.FAILED}
 
     def _withhold(self, job: Job, error: MarketoError) -> None:
-        """Leave a job that Marketo does not tell of to a later run, so that it holds up no other one.
+        """Leave a job that Marketo does not tell of until all others are done, so that it holds up none.
 
         Raises:
             MarketoError: Marketo does not tell of another job either, or there is none to ask about.
@@ -383,6 +386,12 @@ class _Scheduler:
             if again.code != UNKNOWN_BATCH:
                 raise error from None
         self._withheld[job.chunk] = error
+
+    def _recall(self, chunks: Iterable[str]) -> None:
+        """Give jobs that were withheld another chance, each once, when there is nothing else to wait for."""
+        for chunk in chunks:
+            del self._withheld[chunk]
+            self._recalled.add(chunk)
 
     def _lose(self, job: Job, why: str) -> None:
         """Nobody can tell what became of a job, unless a person did."""

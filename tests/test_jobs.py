@@ -219,7 +219,7 @@ def test_a_queue_filled_by_others_is_waited_for(run: Run) -> None:
 
 def test_a_file_that_cannot_be_had_holds_up_no_other_chunk(tmp_path: Path) -> None:
     """More chunks than the queue has places, and the file of the first one stays out of reach for a while."""
-    out_of_reach = Fault(kind=FaultKind.FILE_502, times=6)
+    out_of_reach = Fault(kind=FaultKind.FILE_502, times=12)
     with _running(tmp_path, faults=[out_of_reach]) as run:
         run.plan(b"email\n,\n", *(f"email\nlead{number}@example.com\n".encode() for number in range(12)))
 
@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_had_holds_up_no_other_chunk(tmp_path: Path) -> No
         assert caught.value.code == "http_502"
         assert "/failures.json" in caught.value.message
         assert run.states == ["complete", *["reconciled"] * 12]
-        assert run.calls["failures"] == 6, "one call, repeated as often as any"
+        assert run.calls["failures"] == 12, "two calls, each repeated as often as any"
         assert run.go()
         assert run.states == ["reconciled"] * 13
         assert set(run.imports.values()) == {1}
@@ -256,6 +256,34 @@ def test_a_job_that_marketo_does_not_tell_of_holds_up_no_other_chunk(
 
     monkeypatch.undo()
     assert run.go()
+    assert set(run.imports.values()) == {1}
+
+
+def test_a_file_that_could_not_be_had_is_asked_for_again_when_all_others_are_done(tmp_path: Path) -> None:
+    with _running(tmp_path, faults=[Fault(kind=FaultKind.FILE_502, times=6)]) as run:
+        run.plan(b"email\n,\n", *(f"email\nlead{number}@example.com\n".encode() for number in range(12)))
+        assert run.go()
+        assert run.states == ["reconciled"] * 13
+        assert len(run.finished[-1][1].splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", [None, "Fair"])
+def test_a_job_that_marketo_did_not_tell_of_is_looked_at_again_when_all_others_are_done(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    """To a list nothing else is sent meanwhile."""
+    run.plan_leads(4, list_id=run.sandbox.add_list(name) if name else None)
+    ask, looks = run.client.job, Counter[int]()
+
+    def ask_in_vain_once(batch_id: int, of: ImportObject) -> JobRecord:
+        looks[batch_id] += 1
+        if batch_id == run.ledger.jobs()[1].batch_id and looks[batch_id] == 1:
+            raise TransientError("the answer cannot be understood", code="unclear_reply")
+        return ask(batch_id, of)
+
+    monkeypatch.setattr(run.client, "job", ask_in_vain_once)
+    assert run.go()
+    assert run.states == ["reconciled"] * 4
     assert set(run.imports.values()) == {1}
 
 
