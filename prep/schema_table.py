@@ -1,9 +1,12 @@
 """One table of a schema file, read key by key."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Final
 
 from prep.errors import SchemaError
+
+_LONGEST: Final = 2**32 - 1
+"""The largest number in which polars counts characters."""
 
 
 class Table:
@@ -91,10 +94,10 @@ class Table:
         return value
 
     def length(self, key: str, default: int | None) -> int | None:
-        """A whole number above zero."""
+        """A whole number above zero, and none that no length can be compared with."""
         value = self._raw.get(key, default)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise self.mistake(key, f"is {value!r}", "a whole number above zero")
+        if value is not None and (type(value) is not int or not 1 <= value <= _LONGEST):
+            raise self.mistake(key, f"is {value!r}", f"a whole number from 1 to {_LONGEST}")
         return value
 
     def texts(self, key: str, default: tuple[str, ...], allowed: Collection[str] = ()) -> tuple[str, ...]:

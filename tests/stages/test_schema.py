@@ -319,11 +319,14 @@ MISTAKES = [
         pytest.param(
             f"[fields.x]\nlength = {toml}",
             f"mine.toml: fields.x.length is {shown}",
-            "Allowed: a whole number above zero.",
+            "Allowed: a whole number from 1 to 4294967295.",
             "x",
             id=f"length {toml}",
         )
-        for toml, shown in (("-1", "-1"), ("0", "0"), ("2.5", "2.5"), ("true", "True"), ('"9"', "'9'"))
+        for toml, shown in (
+            *(("-1", "-1"), ("0", "0"), ("2.5", "2.5"), ("true", "True"), ('"9"', "'9'")),
+            ("4294967296", "4294967296"),
+        )
     ),
     *(
         pytest.param(
@@ -694,14 +697,14 @@ class TestCompiled:
             (
                 """
                 type = "integer"
-                allowed = ["1", "2"]
-                pattern = "1"
+                allowed = ["1", "11"]
+                pattern = "1+"
                 checks = ["positive"]
                 required = true
                 """,
                 {
-                    "1": [],
-                    "2": ["not_allowed"],
+                    "11": [],
+                    "111": ["not_allowed"],
                     "-1.5": ["not_integer", "not_allowed", "not_allowed", "not_positive"],
                     None: ["required"],
                 },
