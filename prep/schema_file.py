@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.checks import NAMED_CHECKS, TYPE_CHECKS, pattern_check
+from prep.checks import NAMED_CHECKS, TYPE_CHECKS, Check, pattern_check
 from prep.errors import SchemaError
 from prep.folding import fold
 from prep.model import CLEARING
@@ -46,6 +46,7 @@ TOP_KEYS: Final[Mapping[str, str]] = MappingProxyType(
 """Keys of a schema file → what they say."""
 
 _AS_SENT: Final = "values as they are sent, by the type of the field, such as true, 5, 2026-01-31"
+_AS_THE_FIELD_TAKES: Final = f"{_AS_SENT}, that its length, pattern and checks let pass"
 
 
 def load_schema(name_or_path: str | Path = DEFAULT_NAME) -> Schema:
@@ -219,14 +220,10 @@ def _field(name: str, table: Table, base: Field) -> Field:
     pattern = table.text("pattern", base.pattern)
     if pattern and not _compiles(pattern):
         raise table.mistake("pattern", "is not a regular expression", "the syntax of Rust's regex crate")
-    allowed = table.texts("allowed", base.allowed)
-    values = [value for value in allowed if value != CLEARING]
-    if idle := [value for value in values if not (value and _passes([value], type_name))]:
-        raise table.mistake("allowed", f"holds {idle[0]!r}, which no cell becomes", _AS_SENT)
     truncate = table.flag("truncate", default=base.truncate)
     if truncate and type_name not in TRUNCATED_TYPES:
         raise table.mistake("truncate", "is true", f"true for fields of type {', '.join(TRUNCATED_TYPES)}")
-    return Field(
+    field = Field(
         name=name,
         type=type_name,
         soap=table.text("soap", base.soap),
@@ -238,10 +235,16 @@ def _field(name: str, table: Table, base: Field) -> Field:
         aliases=table.texts("aliases", base.aliases),
         normalisers=table.texts("normalisers", base.normalisers, NORMALISERS),
         checks=table.texts("checks", base.checks, NAMED_CHECKS),
-        allowed=allowed,
+        allowed=table.texts("allowed", base.allowed),
         pattern=pattern,
         truncate=truncate,
     )
+    # What a parent allows, a child may narrow with a pattern.
+    checks = tuple(field.rules()) if "allowed" in table else TYPE_CHECKS[type_name]
+    values = [value for value in field.allowed if value != CLEARING]
+    if idle := [value for value in values if not (value and _passes([value], checks))]:
+        raise table.mistake("allowed", f"holds {idle[0]!r}, which no cell becomes", _AS_THE_FIELD_TAKES)
+    return field
 
 
 def _object(top: Table, fields: Mapping[str, Field], inherited: CustomObject | None) -> CustomObject | None:
@@ -288,13 +291,13 @@ def _terms(rule: Table, key: str, fields: Mapping[str, Field]) -> Terms:
 
 def _may_be_sent(value: str, type_name: str) -> bool:
     """Whether a cell of this type may have a value, in whatever case."""
-    return bool(value.strip()) and _passes([value.lower(), value.upper()], type_name)
+    return bool(value.strip()) and _passes([value.lower(), value.upper()], TYPE_CHECKS[type_name])
 
 
-def _passes(spellings: list[str], type_name: str) -> bool:
-    """Whether the checks of this type let one of these spellings pass."""
+def _passes(spellings: list[str], checks: Iterable[Check]) -> bool:
+    """Whether these checks let one of these spellings pass."""
     passed = pl.DataFrame({"spelling": spellings}).select(
-        check.verdict("spelling").alias(check.reason) for check in TYPE_CHECKS[type_name]
+        check.verdict("spelling").alias(str(number)) for number, check in enumerate(checks)
     )
     return passed.is_empty() or any(map(all, passed.rows()))
 

@@ -210,6 +210,7 @@ def test_a_child_adds_rules_and_replaces_those_of_the_same_name(tmp_path: Path) 
 
 REST, TEXTS = "fields by their REST names", "true for fields of type string, text"
 SENT = "values as they are sent, by the type of the field, such as true, 5, 2026-01-31"
+TAKEN = f"{SENT}, that its length, pattern and checks let pass"
 RUST = "the syntax of Rust's regex crate"
 NAMED = '[[rules]]\nname = "x"\n'
 
@@ -239,19 +240,38 @@ NAMED = '[[rules]]\nname = "x"\n'
         (
             "[fields.isLead]\nallowed = ['true', 'no']",
             "fields.isLead.allowed holds 'no', which no cell becomes",
-            SENT,
+            TAKEN,
         ),
         (
             "[fields.dateOfBirth]\nallowed = ['31/01/2026']",
             "fields.dateOfBirth.allowed holds '31/01/2026', which no cell becomes",
-            SENT,
+            TAKEN,
         ),
         (
             "[fields.isLead]\nallowed = ['TRUE']",
             "fields.isLead.allowed holds 'TRUE', which no cell becomes",
-            SENT,
+            TAKEN,
         ),
-        ("[fields.city]\nallowed = ['', 'Rom']", "fields.city.allowed holds '', which no cell becomes", SENT),
+        (
+            "[fields.city]\nallowed = ['', 'Rom']",
+            "fields.city.allowed holds '', which no cell becomes",
+            TAKEN,
+        ),
+        (
+            "[fields.city]\nlength = 2\nallowed = ['Rom']",
+            "fields.city.allowed holds 'Rom', which no cell becomes",
+            TAKEN,
+        ),
+        (
+            "[fields.city]\nchecks = ['ascii']\nallowed = ['Köln']",
+            "fields.city.allowed holds 'Köln', which no cell becomes",
+            TAKEN,
+        ),
+        (
+            "[fields.city]\npattern = '[a-z]+'\nallowed = ['rom', 'Rom']",
+            "fields.city.allowed holds 'Rom', which no cell becomes",
+            TAKEN,
+        ),
         ("[fields.email]\ntruncate = true", "fields.email.truncate is true", TEXTS),
         ("[fields.title]\npattern = '(a)\\1'", "fields.title.pattern is not a regular expression", RUST),
         ("[fields.title]\npattern = '(?x)a # b'", "fields.title.pattern is not a regular expression", RUST),
@@ -265,6 +285,12 @@ def test_mistakes_name_file_place_and_what_is_allowed(
         load_schema(schema)
     assert caught.value.message == f"{schema}: {found}"
     assert caught.value.hint == f"Allowed: {allowed}."
+
+
+def test_a_pattern_may_narrow_what_a_parent_allows(tmp_path: Path) -> None:
+    write(tmp_path, "[fields.city]\nallowed = ['Rom', 'Bonn']", "")
+    (tmp_path / "some.toml").write_text("extends = './mine.toml'\n[fields.city]\npattern = 'B.*'\n")
+    assert load_schema(tmp_path / "some.toml").fields["city"].allowed == ("Rom", "Bonn")
 
 
 def test_a_value_is_cut_where_that_is_asked_for(tmp_path: Path) -> None:
