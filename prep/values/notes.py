@@ -40,9 +40,17 @@ _EXACT_FLOAT: Final = 100_000
 """https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
 
 
+_ROUNDED: Final = r"^[+-]?[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
+"""How spreadsheets show, and save, long numbers in cells that are no text: 34910123456 as 3.49E+10."""
+
+_LIKELY_YEARS: Final = r"^(?:190[1-9]|19[1-9][0-9]|2[01][0-9]{2})-"
+"""Others are those of dates that stand for none, of other calendars, or of years that lost digits."""
+
+
 class Note(StrEnum):
     """What is noted of a value."""
 
+    ROUNDED_NUMBER = "rounded_number"
     UNREADABLE_PHONE = "unreadable_phone"
     PHONE_EXTENSION = "phone_extension"
     UNKNOWN_COUNTRY = "unknown_country"
@@ -52,6 +60,7 @@ class Note(StrEnum):
     DISPOSABLE_DOMAIN = "disposable_domain"
     LIKELY_TYPO = "likely_typo"
     LEADING_APOSTROPHE = "leading_apostrophe"
+    UNLIKELY_YEAR = "unlikely_year"
     LARGE_FLOAT = "large_float"
     POINT_OR_THOUSANDS = "point_or_thousands"
     MOJIBAKE = "mojibake"
@@ -142,6 +151,9 @@ _Verdicts = Iterator[tuple[Note, pl.Expr | pl.Series]]
 
 def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
     cells = pl.col(field.name)
+    rounded = cells.str.contains(_ROUNDED)
+    if field.type in {"phone", "string"}:
+        yield Note.ROUNDED_NUMBER, rounded
     if field.type == "email":
         yield from _look_at_emails(frame[field.name])
     elif field.type in {"float", "currency"}:
@@ -149,10 +161,12 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
             yield Note.LARGE_FLOAT, cells.cast(pl.Float64, strict=False).abs() > _EXACT_FLOAT
         if spelling.mark_of(field.name) is None:
             yield Note.POINT_OR_THOUSANDS, cells.str.contains(POINT_OR_THOUSANDS)
+    elif field.type in {"date", "datetime"}:
+        yield Note.UNLIKELY_YEAR, ~cells.str.contains(_LIKELY_YEARS)
     elif field.type == "phone" and spelling.phones is Phones.E164:
         extended = cells.str.contains(EXTENDED)
         yield Note.PHONE_EXTENSION, extended
-        yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended
+        yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended & ~rounded
     elif is_country(field) and spelling.countries is not Countries.KEEP:
         yield from _look_at_countries(frame[field.name], spelling.countries)
     elif is_state(field) and spelling.states is not States.KEEP:

@@ -15,6 +15,8 @@ FIELDS = {
     "country": Field("country"),
     "state": Field("state"),
     "lastName": Field("lastName"),
+    "dateOfBirth": Field("dateOfBirth", "date"),
+    "mktoAcquisitionDate": Field("mktoAcquisitionDate", "datetime"),
 }
 ALL = Spelling(phones=Phones.E164, countries=Countries.ISO2, states=States.CODE)
 
@@ -76,6 +78,20 @@ def test_each_note_names_its_rows() -> None:
     }
     assert notes(Spelling(decimal=DecimalMark.POINT), amount=["1.234"]) == {}
     assert notes(lastName=["Info", "Null", "Korea"]) == {}
+    days = ["1926-01-31", "0001-01-01", "2199-12-31", "2569-01-31", "1900-01-01"]
+    moments = [f"{day}T00:00:00Z" for day in days]
+    assert notes(dateOfBirth=[*days, None], mktoAcquisitionDate=[*moments, None]) == {
+        (field, "unlikely_year"): Noted(3, (("a.csv", 2), ("a.csv", 4), ("a.csv", 5)))
+        for field in ("dateOfBirth", "mktoAcquisitionDate")
+    }
+
+
+@pytest.mark.parametrize("spelling", [Spelling(), ALL])
+def test_a_number_that_a_spreadsheet_rounded_is_noted(spelling: Spelling) -> None:
+    rounded = ["3.49E+10", "+3,4911E+10", "1E+05", "3.49e+10", None, "E+10", "3.49E-10", "Elle+1", "1E10"]
+    expected = Noted(4, (("a.csv", 1), ("a.csv", 2), ("a.csv", 3), ("a.csv", 4)))
+    assert notes(spelling, phone=rounded[:4]) == {("phone", "rounded_number"): expected}
+    assert notes(spelling, lastName=rounded) == {("lastName", "rounded_number"): expected}
 
 
 def test_english_names_are_looked_at_as_well() -> None:
