@@ -35,7 +35,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
     """The keyword arguments of `prep.clean` and `prep.prepare` among a command's parameters.
 
     Raises:
-        click.UsageError: Some of them exclude each other, or one would do nothing without another.
+        click.UsageError: One would do nothing without another.
     """
     parameters = {name: _PARAMETERS.get(name, name) for name in CleanOptions.__annotations__}
     options = {name: chosen[parameter] for name, parameter in parameters.items() if parameter in chosen}
@@ -43,7 +43,7 @@ def clean_options(chosen: Mapping[str, Any]) -> CleanOptions:
         del options["lookup_field"]
     options["maps"] = maps_said_now(chosen)
     options["mapping"] = _saved_mapping(chosen)
-    options["header_line"] = _header_line(chosen)
+    options["header_line"] = 0 if chosen["no_header"] else chosen["header_line"]
     if callbacks.is_typed("region") and options["phones"] == "keep":
         raise click.UsageError("--region is of phone numbers, which stay as they are: add --phones e164.")
     return cast("CleanOptions", options)
@@ -57,20 +57,6 @@ def maps_said_now(chosen: Mapping[str, Any]) -> dict[str, str]:
 def said_now(chosen: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Those of some parameters that are said now: for a run that is there, `prep.toml` says nothing new."""
     return {name: chosen[name] for name in names if callbacks.is_said_now(name)}
-
-
-def _header_line(chosen: Mapping[str, Any]) -> int | None:
-    """Where the header is, 0 for nowhere; what is said now goes before `prep.toml`.
-
-    Raises:
-        click.UsageError: Both are said.
-    """
-    line: int | None = chosen["header_line"]
-    if not chosen["no_header"] or line is None:
-        return 0 if chosen["no_header"] else line
-    if callbacks.is_said_now("no_header") == callbacks.is_said_now("header_line"):
-        raise click.UsageError("--no-header and --header-line exclude each other: leave one out")
-    return 0 if callbacks.is_said_now("no_header") else line
 
 
 def _saved_mapping(chosen: Mapping[str, Any]) -> dict[str, str]:

@@ -139,11 +139,29 @@ def one_list(context: click.Context, parameter: click.Parameter, value: Any) -> 
     """Let the nearer of --list and --list-id count; refuse both at once."""
     value = named(context, parameter, value) if isinstance(value, str) else value
     other = "list_name" if parameter.name == "list_id" else "list_id"
-    if value is None or context.params.get(other) is None:
+    wrong = BadValue("--list and --list-id are given both", "A run has one list: leave one of them out.")
+    return _nearer(context, parameter, value, other, wrong)
+
+
+def one_header(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Let the nearer of --no-header and --header-line count; refuse both at once."""
+    other = "no_header" if parameter.name == "header_line" else "header_line"
+    wrong = BadValue(
+        "--no-header and --header-line exclude each other: leave one out",
+        "A header stands in one line, or nowhere.",
+    )
+    return _nearer(context, parameter, value, other, wrong)
+
+
+def _nearer(
+    context: click.Context, parameter: click.Parameter, value: Any, other: str, wrong: BadValue
+) -> Any:
+    """A value, or None where another parameter is nearer; one that is further away is taken back."""
+    if not value or not context.params.get(other):
         return value
     mine, theirs = (_rank(context, str(name)) for name in (parameter.name, other))
     if mine == theirs:
-        raise BadValue("--list and --list-id are given both", "A run has one list: leave one of them out.")
+        raise wrong
     if mine < theirs:
         context.params[other] = None
         return value

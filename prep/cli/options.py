@@ -134,11 +134,13 @@ reading = _bundle(
         "--header-line",
         type=click.IntRange(1),
         metavar="N",
+        callback=callbacks.one_header,
         help="Line, or row of the sheet, where the column names stand.  [default: detected]",
     ),
     click.option(
         "--no-header",
         is_flag=True,
+        callback=callbacks.one_header,
         help="The files have no column names; the columns are 1, 2, …: --map 1=email.",
     ),
     _option(

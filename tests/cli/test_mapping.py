@@ -156,7 +156,9 @@ def test_a_retry_maps_a_column_also_under_another_spelling(prep: Prep, here: Pat
     assert (here / "list-retry1.prep/chunks/leads-0001.csv").read_text() == "email\nada@example.com\n"
 
 
-def test_no_header_and_a_line_for_it(prep: Prep, here: Path, leads: Path) -> None:
+def test_no_header_and_a_line_for_it(
+    prep: Prep, here: Path, leads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused = "Error: --no-header and --header-line exclude each other: leave one out\n"
     ended = prep("check", "list.csv", "--no-header", "--header-line", "1")
     assert (ended.code, ended.err.startswith(refused)) == (2, True)
@@ -165,6 +167,14 @@ def test_no_header_and_a_line_for_it(prep: Prep, here: Path, leads: Path) -> Non
     written(here / "prep.toml", "header_line = 2\n")
     ended = prep("headers", "list.csv", "--no-header", "--map", "1=email", "--unknown", "drop", "--json")
     assert ended.json["sources"][0]["header_line"] == 0
+    monkeypatch.setenv("PREP_HEADER_LINE", "1")
+    ended = prep("headers", "list.csv", "--no-header", "--map", "1=email", "--unknown", "drop", "--json")
+    assert ended.json["sources"][0]["header_line"] == 0
+    monkeypatch.delenv("PREP_HEADER_LINE")
+    written(here / "prep.toml", "no_header = true\nheader_line = 2\n")
+    ended = prep("check", "list.csv")
+    assert (ended.code, ended.err.startswith(refused.replace(": ", ": prep.toml: ", 1))) == (1, True)
+    assert prep("headers", "list.csv", "--header-line", "1", *ACCEPTED).code == 0
 
 
 def test_a_constant_that_imports_cannot_write_is_to_be_left_out(prep: Prep, here: Path) -> None:
