@@ -59,6 +59,9 @@ _DATE: Final = (
 )
 """A date, with or without a time, and nothing behind it that may say otherwise."""
 
+_NO_DAY: Final = "1970-01-01"
+"""Up to here dates stand for none in one program or another: day 0 or 1 of its calendar."""
+
 _DOMAIN: Final = r"^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$"
 _NO_HEADING: Final = re.compile(r"@|^\S*\.\S+$|^[0-9A-Fa-f]{32,}$")
 """What is meant for an address, a domain or a hash, also where it is none: never the name of a column."""
@@ -313,10 +316,11 @@ def _is_given(cells: pl.Series, field: Field) -> pl.Series:
         case "boolean":
             given = cells == "true"
         case "date" | "datetime":
-            given = cells.is_not_null() & (cells != CLEARING)
+            given = (cells.str.slice(0, len(_NO_DAY)) > _NO_DAY) & (cells != CLEARING)
         case _:
-            dates = cells.str.extract(_DATE).str.to_date("%Y-%m-%d", strict=False)
-            given = cells.str.to_lowercase().is_in(list(TRUE)) | dates.is_not_null()
+            days = cells.str.extract(_DATE)
+            is_date = days.str.to_date("%Y-%m-%d", strict=False).is_not_null() & (days > _NO_DAY)
+            given = cells.str.to_lowercase().is_in(list(TRUE)) | is_date
     return given.fill_null(value=False)
 
 

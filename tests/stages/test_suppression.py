@@ -295,6 +295,17 @@ def test_a_date_is_consent_too(leads: Path) -> None:
     assert prepared.counts["suppressed"] == 2
 
 
+@pytest.mark.parametrize("field_type", ["date", "datetime", "string"])
+def test_a_date_that_stands_for_none_is_no_consent(leads: Path, field_type: str) -> None:
+    Path("mine.toml").write_text(f'extends = "lead"\n[fields.agreedOn]\ntype = "{field_type}"\n')
+    none = ["0001-01-01", "1753-01-01", "1899-12-30", "1900-01-01", "1970-01-01"]
+    days = [*none, "1970-01-02", "2026-01-31"]
+    rows = [f"{number}@example.com,{day}T00:00:00Z\n" for number, day in enumerate(days)]
+    leads.write_text("".join(["email,agreedOn\n", *rows]))
+    prepared = prepare(leads, "mine.toml", consent="agreedOn")
+    assert prepared.counts["suppressed"] == len(none)
+
+
 def test_a_text_is_consent_if_it_is_a_date_and_nothing_else(leads: Path) -> None:
     Path("mine.toml").write_text('extends = "lead"\n[fields.optIn]\n')
     given = [
