@@ -11,7 +11,7 @@ from prep.schema import Field, Schema
 FACTS: Final = ("type", "length", "read_only", "soap", "display", "lookup")
 """What an instance can tell of a field; the rest are rules that people add."""
 
-EVERYTHING: Final = (*(attribute.name for attribute in attributes(Field)), "lookup")
+EVERYTHING: Final = (*(attribute.name for attribute in attributes(Field)), "lookup", "rules")
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,34 @@ class Change:
 
 
 @dataclass(frozen=True)
+class RuleChange:
+    """A rule over several fields that is said differently, in words; None where a schema lacks it."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
 class Differences:
-    """What a second schema has more, less and otherwise than a first one, sorted by field."""
+    """What a second schema has more, less and otherwise than a first one, sorted by name."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[Change, ...]
+    rules: tuple[RuleChange, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
+        return bool(self.added or self.removed or self.changed or self.rules)
 
     @property
     def summary(self) -> str:
         """The numbers in words."""
         if not self:
             return "no differences"
-        return f"{len(self.added)} added, {len(self.removed)} removed, {len(self.changed_fields)} changed"
+        rules = f", rules: {len(self.rules)}" if self.rules else ""
+        changed = len(self.changed_fields)
+        return f"{len(self.added)} added, {len(self.removed)} removed, {changed} changed{rules}"
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
@@ -54,14 +66,22 @@ def compare(before: Schema, after: Schema, keys: Collection[str] = EVERYTHING) -
     Args:
         before: The first one.
         after: The second one.
-        keys: What of the fields that both have is compared.
+        keys: What of the fields that both have is compared; with `rules` those over several fields, too.
     """
     both = sorted(before.fields.keys() & after.fields.keys())
     return Differences(
         added=tuple(sorted(after.fields.keys() - before.fields.keys())),
         removed=tuple(sorted(before.fields.keys() - after.fields.keys())),
         changed=tuple(change for name in both for change in _changes(name, before, after, keys)),
+        rules=tuple(_rule_changes(before, after)) if "rules" in keys else (),
     )
+
+
+def _rule_changes(before: Schema, after: Schema) -> Iterator[RuleChange]:
+    was, now = ({rule.name: str(rule) for rule in schema.rules} for schema in (before, after))
+    for name in sorted(was.keys() | now.keys()):
+        if was.get(name) != now.get(name):
+            yield RuleChange(name, was.get(name), now.get(name))
 
 
 def _changes(name: str, before: Schema, after: Schema, keys: Collection[str]) -> Iterator[Change]:

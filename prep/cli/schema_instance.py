@@ -147,8 +147,8 @@ def diff(before: str, after: str, *, sandbox: bool, allow_host: str | None, as_j
 
     Lists fields that B has and A has not (+), that A has and B has not (-), and what B says otherwise (~).
     With instance only its facts are compared: type, length, read_only, lookup, soap and display; else also
-    the rules. A schema of program members or of a custom object is compared with what the instance has of
-    these. Ends with 0 if both say the same, with 3 if not.
+    the rules, those over several fields too. A schema of program members or of a custom object is compared
+    with what the instance has of these. Ends with 0 if both say the same, with 3 if not.
 
     \b
     Examples:
@@ -188,6 +188,8 @@ def _lines(found: "Differences", before: "Schema", after: "Schema") -> Iterator[
         yield f"- {outline(before.fields[name])}"
     for change in found.changed:
         yield f"~ {change.field:<32} {change.key} {_word(change.before)} → {_word(change.after)}"
+    for rule in found.rules:
+        yield from (f"{mark} rule {said}" for mark, said in (("-", rule.before), ("+", rule.after)) if said)
 
 
 def outline(field: "Field") -> str:

@@ -153,6 +153,31 @@ def test_rules_of_ones_own_extend_what_was_pulled_from_another_folder(
     assert [column["field"] for column in ended.json["mapping"]] == ["email", "eventCode", "company"]
 
 
+def test_diff_tells_rules_over_several_fields(prep: Prep, here: Path) -> None:
+    rule = '[[rules]]\nname = "{}"\nif = {{ filled = "city" }}\nthen = {{ filled = "{}" }}\n'
+    written(
+        here / "a.toml", 'extends = "lead"\n' + rule.format("Old", "state") + rule.format("Both", "state")
+    )
+    written(
+        here / "b.toml", 'extends = "lead"\n' + rule.format("Both", "country") + rule.format("New", "state")
+    )
+
+    assert prep("schema", "diff", "a.toml", "a.toml").code == 0
+    ended = prep("schema", "diff", "a.toml", "b.toml", "--json")
+    assert (ended.code, ended.err) == (
+        3,
+        "- rule Both: if city is filled, then state is filled\n"
+        "+ rule Both: if city is filled, then country is filled\n"
+        "+ rule New: if city is filled, then state is filled\n"
+        "- rule Old: if city is filled, then state is filled\n"
+        "a.toml and b.toml: 0 added, 0 removed, 0 changed, rules: 3\n",
+    )
+    assert ended.json["rules"][1] == {
+        "name": "New", "before": None, "after": "New: if city is filled, then state is filled"
+    }  # fmt: skip
+    assert prep("schema", "diff", "a.toml", "instance", "--sandbox", "--json").json["rules"] == []
+
+
 def test_diff_tells_what_the_instance_has_less_more_and_otherwise(prep: Prep, custom: Sandbox) -> None:
     ended = prep("schema", "diff", "lead", "instance")
     assert (ended.code, ended.out) == (
