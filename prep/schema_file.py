@@ -333,7 +333,10 @@ def _refuse_clashes(label: str, schema: Schema, written: Collection[str]) -> Non
                 raise SchemaError(
                     f"{label}: {owner} and {field.name} both answer to the header {spelling!r}",
                     code="bad_schema",
-                    hint="Change soap, display or aliases of one of them.",
+                    hint=f"Write [fields.{owner}] if that is meant, else change soap, display or aliases of "
+                    "one of them."
+                    if text == field.name
+                    else "Change soap, display or aliases of one of them.",
                     source=label,
                     column=field.name,
                 )

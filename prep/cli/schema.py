@@ -110,7 +110,8 @@ def check(file: Path, *, as_json: bool) -> None:
 
     schema = load_schema(file)
     rules = f", {len(schema.rules)} rule{'s' * (len(schema.rules) != 1)} over several" if schema.rules else ""
-    say(f"{file}: {len(schema.fields)} fields{rules}, no mistakes", err=as_json)
+    fields = f"{len(schema.fields)} field{'s' * (len(schema.fields) != 1)}"
+    say(f"{file}: {fields}{rules}, no mistakes", err=as_json)
     if as_json:
         say_json({"name": schema.name, "fields": len(schema.fields), "fingerprint": schema.fingerprint})
 

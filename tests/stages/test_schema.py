@@ -431,9 +431,16 @@ MISTAKES = [
     pytest.param(
         'extends = "lead"\n[fields.Email]',
         "mine.toml: email and Email both answer to the header 'email'",
-        "Change soap, display or aliases of one of them.",
+        "Write [fields.email] if that is meant, else change soap, display or aliases of one of them.",
         "Email",
         id="name that differs in case only",
+    ),
+    pytest.param(
+        'extends = "lead"\n[fields."Email Address"]',
+        "mine.toml: email and Email Address both answer to the header 'emailaddress'",
+        "Write [fields.email] if that is meant, else change soap, display or aliases of one of them.",
+        "Email Address",
+        id="display name in place of the REST name",
     ),
     pytest.param(
         'extends = "lead"\n[fields.workMail]\nsoap = "Work_Email"\ndisplay = "E-Mail"\naliases = ["City"]',
