@@ -98,7 +98,7 @@ def _mask_schema(schema: Mapping[str, str]) -> dict[str, str]:
 _CHOICES: Final = frozenset(
     {
         *("lookup_field", "format", "unknown", "keep", "dates", "timezone", "decimal", "phones", "region"),
-        *("countries", "states", "encoding", "delimiter", "object"),
+        *("countries", "states", "encoding", "delimiter", "object", "email_case", "blanks"),
     }
 )
 """Settings whose text is a word of prep, of the schema or of a standard; any other was typed freely."""

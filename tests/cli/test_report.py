@@ -67,6 +67,8 @@ def test_a_masked_report_tells_the_numbers_and_no_names(prep: Prep, folder: Path
         "email",
         "firstName",
     ]
+    choices = ("email_case", "blanks", "phones", "countries", "keep")
+    assert [masked["settings"][name] for name in choices] == [plain["settings"][name] for name in choices]
     assert "are hidden on this page" in masked_page
     assert "are hidden on this page" not in page
 
