@@ -63,7 +63,7 @@ _NO_DAY: Final = "1970-01-01"
 """Up to here dates stand for none in one program or another: day 0 or 1 of its calendar."""
 
 _DOMAIN: Final = r"^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$"
-_NO_HEADING: Final = re.compile(r"@|^\S*\.\S+$|^[0-9A-Fa-f]{32,}$")
+_NO_HEADING: Final = re.compile(r"@|^\S*\.\S+$|\w\.[^\W\d_]{2}|^[0-9A-Fa-f]{32,}$")
 """What is meant for an address, a domain or a hash, also where it is none: never the name of a column."""
 
 
@@ -204,7 +204,7 @@ def _read_list(path: str) -> tuple[pl.DataFrame, str]:
         raise _unreadable(path, *broken.select("_row", "_line").row(0))
     cells = pl.concat([batch.cells for batch in batches])
     names = [name for name in cells.columns if not name.startswith("_")]
-    columns, has_header = _entry_columns(path, cells.select(names).row(0), names)
+    columns, has_header = _entry_columns(path, cells.select(names))
     body = cells.slice(1) if has_header else cells
     listed = [body.select(pl.col(name).alias("entry"), "_row", "_line") for name in columns]
     return pl.concat(listed).drop_nulls("entry").filter(
@@ -212,14 +212,19 @@ def _read_list(path: str) -> tuple[pl.DataFrame, str]:
     ), reader.sha256
 
 
-def _entry_columns(path: str, first: tuple[str | None, ...], names: Sequence[str]) -> tuple[list[str], bool]:
-    """Which columns hold entries, and whether the first record is a header."""
+def _entry_columns(path: str, cells: pl.DataFrame) -> tuple[list[str], bool]:
+    """Which columns hold entries, and whether the first record is a header.
+
+    One record alone is no header, unless it is known to be one: a list of nobody would be read in silence.
+    """
+    names, first = cells.columns, cells.row(0)
     known = [name for name, cell in zip(names, first, strict=True) if cell and _is_heading(cell)]
     if known:
         return known, True
     if len(names) == 1:
         cell = first[0] or ""
-        return list(names), not (_NO_HEADING.search(cell.strip()) or _is_entry(cell))
+        is_entry = cells.height == 1 or _NO_HEADING.search(cell.strip()) or _is_entry(cell)
+        return names, not is_entry
     raise SourceError(
         f"{path}: no column of the suppression list is called email, domain or sha256",
         code="bad_suppression_list",

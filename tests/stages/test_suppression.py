@@ -151,6 +151,9 @@ def test_a_salt_counts_with_and_without_the_mark_of_its_file(leads: Path, salt: 
         ("https://example.org/\n", "line 1"),
         ('["ana@example.com"]\n', "line 1"),
         (f"{'0' * 40}\n", "line 1"),
+        ("example.org # all of them\nana@example.com\n", "line 1"),
+        ("Winter Ltd\n", "line 1"),
+        ("com\n\n", "line 1"),
     ],
 )
 def test_an_entry_that_is_none_is_told_by_its_line_alone(content: str, place: str) -> None:
@@ -160,6 +163,10 @@ def test_an_entry_that_is_none_is_told_by_its_line_alone(content: str, place: st
         load_suppression([write("never.csv", content)])
     assert caught.value.code == "bad_suppression_entry"
     assert caught.value.message.startswith(f"never.csv: {place} of the suppression list is neither")
+
+
+def test_a_list_with_nothing_but_the_name_of_its_column_holds_nobody() -> None:
+    assert load_suppression([write("never.csv", "E-Mail\n")]).addresses == frozenset()
 
 
 def test_a_list_of_several_columns_must_name_them() -> None:
