@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from prep.folder import RunFolder
 from prep.sandbox import Sandbox
 
 PAGE = (Path(__file__).parents[2] / "docs/recipes.md").read_text(encoding="utf-8")
@@ -112,6 +113,18 @@ def test_what_marketo_refused_is_carried_on_by_the_next_call(place: Path) -> Non
         assert "leads.csv: not done, the next call carries on" in first.stderr
         assert run(place, sandbox.url, "./import-all.sh").returncode == 0
         assert (moved(place / "imported"), len(sandbox.jobs())) == (["leads.csv"], 1)
+
+
+def test_a_file_that_another_call_imports_stays_where_it_is(place: Path) -> None:
+    (place / "inbox/leads.csv").write_text(CLEAN)
+    with Sandbox(job_seconds=0, faults=["daily-quota:1"]) as sandbox:
+        assert run(place, sandbox.url, "./import-all.sh").returncode == 4
+        (folder,) = (place / "runs").glob("*.prep")
+        with RunFolder(folder).lock():
+            second = run(place, sandbox.url, "./import-all.sh")
+        assert (second.returncode, "another call imports it" in second.stderr) == (1, True)
+    assert run(place, "", "./import-all.sh").returncode == 1
+    assert (names(place / "inbox"), names(place / "refused")) == (["leads.csv"], [])
 
 
 def test_a_lost_answer_is_told_and_waits_for_a_decision(place: Path) -> None:
