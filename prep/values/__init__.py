@@ -32,6 +32,7 @@ from prep.values.placeholders import (
     KEY_PLACEHOLDERS,
     PLACEHOLDER,
     PLACEHOLDERS,
+    ROUNDED_KEY,
     STATE_PLACEHOLDERS,
     TEXT_PLACEHOLDERS,
     placeholder_rule,
@@ -159,7 +160,9 @@ def _value_rules(field: Field, spelling: Spelling) -> tuple[Rule, ...]:
     is_whole = is_country(field) or needs_country(field, spelling)
     cut = (truncation_rule(field),) if field.truncate and not is_whole else ()
     nothing = placeholder_rule(_words_for_nothing(field, spelling), field.allowed)
-    return (*_type_rules(field, spelling), *own, *listed, nothing, *cut)
+    is_key = field.type == "string" and field.name == spelling.lookup_field
+    rounded = (ROUNDED_KEY,) if is_key else ()
+    return (*_type_rules(field, spelling), *own, *listed, nothing, *rounded, *cut)
 
 
 def _leaves_room(field: Field, spelling: Spelling, normaliser: str) -> bool:

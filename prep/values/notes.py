@@ -25,6 +25,7 @@ from prep.values.countries import (
     is_state,
 )
 from prep.values.mojibake import spoiled_rows, suspicious_columns
+from prep.values.numbers import ROUNDED
 from prep.values.phones import E164, EXTENDED
 from prep.values.rules import true_somewhere
 from prep.values.spelling import Spelling
@@ -39,9 +40,6 @@ _DOMAINS_KNOWN: Final = 100_000
 _EXACT_FLOAT: Final = 100_000
 """https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
 
-
-_ROUNDED: Final = r"^[+-]?[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
-"""How spreadsheets show, and save, long numbers in cells that are no text: 34910123456 as 3.49E+10."""
 
 _LIKELY_YEARS: Final = r"^(?:190[1-9]|19[1-9][0-9]|2[01][0-9]{2})-"
 """Others are those of dates that stand for none, of other calendars, or of years that lost digits."""
@@ -151,7 +149,7 @@ _Verdicts = Iterator[tuple[Note, pl.Expr | pl.Series]]
 
 def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
     cells = pl.col(field.name)
-    rounded = cells.str.contains(_ROUNDED)
+    rounded = cells.str.contains(ROUNDED)
     if field.type in {"phone", "string"}:
         yield Note.ROUNDED_NUMBER, rounded
     if field.type == "email":

@@ -52,6 +52,9 @@ def sign_rule(*, percent: bool, whole: bool) -> Rule:
     return Rule("sign", lacks(_INTEGER if whole else _DECIMAL), respell)
 
 
+ROUNDED: Final = r"^[+-]?[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
+"""How spreadsheets show, and save, long numbers in cells that are no text: 34910123456 as 3.49E+10."""
+
 _GROUPING: Final = "' \u2019"
 _SEPARATORS: Final[Mapping[DecimalMark, str]] = MappingProxyType(
     {DecimalMark.COMMA: f".{_GROUPING}", DecimalMark.POINT: f",{_GROUPING}"}

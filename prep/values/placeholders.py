@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from prep.values.numbers import ROUNDED
 from prep.values.rules import Rule, contains
 from prep.values.words import ERRORS, NOBODY, NONE, NOTHING
 
@@ -25,6 +26,12 @@ STATE_PLACEHOLDERS: Final = PLACEHOLDERS - {"na", "nd", "n.d."}
 
 KEY_PLACEHOLDERS: Final = STATE_PLACEHOLDERS
 """A record of a custom object may be called by such a code."""
+
+
+ROUNDED_KEY: Final = Rule(
+    PLACEHOLDER, contains(ROUNDED), lambda cells: cells.set(cells.str.contains(ROUNDED), None)
+)
+"""What is left of many numbers stands for none of them: it would make one of their rows."""
 
 
 def placeholder_rule(words: AbstractSet[str], allowed: tuple[str, ...] = ()) -> Rule:

@@ -279,6 +279,19 @@ def test_a_word_for_nothing_is_no_key(tmp_path: Path) -> None:
     assert no_key == [None if cell.startswith("#") else cell for cell in cells]
 
 
+def test_a_number_that_a_spreadsheet_rounded_is_no_key(tmp_path: Path) -> None:
+    """1.23457E+11 is what is left of many numbers: rows with it are not one person."""
+    schema = tmp_path / "mine.toml"
+    schema.write_text('extends = "lead"\n[fields.externalKey]\n')
+    cells = ["1.23457E+11", "1.23457E+11", "1,23e+05", "123456789012", "E+11"]
+    (path,) = write(tmp_path, a="\n".join(["externalKey", *(f'"{cell}"' for cell in cells)]))
+    prepared = prepare(path, schema, lookup_field="externalKey")
+    assert prepared.ready["externalKey"].to_list() == ["123456789012", "E+11"]
+    assert prepared.rejected.select("_row", "_reasons").rows() == [
+        (row, ["externalKey:missing_lookup"]) for row in (1, 2, 3)
+    ]
+
+
 def test_the_reason_for_an_hour_that_clocks_skip_holds_though_the_zone_was_named(tmp_path: Path) -> None:
     """Two in the morning of 29 March 2026 was three in Madrid."""
     (path,) = write(tmp_path, a="email,mktoAcquisitionDate\na@example.com,2026-03-29 02:30")
