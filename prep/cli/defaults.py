@@ -146,10 +146,13 @@ def _refuse_columns_of_settings() -> None:
 def _setting(key: str, value: Any) -> _Setting:
     """The setting of this name, if the value fits."""
     if key not in SETTINGS:
+        close = get_close_matches(key.replace("-", "_"), SETTINGS, 1, _LIKE_A_KEY)
         raise SettingsError(
             f"{SETTINGS_FILE}: {key!r} is not a setting",
             code="bad_settings_file",
-            hint=f"Settings: {', '.join([*SETTINGS, '[marketo]'])}.",
+            hint=f"Did you mean {close[0]}?"
+            if close
+            else f"Settings: {', '.join([*SETTINGS, '[marketo]'])}.",
             source=str(SETTINGS_FILE),
         )
     if not SETTINGS[key].fits(value):
@@ -212,3 +215,6 @@ def _refuse_misspelt_variables() -> None:
 
 _ALIKE: Final = 0.9
 """How alike two names are of which one is a misspelling of the other: one letter or line in ten."""
+
+_LIKE_A_KEY: Final = 0.75
+"""The same for a key of the file, which is wrong in any case."""

@@ -120,6 +120,21 @@ def test_a_file_with_everything(prep: Prep, here: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("list-id", "Did you mean list_id?"),
+        ("max-reject", "Did you mean max_rejected?"),
+        ("lookup_feild", "Did you mean lookup_field?"),
+        ("nonsense", "Settings: object, schema, "),
+    ],
+)
+def test_a_setting_that_is_none_is_told_what_it_may_be(prep: Prep, here: Path, key: str, hint: str) -> None:
+    written(here / "prep.toml", f"{key} = 3\n")
+    code, said = prep("check", "leads.csv").error
+    assert (code, f"Hint: {hint}" in said) == (1, True)
+
+
 BAD_FILES = [
     ("nonsense = 1", "prep.toml: 'nonsense' is not a setting"),
     ("max_bytes = 'x'", "prep.toml: max_bytes is 'x'"),
