@@ -124,6 +124,15 @@ def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     assert [link for link in links if not _leads_somewhere(document, link)] == []
 
 
+def test_codes_of_errors_in_running_text_are_in_the_reference() -> None:
+    told = [code for page in EVERY_PAGE for code in re.findall(r"\bcode `(\w+)`", page.read_text("utf-8"))]
+    known = re.findall(
+        r"^\| `(\w+)` \|", (PROJECT / "docs/reference/errors.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert told
+    assert set(told) - set(known) == set()
+
+
 def test_the_index_names_every_page() -> None:
     index = (PROJECT / "docs/README.md").read_text(encoding="utf-8")
     pages_there = {path.relative_to(PROJECT / "docs").as_posix() for path in (PROJECT / "docs").rglob("*.md")}
