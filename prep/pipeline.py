@@ -547,7 +547,7 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
         batch_id: Marketo's id of the import, if it is not known yet.
 
     Raises:
-        SettingsError: The decision is neither of the two words.
+        SettingsError: The decision is neither of the two words, or the batch id none that goes with it.
         FolderError: The chunk is not one of the run's, its outcome is not unknown, the batch id is that of
             another chunk, a source changed, or a file that Marketo sent is gone; then nothing is decided.
     """
@@ -558,9 +558,16 @@ def settle(run: Run | str | Path, chunk: str, decision: Assumption, *, batch_id:
             hint="Look in Marketo which of the two holds.",
         )
     from prep.jobs import declare_crashed
+    from prep.marketo.records import whole
     from prep.sending import write_down
     from prep.settlement import open_ledger, refuse_missing
 
+    if batch_id is not None and (decision == "lost" or type(batch_id) is not int or not whole(batch_id)):
+        raise SettingsError(
+            f"batch_id: {batch_id!r} is no id of an import that landed",
+            code="bad_batch_id",
+            hint="It is a whole number from 1, and goes with 'landed' alone.",
+        )
     folder = open_folder(run)
     with folder.lock():
         manifest = folder.manifest()

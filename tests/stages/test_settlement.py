@@ -729,6 +729,20 @@ def test_each_doubt_about_a_failure_file_is_a_clause_of_its_own(
     )
 
 
+@pytest.mark.parametrize(
+    ("decision", "batch_id"),
+    [("lost", 3404), *(("landed", no_id) for no_id in (0, -5, 2**63, "x", 1.5, True))],
+)
+def test_what_is_no_batch_id_decides_nothing(leads: Path, decision: Any, batch_id: Any) -> None:
+    """Without any id the rows count as imported, so nothing else must be taken for none."""
+    with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as box, Marketo(box.url, "id", "secret") as client:
+        run = submit(clean(leads), client, poll_seconds=POLL)
+        with pytest.raises(SettingsError) as caught:
+            settle(run, "leads-0001.csv", decision, batch_id=batch_id)
+        assert caught.value.code == "bad_batch_id"
+        assert run.counts["unknown"] == 4
+
+
 @pytest.mark.parametrize("decision", ["LOST", "Landed", "not landed", "", None])
 def test_only_two_words_decide(leads: Path, decision: Any) -> None:
     with Sandbox(job_seconds=0, faults=["lost-reply:1"]) as box, Marketo(box.url, "id", "secret") as client:
