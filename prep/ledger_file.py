@@ -76,9 +76,11 @@ _SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What `sqlite3` raises; the latter where its message would quote broken text."""
 
 _STRAYS: Final = """SELECT
-    (SELECT count(*) FROM jobs WHERE state IS NOT
-        (SELECT state FROM transitions WHERE transitions.chunk = jobs.chunk ORDER BY rowid DESC LIMIT 1))
+    (SELECT count(*) FROM jobs
+        LEFT JOIN (SELECT chunk, state, max(rowid) FROM transitions GROUP BY chunk) AS last USING (chunk)
+        WHERE jobs.state IS NOT last.state)
     + (SELECT count(*) FROM transitions WHERE chunk NOT IN (SELECT chunk FROM jobs))"""
+"""Beside `max(rowid)` stands the state of that row: https://www.sqlite.org/lang_select.html#bareagg"""
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
