@@ -167,6 +167,25 @@ def test_waiting_is_done_by_the_trigger_and_each_chunk_goes_out_once(
     assert capfd.readouterr().out.count("Complete") >= len(uploads) - 1
 
 
+@pytest.mark.parametrize("order", [{"job_seconds": 0.5, "faults": ["lost-reply:2"]}])
+def test_an_unknown_upload_keeps_no_other_one_from_being_settled(here: Path, sandbox: Sandbox) -> None:
+    """A person may take longer to decide than Marketo keeps the outcome of the others."""
+    people = "".join(f"person{number:03}@example.com,{'x' * 40}\n" for number in range(60))
+    source = written(here / "leads.csv", f"email,firstName\n{people}")
+    done = one_task(
+        "unknown_among_others",
+        "MarketoImportOperator",
+        sources=str(source),
+        folder=str(here / "run"),
+        options={"max_bytes": 1500},
+        poll_seconds=(0.1, 0.2),
+    )
+    states = [chunk["state"] for chunk in done.report["chunks"]]
+    assert (done.state, done.report["exit_code"]) == ("failed", 6)
+    assert states == ["unknown" if place == 1 else "reconciled" for place in range(len(states))]
+    assert len(sandbox.jobs()) == len(states) > 2
+
+
 def queued(running: Sandbox, uploads: int) -> list[int]:
     with Marketo(running.url, "id", "secret") as client:
         return [client.import_leads(f"{number}.csv", CLEAN.encode()) for number in range(uploads)]

@@ -174,11 +174,13 @@ class _SendingOperator(_RunOperator):
                 timeout_seconds=self.timeout_seconds,
                 poll_seconds=self.poll_seconds,
             )
-        if self.wait and self.deferrable and run.report["state"] in {"submitting", "waiting"}:
+        waiting = _waiting(run)
+        is_open = bool(waiting) or run.report["state"] in {"submitting", "waiting"}
+        if self.wait and self.deferrable and is_open:
             self.defer(
                 trigger=MarketoJobsTrigger(
                     self.marketo_conn_id,
-                    _waiting(run),
+                    waiting,
                     self.poll_seconds,
                     run.folder.manifest().settings["object"],
                 ),
