@@ -12,6 +12,8 @@ from prep.sources.records import BACKSLASH, DOUBLE, WHITESPACE, Dialect, split_r
 
 CANDIDATES: Final = (",", ";", "\t", "|")
 QUOTES: Final = ('"', "'")
+SAMPLE_BYTES: Final = 512 * 1024
+"""How much of a text is looked at. Records count that begin in its first half: the last one would be cut."""
 
 _SAMPLE_RECORDS = 100
 _SURE = 0.9
@@ -232,7 +234,7 @@ def _records(text: bytes, dialect: Dialect) -> Iterator[Record]:
         while position < len(text) and not text[position : text.index(b"\n", position)].strip(WHITESPACE):
             position = text.index(b"\n", position) + 1
             line += 1
-        if position >= len(text):
+        if position >= min(len(text), SAMPLE_BYTES // 2):
             return
         found = split_raw(text, position, dialect)
         cells, end = found or (None, text.index(b"\n", position) + 1)

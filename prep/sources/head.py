@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from prep.errors import SettingsError, SourceError
 from prep.model import Reading
 from prep.sources.batch import Skipped
-from prep.sources.dialect import Finding, Sample, detect, escape_of
+from prep.sources.dialect import SAMPLE_BYTES, Finding, Sample, detect, escape_of
 from prep.sources.encoding import is_utf8
 from prep.sources.heading import lacks_header
 from prep.sources.records import BACKSLASH, DOUBLE, WHITESPACE, Dialect, split
@@ -16,7 +16,6 @@ from prep.sources.records import BACKSLASH, DOUBLE, WHITESPACE, Dialect, split
 SINGLE_COLUMN: Final = "the file is taken to have a single column, though some lines hold a delimiter"
 """The note of a file whose header may stand elsewhere."""
 
-_SAMPLE_BYTES = 256 * 1024
 _OFTEN = 0.5
 _SEPARATOR_LINE = re.compile(rb'"?sep=([^"\r\n\0\x80-\xFF])"?[ \t]*\n', re.IGNORECASE)
 _NAMES = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}
@@ -174,7 +173,7 @@ def _start_of_line(lines: bytes, number: int) -> int | None:
 
 
 def _sample_of(text: bytes) -> bytes:
-    end = text.find(b"\n", _SAMPLE_BYTES) + 1
+    end = text.find(b"\n", SAMPLE_BYTES) + 1
     return text[:end] if end else text
 
 

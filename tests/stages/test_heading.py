@@ -238,6 +238,29 @@ def test_a_footer_has_too_few_cells_no_lookup_value_no_address_and_one_cell_of_w
     assert sorted(rows) == list(range(1, len(rows) + 1))
 
 
+@pytest.mark.parametrize(
+    ("above", "behind", "note"),
+    [
+        ("All leads\n", "", "the header is taken to be in line 2; 1 line above it left out"),
+        (
+            "",
+            ",",
+            "rows end with one delimiter more than the header does; the empty cell behind it is left out",
+        ),
+    ],
+)
+def test_long_notes_of_many_lines_hide_neither_the_header_nor_how_rows_end(
+    path: Path, above: str, behind: str, note: str
+) -> None:
+    cell = "\n".join(["told that they will call back"] * 600)
+    rows = [f'p{number}@example.com,P,"{cell}"{behind}\n' for number in range(40)]
+    source = opened(path, f"{above}{','.join(HEADER)}\n{''.join(rows)}")
+    assert (source.columns, source.notes) == (HEADER, (note,))
+    assert sum(batch.cells.height for batch in source.read(0)) == len(rows)
+    assert rejected_lines(source, 0) == []
+    assert open_delimited(str(path), source.reading).surplus == len(behind)
+
+
 def test_a_footer_is_found_across_blocks_and_has_an_end(path: Path) -> None:
     source = opened(path, "a,b\n" + "1,2\n" * 50 + "short\n" * 150, Reading(header_line=1))
     for block_bytes in (1, 64, 1 << 20):
