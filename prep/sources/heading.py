@@ -141,7 +141,7 @@ def _after_remarks(records: Sequence[Record], width: int) -> int:
 
 
 def _heads(record: Record, above: Sequence[Record], below: Sequence[Record], width: int) -> bool:
-    if not _is_of_names(record, width):
+    if not _is_of_names(record, record.width if _differs_at_end(record, below, width) else width):
         return False
     known = _known_words(record) > 0 and not any(_known_words(other) for other in above)
     if width == 1:
@@ -150,6 +150,14 @@ def _heads(record: Record, above: Sequence[Record], below: Sequence[Record], wid
     if any(len(other.filled) >= len(record.filled) for other in above):
         return False
     return known or all(other.cells is not None and len(other.filled) <= 1 for other in above)
+
+
+def _differs_at_end(record: Record, below: Sequence[Record], width: int) -> bool:
+    """Tell whether a record, or else each one of the table's width, ends with one delimiter more."""
+    if record.width == width + 1:
+        return width > 1 and not record.last.strip()
+    rows = [other for other in below if other.width == width]
+    return record.width == width - 1 and not any(other.last.strip() for other in rows)
 
 
 def _is_of_names(record: Record, width: int) -> bool:

@@ -238,6 +238,22 @@ def test_a_footer_has_too_few_cells_no_lookup_value_no_address_and_one_cell_of_w
     assert sorted(rows) == list(range(1, len(rows) + 1))
 
 
+@pytest.mark.parametrize("above", ["Leads of the fair\n", "Leads of the fair,,\n", "Fair,May\n\n"])
+@pytest.mark.parametrize(("of_header", "of_rows"), [("", ","), (",", "")])
+def test_a_title_above_lines_that_end_with_one_delimiter_more_or_less(
+    path: Path, above: str, of_header: str, of_rows: str
+) -> None:
+    header, *rows = (LEADS + LEADS.partition("\n")[2].replace("@", "@mail.")).splitlines()
+    source = opened(path, f"{above}{header}{of_header}\n" + "".join(f"{row}{of_rows}\n" for row in rows))
+    assert (source.columns, source.reading.header_line) == (HEADER, above.count("\n") + 1)
+    assert (rejected_lines(source, 0), sum(batch.cells.height for batch in source.read(0))) == ([], 4)
+
+
+def test_rows_with_a_value_more_are_not_below_a_title(path: Path) -> None:
+    source = opened(path, "Leads\nEmail,City\n" + "".join(f"a{row}@b.example,Bonn,x\n" for row in range(9)))
+    assert source.columns == ("Leads",)
+
+
 @pytest.mark.parametrize(
     ("above", "behind", "note"),
     [
