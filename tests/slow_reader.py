@@ -199,11 +199,19 @@ def swallows(below: bytes, table: Table) -> bool:
 
 
 def may_be_two(raw: bytes, table: Table) -> bool:
-    first, *below = raw.split(b"\n")
-    spaced = table.delimiter.encode() + b" "
-    if not below or spaced in below[-1] or not looks_like_record(below[-1], table):
-        return False
-    record = split_slowly(first + table.quote.encode() + b"\n", 0, table)
+    delimiter = table.delimiter.encode()
+    lines = raw.split(b"\n")
+    return any(
+        delimiter in lines[number]
+        and delimiter + b" " not in lines[number]
+        and looks_like_record(b"\n".join(lines[number:]), table)
+        and looks_open(b"\n".join(lines[:number]), table)
+        for number in range(1, len(lines))
+    )
+
+
+def looks_open(raw: bytes, table: Table) -> bool:
+    record = split_slowly(raw + table.quote.encode() + b"\n", 0, table)
     if record is None:
         return False
     *cells, opened = record[0]
@@ -212,7 +220,7 @@ def may_be_two(raw: bytes, table: Table) -> bool:
 
 def looks_like_record(line: bytes, table: Table) -> bool:
     record = split_slowly(line + b"\n", 0, table)
-    return record is not None and is_row(record[0], table)
+    return record is not None and record[1] == len(line) + 1 and is_row(record[0], table)
 
 
 def is_row(cells: list[bytes], table: Table) -> bool:

@@ -10,6 +10,7 @@ import re
 from codecs import BOM_UTF8
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Final, Self
 
 DOUBLE: Final = "double"
@@ -250,22 +251,35 @@ class Layout:
         return any(self._is_row(split(line, 0, self.dialect)) for line in candidates)
 
     def may_be_two(self, record: bytes) -> bool:
-        """Tell whether a record of several lines may be two rows: its first and its last line look like one.
+        """Tell whether a record of several lines may be two rows: lines at its beginning, and all below them.
 
-        A stray quote in the last one, as of `24"`, would close a quote above that was never meant to be open.
+        A stray quote in the second row, as of `24"`, would close one above that was never meant to be open.
         Blanks behind the delimiters are signs of a note, such as `bo@example.com, Bo, Sales`.
         """
-        first, *_, last = _lines(record)
+        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL or b"@" not in record:
+            return False
+        first, *below = _lines(record)
+        starts = accumulate(map(len, below[:-1]), initial=len(first))
+        return any(
+            self._is_row_to_the_end(record, start, line) and self._is_row_once_closed(record[:start])
+            for start, line in zip(starts, below, strict=True)
+        )
+
+    def _is_row_to_the_end(self, record: bytes, start: int, line: bytes) -> bool:
+        """Whether a row begins with this line, its first cell on it, and ends where the record does."""
         delimiter = self.dialect.delimiter_byte
-        if self.lookup_position is None or self.columns < _FEWEST_COLUMNS_TO_TELL or b"@" not in first:
+        if delimiter not in line or delimiter + b" " in line:
             return False
-        if delimiter + b" " in last or not self._is_row(split(last, 0, self.dialect)):
-            return False
-        closed = split(first[:-1] + self.dialect.quote_byte + b"\n", 0, self.dialect)
+        found = split(record, start, self.dialect)
+        return found is not None and found[1] == len(record) and self._is_row(found)
+
+    def _is_row_once_closed(self, lines: bytes) -> bool:
+        """Whether lines whose last quote is open would be a row without it."""
+        closed = split(lines[:-1] + self.dialect.quote_byte + b"\n", 0, self.dialect)
         if closed is None:
             return False
         *cells, opened = closed[0]
-        return self._is_row(([*cells, *opened.split(delimiter)], 0))
+        return self._is_row(([*cells, *opened.split(self.dialect.delimiter_byte)], 0))
 
     def _is_row(self, found: tuple[list[bytes], int] | None) -> bool:
         """True for as many cells as the header has, an address in that of the lookup field."""

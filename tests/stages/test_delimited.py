@@ -426,6 +426,26 @@ def test_a_quote_that_was_never_closed_takes_no_row_along_without_a_word(
 
 
 @pytest.mark.parametrize("block_bytes", [1 << 20, 7])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b'"Acme,a@example.com,x\nBolt 24",b@example.com,"see\nnotes"\n',
+        b'"Acme\nInc",a@example.com,"x\nBolt,b@example.com,monitor 24"\n',
+    ],
+)
+def test_nor_does_it_where_one_of_the_rows_has_several_lines(
+    path: Path, rows: bytes, block_bytes: int
+) -> None:
+    note = b'Acme,c@example.com,"see\nd@example.com, Di,Sales\nand others"\n'
+    found = read(path, b"company,email,note\n" + rows + note, lookup_position=1, block_bytes=block_bytes)
+    assert found == Read(
+        [("Acme", "c@example.com", "see\nd@example.com, Di,Sales\nand others", 2, 5)],
+        [(1, 2, UNREADABLE, rows.decode().removesuffix("\n"))],
+        [("header", 1)],
+    )
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 7])
 def test_nor_does_it_with_two_columns(path: Path, block_bytes: int) -> None:
     body = (
         b'a@example.com,"Acme\nb@example.com,monitor 24"\n'
