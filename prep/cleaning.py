@@ -127,6 +127,7 @@ def _manifest(plan: Plan, destination: Destination | None, goal: Goal) -> Manife
         },
         mapping=tuple(column.facts for column in plan.columns),
         conventions=plan.conventions,
+        sheets_before=tuple(sorted(plan.sheets_before)),
     )
 
 
@@ -348,7 +349,7 @@ def _list_notes(first: FirstPass) -> _Listed:
             "code": str(code),
             "field": field,
             "cells": noted.cells,
-            "rows": [{"source": source, "row": row} for source, row in noted.rows],
+            "rows": [place._asdict() for place in noted.rows],
         }
         for (field, code), noted in sorted(first.notes.items(), key=lambda item: (-item[1].cells, item[0]))
     )

@@ -1,12 +1,13 @@
 """How columns spell dates and numbers of which no setting speaks: their cells prove it, or prep asks."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from prep.errors import SourceError
-from prep.model import ROW, SOURCE, Convention
+from prep.model import IDENTITY, SOURCE, Convention
+from prep.places import name_rows
 from prep.plan import Plan
 from prep.preparation import as_fields
 from prep.returned import identify
@@ -77,7 +78,7 @@ def survey(plan: Plan) -> Mapping[Column, Evidence]:
         for batch in source.read(plan.lookup_position(position)):
             known = identify(source, batch).cells
             numbers = plan.typed_numbers(position, known)
-            cells = as_fields(plan, position, known).select(SOURCE, ROW, *fields)
+            cells = as_fields(plan, position, known).select(*IDENTITY, *fields)
             cells = normalise(cells, fields, spelling).frame
             for name, setting in plan.surveyed_fields.items():
                 header = headers.get(name, name)
@@ -105,7 +106,7 @@ def _ambiguity(plan: Plan, columns: dict[Column, Proof]) -> SourceError:
         code=_CODES[questions[0]],
         hint=" ".join(_HINTS[question] for question in dict.fromkeys(questions)),
         source=path,
-        row=min(row for noted in proof.readings.values() for _, row in noted.rows),
+        row=min(place.row for noted in proof.readings.values() for place in noted.rows),
         column=header,
     )
 
@@ -113,16 +114,15 @@ def _ambiguity(plan: Plan, columns: dict[Column, Proof]) -> SourceError:
 def _describe(path: str, field: str, header: str, plan: Plan, proof: Proof) -> str:
     setting = plan.surveyed_fields[field]
     found = [
-        (_OPEN[setting] if verdict == OPEN else _WHAT[verdict]).format(cells=_cells(noted, setting))
+        (_OPEN[setting] if verdict == OPEN else _WHAT[verdict]).format(
+            cells=_cells(noted, setting, plan.sheets)
+        )
         for verdict, noted in sorted(proof.readings.items())
     ]
     return f"{path}: column {header!r} ({field}): {', '.join(found)}"
 
 
-def _cells(noted: Noted, setting: str) -> str:
+def _cells(noted: Noted, setting: str, sheets: Collection[str]) -> str:
     one, several = ("date", "dates") if setting == DATES else ("number", "numbers")
-    rows = ", ".join(str(row) for _, row in noted.rows)
-    more = ", …" if noted.cells > len(noted.rows) else ""
-    return (
-        f"{noted.cells:,} {one if noted.cells == 1 else several} (row{'s' * (noted.cells > 1)} {rows}{more})"
-    )
+    rows = name_rows(noted.rows, noted.cells, sheets)
+    return f"{noted.cells:,} {one if noted.cells == 1 else several} ({rows})"

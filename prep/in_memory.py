@@ -13,7 +13,8 @@ from prep.duplicates import ORDINAL
 from prep.errors import SourceError
 from prep.fate_table import add_up
 from prep.memory import USUAL, Memory
-from prep.model import IDENTITY, Convention, Fate
+from prep.model import IDENTITY, LINE, ROW, Convention, Fate
+from prep.places import name_line
 from prep.plan import Plan, occurrences
 from prep.preparation import FirstPass, Judged, UndecidedError, first_pass
 from prep.sources import Source
@@ -103,13 +104,14 @@ def read_cells(source: Source) -> pl.DataFrame:
     batches = list(source.read())
     unreadable = pl.concat([batch.rejected for batch in batches])
     if unreadable.height:
+        row, line = unreadable.select(ROW, LINE).row(0)
+        first = name_line(row, line, in_sheet=source.reading.sheet is not None)
         raise SourceError(
-            f"{source.path}: {unreadable.height} records cannot be read, "
-            f"the first on line {unreadable['_line'][0]}",
+            f"{source.path}: {unreadable.height} records cannot be read, the first on {first}",
             code="unreadable_rows",
             hint="Correct them, or use prep.prepare, which reads the rest and lists these.",
             source=source.path,
-            row=unreadable["_row"][0],
+            row=row,
         )
     cells = pl.concat([batch.cells for batch in batches])
     return cells.select(

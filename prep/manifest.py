@@ -121,6 +121,7 @@ class Manifest:
             Or, with `failed.csv` for `chunk`, that this table does not have all failed rows.
         retries: Folders of the runs that try rows of this one again, as seen from the folder that holds it.
         tells_sent: Whether `failed.csv` holds values as sent, under the names of their fields.
+        sheets_before: In a retry, sources of the runs before whose lines are the rows of a sheet.
         wrote_failed: SHA-256 of `failed.csv` as prep wrote it, now last and before; any other is of a person.
     """
 
@@ -146,6 +147,7 @@ class Manifest:
     tells_sent: bool = False
     wrote_failed: tuple[str, ...] = ()
     parent: str | None = None
+    sheets_before: tuple[str, ...] = ()
 
     @property
     def results(self) -> Cleaned:
@@ -164,6 +166,12 @@ class Manifest:
     def read(self) -> int:
         """Rows of all sources."""
         return sum(source.rows or 0 for source in self.sources)
+
+    @property
+    def sheets(self) -> frozenset[str]:
+        """Sources whose lines are the rows of a sheet."""
+        own = (source.path for source in self.sources if source.reading.sheet)
+        return frozenset(self.sheets_before).union(own)
 
     @property
     def into(self) -> ImportObject:
@@ -205,6 +213,7 @@ class Manifest:
             tells_sent=raw.get("tells_sent", False),
             wrote_failed=tuple(raw.get("wrote_failed", ())),
             parent=raw.get("parent"),
+            sheets_before=tuple(raw.get("sheets_before", ())),
             cleaned=cleaned
             and Cleaned(
                 fields=tuple(cleaned["fields"]),

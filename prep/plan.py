@@ -14,7 +14,7 @@ from prep.config import CleanSettings
 from prep.duplicates import ORDINAL, compound_keys, is_called, lookup_keys
 from prep.errors import SettingsError
 from prep.judge import compile_sieve
-from prep.model import ALL_FIELDS, ROW, SOURCE, Blanks, Convention, DecimalMark, MergePolicy, Reason
+from prep.model import ALL_FIELDS, LINE, ROW, SOURCE, Blanks, Convention, DecimalMark, MergePolicy, Reason
 from prep.object_keys import choose_key
 from prep.objects import key_fields, parse_object
 from prep.returned import own_places
@@ -40,6 +40,7 @@ class Plan:
         settings: How rows are prepared.
         conventions: How columns spell dates and numbers, as far as `settle` had to find out.
         suppression: Who must not be sent.
+        sheets_before: In a retry, sources of the runs before whose lines are the rows of a sheet.
     """
 
     sources: Sequence[Source]
@@ -48,6 +49,12 @@ class Plan:
     settings: CleanSettings
     conventions: tuple[Convention, ...] = ()
     suppression: Suppression = NOBODY
+    sheets_before: frozenset[str] = frozenset()
+
+    @property
+    def sheets(self) -> frozenset[str]:
+        """Sources whose lines are the rows of a sheet."""
+        return self.sheets_before.union(source.path for source in self.sources if source.reading.sheet)
 
     @property
     def problems(self) -> dict[str, tuple[headers.Problem, ...]]:
@@ -337,7 +344,9 @@ def _check_constants(plan: Plan) -> None:
     }
     if not given:
         return
-    row = pl.DataFrame({SOURCE: [""], ROW: [1], **{name: [value] for name, value in given.items()}})
+    row = pl.DataFrame(
+        {SOURCE: [""], ROW: [1], LINE: [None], **{name: [value] for name, value in given.items()}}
+    )
     orders = [name for name in plan.settings.clear if name in given]
     cells = normalise(blanks.set_orders_aside(row, orders), plan.known_fields, spelling).frame
     settled = [

@@ -150,7 +150,7 @@ def plan_again(manifest: Manifest, sources: Sequence[Source]) -> Plan:
     """
     settings = _settings_again(manifest, [source.columns for source in sources])
     plan = make_plan(sources, load_schema(manifest.schema["origin"]), settings)
-    return replace(plan, conventions=manifest.conventions)
+    return replace(plan, conventions=manifest.conventions, sheets_before=manifest.sheets)
 
 
 def _settings_again(manifest: Manifest, tables: Sequence[Sequence[str]]) -> CleanSettings:

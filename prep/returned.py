@@ -10,6 +10,7 @@ import polars as pl
 from prep.errors import SourceError
 from prep.formulas import unguard
 from prep.model import IDENTITY, LINE, RECORD, ROW, SOURCE, Reason
+from prep.places import name_line
 from prep.sources import Batch, Source
 
 REASONS, RAW = "_reasons", "_raw"
@@ -115,14 +116,15 @@ def own_rows(source: Source, batch: Batch) -> pl.DataFrame:
         pl.col(own[ROW]).cast(pl.UInt32, strict=False).alias(ROW),
         pl.col(own[LINE]).cast(pl.UInt32, strict=False).alias("_own_line"),
     )
-    nameless = cells.filter(pl.col(SOURCE).is_null() | pl.col(ROW).fill_null(0).eq(0))[RECORD].to_list()
-    if nameless:
+    nameless = cells.filter(pl.col(SOURCE).is_null() | pl.col(ROW).fill_null(0).eq(0))
+    for record, line in nameless.select(RECORD, LINE).head(1).rows():
+        where = name_line(record, line, in_sheet=source.reading.sheet is not None)
         raise SourceError(
-            f"{source.path}: record {nameless[0]} does not say which row it is",
+            f"{source.path}: record {record} in {where} does not say which row it is",
             code="no_identity",
             hint=f"Leave the columns {SOURCE}, {ROW} and {LINE} as prep wrote them, or delete the line.",
             source=source.path,
-            row=nameless[0],
+            row=record,
         )
     return cells.drop(LINE).rename({"_own_line": LINE})
 
@@ -130,8 +132,9 @@ def own_rows(source: Source, batch: Batch) -> pl.DataFrame:
 def _refuse_unreadable(source: Source, batch: Batch) -> None:
     """Refuse a record that has cells behind the last name of the header, or cannot be read otherwise."""
     for row, line, reason in batch.rejected.select(ROW, LINE, "reason").head(1).rows():
+        where = name_line(row, line, in_sheet=source.reading.sheet is not None)
         raise SourceError(
-            f"{source.path}: record {row} in line {line}: {Reason(reason).meaning}",
+            f"{source.path}: record {row} in {where}: {Reason(reason).meaning}",
             code="unreadable_record",
             hint="Delete what stands in a column without a name, or give it a name in the header; else look "
             "for a missing or stray quote, save the table as UTF-8, or delete the line.",

@@ -13,8 +13,9 @@ from prep.errors import SettingsError, SourceError
 from prep.folding import fold
 from prep.headers.spellings import load_spellings
 from prep.model import CLEARING, Reading, Reason
+from prep.places import name_line
 from prep.schema import Field, Schema
-from prep.sources import open_source
+from prep.sources import Source, open_source
 from prep.validation import REASONS
 from prep.values.countries import UNKNOWN, country_codes, english_names
 from prep.values.email import IDN, email_rules
@@ -158,9 +159,10 @@ def load_suppression(paths: Sequence[str], salt_file: str | None = None) -> Supp
     records = []
     entries: list[pl.Series] = []
     for path in dict.fromkeys(paths):
-        found, digest = _read_list(path)
+        source = open_source(path, Reading(header_line=0))
+        found, digest = _read_list(source)
         records.append(ListRecord(path, digest))
-        entries.append(_spell(path, found))
+        entries.append(_spell(source, found))
     if not entries:
         return Suppression()
     known = pl.concat(entries)
@@ -193,18 +195,18 @@ def _read_salt(path: str) -> str:
     return salt
 
 
-def _read_list(path: str) -> tuple[pl.DataFrame, str]:
+def _read_list(source: Source) -> tuple[pl.DataFrame, str]:
     """The cells that are entries as `entry`, with their `_row` and `_line`; the digest of the file.
 
     Every line counts, also the first: a line that were taken for a header in error would be a person.
     """
-    reader = open_source(path, Reading(header_line=0)).read()
+    reader = source.read()
     batches = list(reader)
     if (broken := pl.concat([batch.rejected for batch in batches])).height:
-        raise _unreadable(path, *broken.select("_row", "_line").row(0))
+        raise _unreadable(source, *broken.select("_row", "_line").row(0))
     cells = pl.concat([batch.cells for batch in batches])
     names = [name for name in cells.columns if not name.startswith("_")]
-    columns, has_header = _entry_columns(path, cells.select(names))
+    columns, has_header = _entry_columns(source.path, cells.select(names))
     body = cells.slice(1) if has_header else cells
     listed = [body.select(pl.col(name).alias("entry"), "_row", "_line") for name in columns]
     return pl.concat(listed).drop_nulls("entry").filter(
@@ -242,7 +244,7 @@ def _is_entry(cell: str) -> bool:
     return _spelled(pl.Series([cell], dtype=pl.String)).is_not_null().all()
 
 
-def _spell(path: str, found: pl.DataFrame) -> pl.Series:
+def _spell(source: Source, found: pl.DataFrame) -> pl.Series:
     """All entries in the spelling that is compared.
 
     Raises:
@@ -250,7 +252,8 @@ def _spell(path: str, found: pl.DataFrame) -> pl.Series:
     """
     spelled = _spelled(found["entry"])
     if spelled.null_count():
-        raise _unreadable(path, *found.filter(spelled.is_null()).sort("_row").select("_row", "_line").row(0))
+        unknown = found.filter(spelled.is_null()).sort("_row")
+        raise _unreadable(source, *unknown.select("_row", "_line").row(0))
     return spelled
 
 
@@ -267,13 +270,13 @@ def _spelled(entries: pl.Series) -> pl.Series:
     return spelled.set(~(spelled.str.contains(_DOMAIN) | (is_whole & (spelled == cells))), None)
 
 
-def _unreadable(path: str, row: int, line: int | None) -> SourceError:
-    place = f"row {row}" if line is None else f"line {line}"
+def _unreadable(source: Source, row: int, line: int | None) -> SourceError:
+    place = name_line(row, line, in_sheet=source.reading.sheet is not None)
     return SourceError(
-        f"{path}: {place} of the suppression list is neither an address nor a domain nor a SHA-256",
+        f"{source.path}: {place} of the suppression list is neither an address nor a domain nor a SHA-256",
         code="bad_suppression_entry",
         hint="Correct or remove it; a hash has 64 hexadecimal digits, a domain at least one dot.",
-        source=path,
+        source=source.path,
         row=row,
     )
 

@@ -52,9 +52,7 @@ def command(**chosen: Any) -> int:
             **arguments.clean_options(chosen),
         )
         report = build_report(run.folder, allow_rejects=chosen["allow_rejects"])
-        noted = sorted({row["row"] for note in report["notes"] for row in note["rows"]})
-        is_told = pl.col("reasons").is_not_null() | pl.col("row").is_in(noted)
-        told = run.folder.query_rows(lambda rows: rows.filter(is_told))
+        told = run.folder.query_rows(lambda rows: rows.filter(pl.col("reasons").is_not_null()))
     del report["chunks"], report["jobs"]
     note = ""
     if limit and limit.is_exceeded(report["counts"]):

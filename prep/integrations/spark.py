@@ -34,6 +34,7 @@ from prep.manifest import SourceRecord
 from prep.model import FIND_OUT, LINE, RECORD, ROW, SOURCE, Reading
 from prep.object_keys import choose_schema
 from prep.objects import parse_object
+from prep.places import Place
 from prep.plan import Plan, make_plan
 from prep.preparation import UndecidedError, as_fields
 from prep.report import build_report, write_report
@@ -263,7 +264,7 @@ def _settle(people: DataFrame, task: _Task, plan: Plan) -> _Task:
         for source, field, header, spelling, verdict, cells, rows in answer["evidence"]:
             evidence = found[source, field, header]
             if verdict:
-                evidence[spelling, verdict] += Noted(cells, tuple((path, row) for path, row in rows))
+                evidence[spelling, verdict] += Noted(cells, tuple(map(Place._make, rows)))
     return replace(task, plan=replace(settle_by(plan, found), sources=()))
 
 

@@ -25,7 +25,8 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
         notes on sources, host, list, partition, status, settings that were typed freely, the name of a schema
         of one's own, words of Marketo about a job, and samples of what a preview found.
     """
-    sources = {source["path"]: f"source {number}" for number, source in enumerate(report["sources"], 1)}
+    paths = dict.fromkeys([*(source["path"] for source in report["sources"]), *report.get("sheets", ())])
+    sources = {path: f"source {number}" for number, path in enumerate(paths, 1)}
     headers = [column for column in report["mapping"] if column["how"] != "set"]
     columns = {
         column["source"]: f"column {number}"
@@ -51,6 +52,7 @@ def mask_report(report: Mapping[str, Any]) -> dict[str, Any]:
         "chunks": [{**chunk, "sha256": None} for chunk in report["chunks"]],
         "jobs": [{**job, "message": ""} for job in report["jobs"]],
         "remarks": [],
+        "sheets": [sources[path] for path in report.get("sheets", ())],
         "suppression": [
             {**record, "path": f"list {number}", "sha256": None}
             for number, record in enumerate(report["suppression"], 1)

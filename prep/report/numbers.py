@@ -112,6 +112,7 @@ def build_report(folder: RunFolder, *, allow_rejects: bool = False) -> dict[str,
         "is_restore": manifest.is_restore,
         "purged": manifest.is_purged,
         "remarks": [dict(remark) for remark in manifest.remarks],
+        "sheets": sorted(manifest.sheets),
     }
 
 

@@ -15,7 +15,7 @@ _RANGES_NAMED: Final = 5
 
 def describe_skipped(record: SourceRecord) -> Iterator[str]:
     """A sentence for each kind of lines that look like no row; none of blank ones."""
-    unit = "line" if record.reading.sheet is None else "row"
+    unit = "line" if record.reading.sheet is None else "sheet row"
     for kind, (one, many) in _TAKEN_FOR.items():
         lines = [entry["line"] for entry in record.skipped if entry["kind"] == kind]
         if lines:

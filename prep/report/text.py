@@ -1,6 +1,6 @@
 """The summary of a run for a terminal, line by line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ import polars as pl
 
 from prep.folding import as_typed, fold, name_some
 from prep.model import SANDBOX, Blanks, Fate, Reason
+from prep.places import Place, name_rows
 from prep.report import words
 from prep.report.steps import Step, commands_after_check, next_commands, tables_to_read
 from prep.report.verdict import describe_rows, name_place
@@ -31,7 +32,6 @@ _FIRST_ROWS: Final = 5
 _FIRST_FIELDS: Final = 3
 _NEXT_COMMANDS: Final = 3
 _COLUMNS_NAMED: Final = 5
-_PLACE: Final = ("source", "row", "line")
 _ARROWS: Final = {"suggested": "?", "unknown": "✗", "dropped": "✗", "protected": "✗"}
 
 
@@ -67,7 +67,7 @@ def describe_check(report: Mapping[str, Any], told: pl.DataFrame, note: str = ""
 
     Args:
         report: The report of the cleaned run.
-        told: Rows of its table of fates, at least those that have reasons or that notes name.
+        told: Rows of its table of fates, at least those that have reasons.
         note: A sentence that the numbers alone do not tell.
     """
     problems = told.explode("reasons").drop_nulls("reasons")
@@ -78,7 +78,7 @@ def describe_check(report: Mapping[str, Any], told: pl.DataFrame, note: str = ""
         *_counts(report, _FATES_OF_CHECK),
         *_problems(report, problems),
         *_blanks(report),
-        *_notes(report, told),
+        *_notes(report),
         *_changes(report),
         *_mapping(report),
         *_next(commands_after_check(report)),
@@ -187,7 +187,8 @@ def _problems(report: Mapping[str, Any], problems: pl.DataFrame) -> Iterator[str
     yield "Problems" if reasons else "No problems"
     for reason in reasons[:_TOP_REASONS]:
         found = problems.filter(pl.col("reasons") == _named(reason))
-        first = _name_rows(report, found.head(_FIRST_ROWS).select(_PLACE).rows(), found.height)
+        places = found.head(_FIRST_ROWS).select(Place._fields).rows()
+        first = _name_rows(report, map(Place._make, places), found.height)
         label = f"{_named(reason)}{_in_columns(report, reason['field'])}"
         yield f"  {reason['rows']:>9,}  {label} ({_meaning(reason)}): {first}"
     if len(reasons) > _TOP_REASONS:
@@ -214,36 +215,16 @@ def _named(reason: Mapping[str, Any]) -> str:
     return ":".join(filter(None, [reason["field"], reason["code"]]))
 
 
-def _name_rows(report: Mapping[str, Any], first: Sequence[tuple[str, int, int | None]], found: int) -> str:
-    """The first rows of what was found, as their sources count them; with files where there are several.
-
-    Args:
-        report: The report.
-        first: Source, row and line of each.
-        found: How many there are in all.
-    """
-    sheets = {source["path"] for source in report["sources"] if source["sheet"]}
-    places = [
-        (source, "sheet row", line) if line and source in sheets else (source, "row", row)
-        for source, row, line in first
-    ]
-    more = ", …" if found > len(places) else ""
-    if len(report["sources"]) > 1:
-        return ", ".join(f"{source} {word} {number}" for source, word, number in places) + more
-    word = places[0][1] if places else "row"
-    return f"{word}{'s' * (found > 1)} {', '.join(str(number) for _, _, number in places)}{more}"
+def _name_rows(report: Mapping[str, Any], first: Iterable[Place], found: int) -> str:
+    return name_rows(list(first), found, report["sheets"], with_sources=len(report["sources"]) > 1)
 
 
-def _notes(report: Mapping[str, Any], told: pl.DataFrame | None = None) -> Iterator[str]:
-    noted = [row["row"] for note in report["notes"] for row in note["rows"]]
-    found = [] if told is None else told.filter(pl.col("row").is_in(noted)).select(_PLACE).rows()
-    lines = {(source, row): line for source, row, line in found}
+def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     if report["notes"]:
         yield ""
         yield "Worth a look, sent all the same"
     for note in report["notes"][:_TOP_REASONS]:
-        places = [(row["source"], row["row"]) for row in note["rows"]]
-        first = [(*place, lines.get(place)) for place in places]
+        first = (Place(**row) for row in note["rows"])
         label = f"{note['field']}:{note['code']} ({Note(note['code']).cause})"
         yield f"  {note['cells']:>9,}  {label}: {_name_rows(report, first, note['cells'])}"
     if len(report["notes"]) > _TOP_REASONS:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from prep.config import CleanSettings
 from prep.model import SANDBOX, Fate, Reason
+from prep.places import Place, number_row
 from prep.report import words
 from prep.report.changes import PreviewView, view_preview
 from prep.report.flow import NARROW, WIDE, Flow, draw_flow
@@ -216,7 +217,7 @@ def make_view(report: Mapping[str, Any], *, folder: str) -> View:
         tables=(*tables_to_read(report, place), ALL_ROWS),
         reasons=_bars(report["reasons"], "code", "rows", _reason_words),
         messages=report["messages"],
-        notes=tuple(_noted(note) for note in report["notes"]),
+        notes=tuple(_noted(note, report["sheets"]) for note in report["notes"]),
         duplicates=_groups(report["duplicates"]),
         uploads=uploads[:_UPLOADS_SHOWN],
         uploads_left_out=max(0, len(uploads) - _UPLOADS_SHOWN),
@@ -393,9 +394,11 @@ def _in_words(kinds: Iterable[str]) -> str:
     return " · ".join(f"{count:,} {kind}" for kind, count in Counter(kinds).most_common())
 
 
-def _noted(note: Mapping[str, Any]) -> dict[str, Any]:
+def _noted(note: Mapping[str, Any], sheets: Sequence[str]) -> dict[str, Any]:
     known = Note(note["code"])
-    return {**note, "cause": known.cause, "remedy": known.remedy, "example": known.example}
+    places = [Place(**row) for row in note["rows"]]
+    rows = [(place.source, *number_row(place, sheets)) for place in places]
+    return {**note, "rows": rows, "cause": known.cause, "remedy": known.remedy, "example": known.example}
 
 
 def _mapped(column: Mapping[str, Any]) -> dict[str, Any]:

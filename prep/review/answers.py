@@ -13,11 +13,12 @@ from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import Reason
 from prep.pipeline import Run
+from prep.places import number_row
 from prep.plan import columns_of_all
 from prep.report import build_report, words
 from prep.report.steps import next_commands
 from prep.review.desk import CHANGED, IS_LEFT_OUT, OPEN, OUT, REASONS, REPAIRED, Desk, View
-from prep.review.sheet import ID, MARKETO, MESSAGE, RAW, TABLE
+from prep.review.sheet import ID, MARKETO, MESSAGE, RAW, TABLE, place_of
 from prep.review.suggestions import suggest, suggest_domain
 
 _LIKELY_TYPO: Final = "the domain looks misspelled; the address is sent as it is"
@@ -92,6 +93,7 @@ def show_rows(desk: Desk, rows: pl.DataFrame) -> list[dict[str, Any]]:
             "id": row[ID],
             "row": row["_row"],
             "line": row["_line"],
+            "called": number_row(place_of(row), desk.manifest.sheets),
             "source": row["_source"],
             "table": row[TABLE],
             "state": OUT if row[IS_LEFT_OUT] else OPEN if row[REASONS] else REPAIRED,

@@ -15,9 +15,10 @@ from prep.errors import FolderError, PrepError, SourceError
 from prep.folder import RunFolder, check_sources
 from prep.manifest import Manifest
 from prep.model import Fate
+from prep.places import number_row
 from prep.retry_mapping import refuse_changed_schema, refuse_idle, refuse_unmovable, remap
 from prep.review.judging import Judge
-from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet
+from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet, place_of
 from prep.review.suggestions import suggest
 from prep.runs import Run, open_folder, refuse_half_settled
 
@@ -172,8 +173,8 @@ class Desk:
             SourceError: There is no such cell, or it cannot be repaired.
             FolderError: The tables changed meanwhile, or the journal cannot be written.
         """
-        row = f"{self._row(record)['_row']:,}"
-        self._put(f"one cell of row {row}", [record], place, pl.Series([value], dtype=pl.String))
+        word, number = number_row(place_of(self._row(record)), self.manifest.sheets)
+        self._put(f"one cell of {word} {number:,}", [record], place, pl.Series([value], dtype=pl.String))
 
     @_alone
     def fill(self, view: View, place: int, value: str | None) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from prep.errors import FolderError
 from prep.folder import RunFolder
 from prep.manifest import Manifest
 from prep.model import IDENTITY, Fate
+from prep.places import Place
 from prep.plan import occurrences
 from prep.retry_mapping import name_as_in_sources
 from prep.retrying import find_missing, sources_of
@@ -75,6 +77,11 @@ class Sheet:
         places = self.places[name]
         cells = [pl.col(str(place)).alias(str(own)) for place, own in places.items()]
         return rows.select(ID, *IDENTITY, *cells)
+
+
+def place_of(row: Mapping[str, Any]) -> Place:
+    """Where a row of a sheet is in its source."""
+    return Place(*(row[name] for name in IDENTITY))
 
 
 def open_sheet(folder: RunFolder, manifest: Manifest) -> Sheet:

@@ -90,7 +90,7 @@ def normalise(frame: pl.DataFrame, fields: Mapping[str, Field], spelling: Spelli
 
     Args:
         frame: A text column for each field, by REST name; null is blank. Columns whose name begins with
-            an underscore are passed through; `_source` and `_row` are needed where values are to be cut.
+            an underscore are passed through; the row's identity is needed where values are to be cut.
         fields: Fields by REST name, at least those of the frame.
         spelling: How ambiguous values are meant, and how values are wanted.
     """

@@ -11,10 +11,10 @@ from typing import Final
 
 import polars as pl
 
-from prep.model import DateOrder, DecimalMark
+from prep.model import IDENTITY, DateOrder, DecimalMark
 from prep.schema import Field
 from prep.values.dates import date_evidence, is_year_first
-from prep.values.notes import ROWS_NAMED, Noted
+from prep.values.notes import Noted, first_places
 from prep.values.numbers import is_plain_number, number_evidence
 from prep.values.rules import OPEN, PLAIN
 from prep.values.spelling import Spelling
@@ -64,7 +64,7 @@ def find_evidence(
     """What the normalised cells of a batch tell about their column.
 
     Args:
-        frame: The column called `name`, `_source` and `_row`.
+        frame: The column called `name`, `_source`, `_row` and `_line`.
         name: REST name of a field.
         setting: `dates` or `decimal`.
         numbers: Which of the cells are numbers by their type, though text alike would leave it open.
@@ -72,14 +72,13 @@ def find_evidence(
     Yields:
         The rows' source, spelling and verdict, and the cells.
     """
-    cells = frame.select("_source", "_row").hstack(_EVIDENCE[setting](frame[name]))
+    cells = frame.select(IDENTITY).hstack(_EVIDENCE[setting](frame[name]))
     if numbers is not None:
         cells = cells.with_columns(verdict=pl.when(numbers).then(pl.lit(NUMBER)).otherwise("verdict"))
     for (source, spelling, verdict), rows in cells.drop_nulls("verdict").group_by(
         "_source", "spelling", "verdict", maintain_order=True
     ):
-        first = rows.select("_source", "_row").head(ROWS_NAMED)
-        yield str(source), (str(spelling or ""), str(verdict)), Noted(rows.height, tuple(first.rows()))
+        yield str(source), (str(spelling or ""), str(verdict)), Noted(rows.height, first_places(rows))
 
 
 @dataclass(frozen=True)

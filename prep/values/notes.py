@@ -13,7 +13,8 @@ from typing import Any, Final
 import polars as pl
 
 from prep.folding import fold
-from prep.model import POINT_OR_THOUSANDS, Countries, Phones, States
+from prep.model import IDENTITY, POINT_OR_THOUSANDS, Countries, Phones, States
+from prep.places import Place
 from prep.schema import Field
 from prep.values.countries import (
     UNKNOWN,
@@ -86,11 +87,11 @@ class Noted:
 
     Attributes:
         cells: How many cells.
-        rows: Source and row number of the first of them.
+        rows: Where the first of them are.
     """
 
     cells: int = 0
-    rows: tuple[tuple[str, int], ...] = ()
+    rows: tuple[Place, ...] = ()
 
     def __add__(self, later: "Noted") -> "Noted":
         return Noted(self.cells + later.cells, (*self.rows, *later.rows)[:ROWS_NAMED])
@@ -102,7 +103,7 @@ def find_notes(
     """Look through normalised values: each cell alone, or with the country of its row.
 
     Args:
-        frame: As `normalise` returns it, with `_source` and `_row`.
+        frame: As `normalise` returns it, with `_source`, `_row` and `_line`.
         fields: Fields by REST name, at least those of the frame.
         spelling: How values were normalised; phones, countries and states are looked at only if they were.
 
@@ -127,7 +128,7 @@ def find_spoiled(frame: pl.DataFrame) -> dict[tuple[str, Note], Noted]:
     """Look for text that was decoded wrongly before it came here, in cells as they were read.
 
     Args:
-        frame: As `normalise` takes it, with `_source` and `_row`.
+        frame: As `normalise` takes it, with `_source`, `_row` and `_line`.
     """
     found = {}
     fields = [name for name in frame.columns if not name.startswith("_")]
@@ -139,9 +140,13 @@ def find_spoiled(frame: pl.DataFrame) -> dict[tuple[str, Note], Noted]:
 
 
 def note_rows(frame: pl.DataFrame, rows: pl.Series) -> Noted:
-    """The cells of a column at these positions, with `_source` and `_row` of the first ones."""
-    first = frame.select("_source", "_row")[rows.head(ROWS_NAMED)]
-    return Noted(rows.len(), tuple(first.rows()))
+    """The cells of a column at these positions, with `_source`, `_row` and `_line` of the first ones."""
+    return Noted(rows.len(), first_places(frame[rows.head(ROWS_NAMED)]))
+
+
+def first_places(frame: pl.DataFrame) -> tuple[Place, ...]:
+    """Where the first rows of a frame are, as many as are named."""
+    return tuple(map(Place._make, frame.select(IDENTITY).head(ROWS_NAMED).rows()))
 
 
 _Verdicts = Iterator[tuple[Note, pl.Expr | pl.Series]]

@@ -4,6 +4,7 @@ import gzip
 import html
 import io
 import json
+import re
 import sqlite3
 import subprocess
 import zipfile
@@ -13,6 +14,8 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 import pytest
+
+from prep.review import Desk, answers
 
 from .conftest import CLEAN, LEADS, PROGRAM, Prep, names, written
 
@@ -388,7 +391,7 @@ def test_lines_that_were_taken_for_no_row_are_told(here: Path, prep: Prep, comma
         "a.csv: lines 18 to 19, 21 taken for a footer and not read; "
         "if people are among them, give each a value in 'E-Mail'",
         "b.xlsx: Rows above the header in row 2, which are left out: 1.",
-        "b.xlsx: row 5 taken for a footer and not read; if it is a person, give it a value in 'E-Mail'",
+        "b.xlsx: sheet row 5 taken for a footer and not read; if it is a person, give it a value in 'E-Mail'",
     ]
     if command != ("check",):
         page = html.unescape((here / "a.prep/report.html").read_text())
@@ -424,6 +427,67 @@ def test_a_check_names_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) ->
     assert {"sheet rows 6, 8", "sheet rows 4, 7"} <= {*alone}
     assert "fair.xlsx sheet row 6, fair.xlsx sheet row 8, more.csv row 2" in beside
     assert "fair.xlsx sheet row 4, fair.xlsx sheet row 7, more.csv row 1" in beside
+
+
+def test_summary_page_and_repairs_name_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) -> None:
+    """So does a retry, whose own source is a table of rows of the sheet."""
+    people = [["info@example.com", "Narnia"], [], ["b", "Spain"], ["sales@example.com", "Spain"]]
+    _fair(here, "Fair 2026", "", "Email,Country", *(",".join(line) for line in people))
+    told = "email:role_account (the address of a function, not of a person): "
+
+    summary = prep("clean", "fair.xlsx", "--countries", "iso2").out
+    assert f"{told}sheet rows 4, 7\n" in summary
+    page = html.unescape((here / "fair.prep/report.html").read_text())
+    assert ">sheet row 4, sheet row 7<" in re.sub(r"\s+", " ", page)
+    assert json.loads((here / "fair.prep/report.json").read_text())["sheets"] == ["fair.xlsx"]
+    desk = Desk.open(here / "fair.prep")
+    (row,) = answers.show_rows(desk, desk.rows)
+    desk.edit(0, 0, "info@example.net")
+    undo = desk.steps().undo
+    desk.close()
+    assert (row["called"], undo) == (("sheet row", 6), "one cell of sheet row 6")
+    assert f"{told}sheet row 6\n" in prep("retry", "fair.prep").out
+
+
+def test_a_question_about_dates_names_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) -> None:
+    people = ["a@example.com,03/04/2026", "", "b@example.com,05/06/2026"]
+    _fair(here, "Fair 2026", "", "Email,Date of Birth", *people)
+    written(here / "fair.csv", "\n".join(["Email,Date of Birth", *people]))
+
+    command = ("check", "--json", "--schema", "lead")
+    sheet, text = (prep(*command, name).json["error"] for name in ("fair.xlsx", "fair.csv"))
+
+    found = "column 'Date of Birth' (dateOfBirth): 2 dates"
+    assert sheet["message"].startswith(f"fair.xlsx: {found} (sheet rows 4, 6) may begin")
+    assert text["message"].startswith(f"fair.csv: {found} (rows 1, 2) may begin")
+    assert (sheet["row"], text["row"]) == (1, 1)
+
+
+def test_a_list_of_people_and_a_returned_table_name_rows_of_their_sheets(here: Path, prep: Prep) -> None:
+    _fair(here, "Email,City", "a@example.com,Rome", "b,Rome")
+    _fair(here, "email", "", "nobody", name="never.xlsx")
+    refused = prep("check", "fair.xlsx", "--suppress", "never.xlsx").err
+    assert "never.xlsx: sheet row 3 of the suppression list is neither" in refused
+
+    prep("clean", "fair.xlsx")
+    table = here / "fair.prep/rejected.xlsx"
+    book = openpyxl.load_workbook(table)
+    rows = book[book.sheetnames[0]]
+    rows.append([])
+    rows.append(["c@example.com", "Rome"])
+    book.save(table)
+    assert "record 2 in sheet row 4 does not say which row it is" in prep("retry", "fair.prep").err
+    rows.cell(4, rows.max_column + 1, "beside")
+    book.save(table)
+    assert "record 2 in sheet row 4: the record cannot be split" in prep("retry", "fair.prep").err
+
+
+def _fair(here: Path, *lines: str, name: str = "fair.xlsx") -> None:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for line in lines:
+        sheet.append(line.split(",") if line else [])
+    book.save(here / name)
 
 
 def test_a_file_of_a_footer_alone_says_so(here: Path, prep: Prep) -> None:

@@ -51,7 +51,12 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
             {"field": "x", "rule": text, "cells": 3},
         ],
         "notes": [
-            {"code": "role_account", "field": text, "cells": 12, "rows": [{"source": text, "row": 7}]},
+            {
+                "code": "role_account",
+                "field": text,
+                "cells": 12,
+                "rows": [{"source": text, "row": 7, "line": 9}],
+            },
             {"code": "likely_typo", "field": text, "cells": 2, "rows": []},
         ],
         "mapping": [
@@ -74,6 +79,7 @@ def sample_report(text: str = "plain", **changes: Any) -> dict[str, Any]:
         "exit_code": 3,
         "purged": False,
         "remarks": [{"chunk": text, "message": text}],
+        "sheets": [],
         "list_id": 1_044,
         "list_name": text,
         "partition_name": text,

@@ -70,7 +70,7 @@ def says(*arguments: str) -> int:
 
 RARE = {
     *("preview.not_restorable[]", "preview.not_restorable[].field", "preview.not_restorable[].cells"),
-    *("preview.unreadable[]", "remarks[]", "remarks[].chunk", "remarks[].message"),
+    *("preview.unreadable[]", "remarks[]", "remarks[].chunk", "remarks[].message", "sheets[]"),
 }
 """Lists that are empty in the runs below."""
 

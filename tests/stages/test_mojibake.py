@@ -7,6 +7,7 @@ import sys
 import polars as pl
 import pytest
 
+from prep.places import Place
 from prep.schema_file import load_schema
 from prep.values import Note, Noted, Spelling, find_spoiled, normalise
 from prep.values.mojibake import MOJIBAKE, repair
@@ -50,10 +51,14 @@ def test_cells_are_counted_by_field_and_left_alone() -> None:
         {"firstName": ["JosÃ©", "JosÃ©", None, "Eva"], "city": ["Köln"] * 4, "notes": ["x", None, "Â£", "Ã¼"]}
     )
     before = frame.clone()
-    rows = frame.with_columns(pl.lit("a.csv").alias("_source"), pl.Series("_row", [1, 2, 3, 4], pl.UInt32))
+    rows = frame.with_columns(
+        pl.lit("a.csv").alias("_source"),
+        pl.Series("_row", [1, 2, 3, 4], pl.UInt32),
+        pl.Series("_line", [2, 3, 4, 5], pl.UInt32),
+    )
     assert find_spoiled(rows) == {
-        ("firstName", Note.MOJIBAKE): Noted(2, (("a.csv", 1), ("a.csv", 2))),
-        ("notes", Note.MOJIBAKE): Noted(2, (("a.csv", 3), ("a.csv", 4))),
+        ("firstName", Note.MOJIBAKE): Noted(2, (Place("a.csv", 1, 2), Place("a.csv", 2, 3))),
+        ("notes", Note.MOJIBAKE): Noted(2, (Place("a.csv", 3, 4), Place("a.csv", 4, 5))),
     }
     assert frame.equals(before)
 

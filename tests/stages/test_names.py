@@ -207,7 +207,7 @@ def test_spoiled_names_that_nobody_repairs_stay_whole_and_are_noted(tmp_path: Pa
             "code": "mojibake",
             "field": "lastName",
             "cells": 3,
-            "rows": [{"source": path, "row": row} for row in (1, 2, 3)],
+            "rows": [{"source": path, "row": row, "line": row + 1} for row in (1, 2, 3)],
         }
     ]
 

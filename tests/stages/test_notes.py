@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from prep.checks import judge_emails
+from prep.places import Place
 from prep.schema import Field
 from prep.values import Countries, DecimalMark, Note, Noted, Phones, Spelling, States, find_notes, normalise
 from prep.values.notes import ROWS_NAMED, is_disposable, probable_domain
@@ -24,7 +25,7 @@ ALL = Spelling(phones=Phones.E164, countries=Countries.ISO2, states=States.CODE)
 def notes(spelling: Spelling = ALL, **columns: list[str | None]) -> dict[tuple[str, str], Noted]:
     rows = len(next(iter(columns.values())))
     frame = pl.DataFrame(
-        {"_source": ["a.csv"] * rows, "_row": range(1, rows + 1)}
+        {"_source": ["a.csv"] * rows, "_row": range(1, rows + 1), "_line": range(2, rows + 2)}
         | {name: pl.Series(cells, dtype=pl.String) for name, cells in columns.items()}
     )
     found = find_notes(normalise(frame, FIELDS, spelling).frame, FIELDS, spelling)
@@ -32,7 +33,7 @@ def notes(spelling: Spelling = ALL, **columns: list[str | None]) -> dict[tuple[s
 
 
 def in_row(row: int) -> Noted:
-    return Noted(1, (("a.csv", row),))
+    return Noted(1, (Place("a.csv", row, row + 1),))
 
 
 def test_each_note_names_its_rows() -> None:
@@ -64,14 +65,14 @@ def test_each_note_names_its_rows() -> None:
         ("state", "unknown_state"): in_row(2)
     }
     assert notes(state=["Texas", None, "TX"]) == {
-        ("state", "unknown_state"): Noted(2, (("a.csv", 1), ("a.csv", 3)))
+        ("state", "unknown_state"): Noted(2, (Place("a.csv", 1, 2), Place("a.csv", 3, 4)))
     }
     assert notes(state=["Texas", "Texas", "Texas"], country=["US", None, "Atlantis"]) == {
-        ("state", "unknown_state"): Noted(2, (("a.csv", 2), ("a.csv", 3))),
+        ("state", "unknown_state"): Noted(2, (Place("a.csv", 2, 3), Place("a.csv", 3, 4))),
         ("country", "unknown_country"): in_row(3),
     }
     assert notes(amount=["100000", "100000.5", "-200000", None]) == {
-        ("amount", "large_float"): Noted(2, (("a.csv", 2), ("a.csv", 3)))
+        ("amount", "large_float"): Noted(2, (Place("a.csv", 2, 3), Place("a.csv", 3, 4)))
     }
     assert notes(amount=["1.234", "1.23", "0.123", "1234.567"]) == {
         ("amount", "point_or_thousands"): in_row(1)
@@ -97,7 +98,7 @@ def test_a_number_that_a_spreadsheet_rounded_is_noted(spelling: Spelling) -> Non
 def test_english_names_are_looked_at_as_well() -> None:
     found = notes(Spelling(countries=Countries.NAME), country=["ES", "NA", "Corea", "Narnia"])
     assert found == {
-        ("country", "ambiguous_country"): Noted(2, (("a.csv", 2), ("a.csv", 3))),
+        ("country", "ambiguous_country"): Noted(2, (Place("a.csv", 2, 3), Place("a.csv", 3, 4))),
         ("country", "unknown_country"): in_row(4),
     }
 
@@ -109,15 +110,17 @@ def test_what_was_not_asked_for_is_not_looked_at() -> None:
 
 def test_some_rows_are_named_and_all_are_counted() -> None:
     noted = notes(email=["info@example.com"] * 9)["email", "role_account"]
-    assert noted == Noted(9, tuple(("a.csv", row) for row in range(1, ROWS_NAMED + 1)))
+    assert noted == Noted(9, tuple(Place("a.csv", row, row + 1) for row in range(1, ROWS_NAMED + 1)))
 
 
 def test_batches_add_up() -> None:
     first, second = (
-        Noted(3, (("a", 1), ("a", 2), ("a", 3))),
-        Noted(4, (("b", 1), ("b", 2), ("b", 3), ("b", 4))),
+        Noted(3, (Place("a", 1), Place("a", 2), Place("a", 3))),
+        Noted(4, (Place("b", 1), Place("b", 2), Place("b", 3), Place("b", 4))),
     )
-    assert first + second == Noted(7, (("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2)))
+    assert first + second == Noted(
+        7, (Place("a", 1), Place("a", 2), Place("a", 3), Place("b", 1), Place("b", 2))
+    )
     assert sum([first, second], Noted()) == first + second
 
 

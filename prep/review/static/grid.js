@@ -153,7 +153,9 @@ export class Grid {
     const made = node("div");
     const [words, tone] = MARKS[data.state];
     const line = node("span", `standing ${tone}`);
-    line.append(node("span", "dot"), node("b", "", data.row.toLocaleString("en")), node("span", "unseen", words));
+    const [called, number] = data.called;
+    line.append(node("span", "dot"), ...(called === "row" ? [] : [node("small", "", called)]));
+    line.append(node("b", "", number.toLocaleString("en")), node("span", "unseen", words));
     made.append(line);
     for (const problem of data.problems) {
       if (problem.place === null && data.state !== "left out") {
