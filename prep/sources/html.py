@@ -60,6 +60,7 @@ class HtmlBook:
         """
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
+        self.hidden_columns: set[int] = set()
         self.encoding: str | None
         text, self.encoding = _decoded(content, encoding)
         parser = _TableParser()

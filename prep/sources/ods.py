@@ -65,6 +65,7 @@ class OdsBook:
         """
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
+        self.hidden_columns: set[int] = set()
         self._package = package
         self._content = self._open()
         finder = _SheetFinder()
@@ -82,7 +83,7 @@ class OdsBook:
         if self._spans and self._spans[sheet][0] == self._spans[sheet][1]:
             return
         begin, end = self._spans[sheet] if self._spans else (0, None)
-        parser = _TableParser(0 if self._spans else sheet, self.merged)
+        parser = _TableParser(0 if self._spans else sheet, self.merged, self.hidden_columns)
         pieces = self._pieces(begin, end)
         handlers = Handlers(parser.start, parser.end, parser.text)
         for _ in self._parse(xml_parser(handlers), chain(pieces, [_TABLE_END]) if self._spans else pieces):
@@ -166,10 +167,12 @@ class _TableParser:
         is_over: The table has ended.
     """
 
-    def __init__(self, sheet: int, merged: list[int]) -> None:
+    def __init__(self, sheet: int, merged: list[int], hidden_columns: set[int]) -> None:
         self.found: list[_Found] = []
         self.is_over = False
         self._merged = merged
+        self._hidden_columns = hidden_columns
+        self._columns = 0
         self._tables_above = sheet + 1
         self._depth = 0
         self._is_inside = False
@@ -201,10 +204,18 @@ class _TableParser:
             self._paragraphs.clear()
         elif tag == "table:table-row":
             self._start_row(attributes)
+        elif tag == "table:table-column":
+            self._add_columns(attributes)
         elif self._pieces is not None and tag == "text:s":
             self._pieces.append(_SPACE * min(_times(attributes, "text:c"), _MOST_SPACES))
         elif self._pieces is not None and tag in _MARKS:
             self._pieces.append(_MARKS[tag])
+
+    def _add_columns(self, attributes: dict[str, str]) -> None:
+        first = self._columns
+        self._columns += _times(attributes, "table:number-columns-repeated")
+        if attributes.get("table:visibility", "visible") != "visible":
+            self._hidden_columns.update(range(first, min(self._columns, SHEET_COLUMNS)))
 
     def _start_row(self, attributes: dict[str, str]) -> None:
         self._times = _times(attributes, "table:number-rows-repeated")

@@ -59,6 +59,10 @@ class Book(Protocol):
     def merged(self) -> list[int]:
         """The first row of each cell that is merged over several, as far as rows were read."""
 
+    @property
+    def hidden_columns(self) -> set[int]:
+        """The columns that people do not see, counted from 0, of the sheets whose rows were read."""
+
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows of a sheet in which something stands, in order."""
 

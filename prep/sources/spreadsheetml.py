@@ -31,9 +31,11 @@ class SpreadsheetmlBook:
         """
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
+        self.hidden_columns: set[int] = set()
         self.sheets: list[Sheet] = []
         self._rows: list[list[tuple[Row, Counter[str]]]] = []
         self._spanning: list[list[int]] = []
+        self._hidden: list[set[int]] = []
         self._masks: dict[str, tuple[Section, ...]] = {}
         self._style = ""
         self._line = 0
@@ -63,6 +65,7 @@ class SpreadsheetmlBook:
     def rows(self, sheet: int) -> Iterator[Row]:
         """Yield the rows in which something stands, in order."""
         self.merged += self._spanning[sheet]
+        self.hidden_columns |= self._hidden[sheet]
         for row, found in self._rows[sheet]:
             self.facts.update(found)
             yield row
@@ -74,7 +77,8 @@ class SpreadsheetmlBook:
                 self.sheets.append(Sheet(local.get("Name", "")))
                 self._rows.append([])
                 self._spanning.append([])
-                self._line = self._span = 0
+                self._hidden.append(set())
+                self._line = self._span = self._column = self._merged = 0
             case "Style":
                 self._style = local.get("ID", "")
                 self._masks[self._style] = self._masks.get(local.get("Parent", ""), ())
@@ -82,7 +86,9 @@ class SpreadsheetmlBook:
                 self._masks[self._style] = padding(local.get("Format", ""))
             case "Comment":
                 self._is_comment = True
-            case "Visible" | "Row" | "Cell" | "Data" as name if self.sheets and not self._is_comment:
+            case "Visible" | "Column" | "Row" | "Cell" | "Data" as name if (
+                self.sheets and not self._is_comment
+            ):
                 self._start_inside(name, local)
             case _:
                 pass
@@ -93,6 +99,12 @@ class SpreadsheetmlBook:
             self._span = _count(attributes, "Span")
             self._found = Counter(hidden_row=int(attributes.get("Hidden") == "1"))
             self._column, self._merged, self._cells, self._errors, self._numbers = 0, 0, {}, 0, []
+        elif name == "Column":
+            self._column = _index(attributes, self._column, self._merged, SHEET_COLUMNS)
+            self._merged = _count(attributes, "Span")
+            if attributes.get("Hidden") == "1":
+                last = min(self._column + self._merged, SHEET_COLUMNS)
+                self._hidden[-1].update(range(self._column - 1, last))
         elif name == "Cell":
             self._column = _index(attributes, self._column, self._merged, SHEET_COLUMNS)
             self._merged = _count(attributes, "MergeAcross")

@@ -385,6 +385,7 @@ _FACTS: Final = {
     "Open the workbook in one and save it.",
     "merged": "Cells merged over several rows have their value in the first of these rows alone: {}.",
     "hidden_row": "Rows that are hidden in the sheet are read like others: {}.",
+    "hidden_column": "Columns that are hidden in the sheet are read like others: {}.",
     "rounded_number": "Numbers of more than 15 digits, of which spreadsheet programs keep 15: {}.",
     "unended": "The page ends within the table, as one that was cut short; rows may be missing.",
 }

@@ -74,6 +74,7 @@ class EngineBook:
 
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
+        self.hidden_columns: set[int] = set()
         self.sheets: list[Sheet] = []
         self._frames: list[pl.DataFrame] = []
         reader = fastexcel.read_excel(content)
@@ -369,12 +370,13 @@ def _serve(source: int, spool: int, kind: str) -> None:
         return
     request = json.loads(line)
     left = _blank_columns(book.rows(request["sheet"]), request["header_line"])
-    book.facts.clear()
-    book.merged.clear()
+    for met in (book.facts, book.merged, book.hidden_columns):
+        met.clear()
     table = Table(spool, book.rows(request["sheet"]), request["header_line"], left)
     table.write()
     merged = sum(line > request["header_line"] for line in book.merged)
-    facts = {**book.facts, "merged": merged}
+    hidden = book.hidden_columns.intersection(range(left, left + len(table.columns)))
+    facts = {**book.facts, "merged": merged, "hidden_column": len(hidden)}
     others = [
         sum(row.line > header_line for row in _filled(book.rows(sheet)))
         for sheet, header_line in request["others"]

@@ -74,6 +74,7 @@ class Xlsx:
     def __init__(self, package: zipfile.ZipFile) -> None:
         self.facts: Counter[str] = Counter()
         self.merged: list[int] = []
+        self.hidden_columns: set[int] = set()
         self._package = package
         self._parts = {name.lower(): name for name in package.namelist()}
         book = self._book_part()
@@ -90,7 +91,14 @@ class Xlsx:
         if self._strings is None:
             self._strings = self._read_strings()
         found: list[Row] = []
-        parser = SheetParser(self._strings, self._numbers, self.facts, found.append, self.merged)
+        parser = SheetParser(
+            self._strings,
+            self._numbers,
+            self.facts,
+            found.append,
+            merged=self.merged,
+            hidden_columns=self.hidden_columns,
+        )
         shortcut = Shortcut(_ROWS_BEGIN, b"</row>", parser.take_plain)
         for _ in self._parse(self._sheet_parts[sheet], parser.handlers, shortcut):
             yield from found

@@ -14,6 +14,7 @@ _NUMERIC: Final = frozenset({"", "n"})
 _CALCULATED: Final = "str"
 """The type of a cell whose formula gives a text, which may be empty."""
 
+_TRUE: Final = frozenset({"1", "true"})
 _DIGITS: Final = "0123456789"
 _MERGED: Final = re.compile(r"[A-Z]{1,3}([0-9]{1,7}):[A-Z]{1,3}(?!\1$)[0-9]{1,7}")
 """Cells that are merged over several rows."""
@@ -35,13 +36,16 @@ class SheetParser:
         numbers: Numbers,
         facts: Counter[str],
         take: Callable[[Row], None],
+        *,
         merged: list[int],
+        hidden_columns: set[int],
     ) -> None:
         self._strings = strings
         self._numbers = numbers
         self._facts = facts
         self._take = take
         self._merged = merged
+        self._hidden_columns = hidden_columns
         self._columns: dict[str, int] = {}
         self._line = 0
         self._is_hidden = False
@@ -143,6 +147,9 @@ class SheetParser:
             self._is_inside = True
         elif name == "rPh":
             self._phonetic += 1
+        elif name == "col" and attributes.get("hidden") in _TRUE:
+            first, last = (whole_number(attributes.get(end, "0")) for end in ("min", "max"))
+            self._hidden_columns.update(range(first - 1, min(last, SHEET_COLUMNS)))
         elif name == "mergeCell" and (line := _MERGED.fullmatch(attributes.get("ref", ""))):
             self._merged.append(int(line[1]))
 
@@ -171,7 +178,7 @@ class SheetParser:
         if not self._line < line <= SHEET_ROWS:
             raise broken(f"row {line} comes after row {self._line}")
         self._line = line
-        self._is_hidden = attributes.get("hidden") in {"1", "true"}
+        self._is_hidden = attributes.get("hidden") in _TRUE
         self._column = -1
         self._cells = {}
         self._errors = 0

@@ -430,6 +430,35 @@ def test_what_a_spreadsheet_did_to_cells_is_said(tmp_path: Path) -> None:
     assert source.notes == ("Rows that are hidden in the sheet are read like others: 1.", LONG_NUMBERS)
 
 
+HIDDEN_COLUMNS = "Columns that are hidden in the sheet are read like others: {}."
+
+
+def test_columns_that_nobody_sees_are_noted(tmp_path: Path) -> None:
+    """They are sent like others; those beside the table, which some hide all, say nothing."""
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        for name in ("Leads", "More"):
+            sheet = book.add_worksheet(name)
+            for column, cell in enumerate(["", "Email", "Score", "Remark", "City"]):
+                sheet.write_column(0, column, [cell, cell and f"{column}@example.com"])
+            for first, last in ((0, 0), (2, 3), (7, 16383)):
+                sheet.set_column(first, last, 8, None, {"hidden": True})
+    assert open_workbook(path, Reading(sheet="More")).notes == (HIDDEN_COLUMNS.format(2),)
+
+    hidden = '<table:table-column table:number-columns-repeated="2" table:visibility="collapse"/>'
+    columns = f"<table:table-column/>{hidden}{hidden.replace('2', '9')}"
+    table = [
+        ods_row(*(ods_text(cell) for cell in cells)) for cells in (["Email", *"ABC"], ["a@b.example"] * 4)
+    ]
+    ods = save_ods(tmp_path / "a.ods", ODS.format(rows=columns + "".join(table)))
+    assert open_workbook(ods).notes == (HIDDEN_COLUMNS.format(3),)
+
+    export = tmp_path / "export.xls"
+    columns = '<Column/><Column ss:Index="2" ss:Span="1" ss:Hidden="1"/><Column ss:Hidden="1"/>'
+    export.write_text(SPREADSHEETML.replace("<Table>", f"<Table>{columns}"), "utf-8")
+    assert HIDDEN_COLUMNS.format(2) in open_workbook(export).notes
+
+
 def test_nameless_columns(tmp_path: Path) -> None:
     table: Cells = [["Email", None, "Name", "Email"], ["a@example.com", "x", "Ann", "b@example.com", "1"]]
     source = open_workbook(save(tmp_path / "a.xlsx", {"Leads": table}))
