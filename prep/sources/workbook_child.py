@@ -24,11 +24,12 @@ from typing import Any, Final
 import polars as pl
 
 from prep.model import POINT_OR_THOUSANDS
+from prep.sources.cell_values import EXACT_DIGITS, is_rounded
 from prep.sources.html import HtmlBook
 from prep.sources.ods import OdsBook
 from prep.sources.sheets import SHEET_COLUMNS, Book, Refusal, Row, Sheet, broken, protected, too_large, unsafe
 from prep.sources.spreadsheetml import SpreadsheetmlBook
-from prep.sources.typed import NUMBERS
+from prep.sources.typed import NUMBERS, is_number
 from prep.sources.xlsx import Xlsx, open_package
 
 HEAD_ROWS: Final = 50
@@ -50,6 +51,8 @@ _SECONDS: Final = (5, 4)
 """How many seconds of computing a workbook may take, and how many more for each megabyte."""
 
 _CALCULATED: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?")
+_DOUBTFUL: Final = rf"{POINT_OR_THOUSANDS}|^-?[0-9]{{{EXACT_DIGITS + 1},}}$"
+"""Texts of which it matters whether they are numbers by their type."""
 _NO_DAY: Final = frozenset({"1899-12-30", "1899-12-31", "1904-01-01"})
 _DOCTYPE: Final = re.compile(rb"<\0?!\0?(?:D\0?O\0?C\0?T\0?Y\0?P\0?E|E\0?N\0?T\0?I\0?T\0?Y)", re.IGNORECASE)
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -98,7 +101,7 @@ class EngineBook:
     def _numbers(self, sheet: int) -> dict[int, list[int]]:
         """Line → the columns of cells that are numbers by their type; the engine takes no text for a yes."""
         texts = self._frames[sheet]
-        masks = texts.select(pl.all().str.contains(POINT_OR_THOUSANDS).fill_null(value=False))
+        masks = texts.select(pl.all().str.contains(_DOUBTFUL).fill_null(value=False))
         found: dict[int, list[int]] = {}
         if not masks.select(pl.any_horizontal(pl.lit(False), pl.all()).any()).item():
             return found
@@ -106,7 +109,10 @@ class EngineBook:
         loaded = self._reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="boolean").to_polars()
         for column, (mask, typed) in enumerate(zip(masks, loaded, strict=True)):
             for index in (mask & typed.is_not_null()).arg_true():
-                found.setdefault(index + 1, []).append(column)
+                text = texts.item(index, column)
+                self.facts["rounded_number"] += is_rounded(text)
+                if is_number(text):
+                    found.setdefault(index + 1, []).append(column)
         return found
 
 

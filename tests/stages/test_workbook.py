@@ -24,6 +24,7 @@ from prep.sources.ods import OdsBook
 from prep.sources.sheets import Row
 from prep.sources.signatures import kind_of
 from prep.sources.workbook import WorkbookSource, open_workbook
+from prep.sources.workbook_child import EngineBook
 from prep.sources.xlsx import Xlsx, open_package
 from tests.depth import examples
 
@@ -457,6 +458,19 @@ def test_columns_that_nobody_sees_are_noted(tmp_path: Path) -> None:
     columns = '<Column/><Column ss:Index="2" ss:Span="1" ss:Hidden="1"/><Column ss:Hidden="1"/>'
     export.write_text(SPREADSHEETML.replace("<Table>", f"<Table>{columns}"), "utf-8")
     assert HIDDEN_COLUMNS.format(2) in open_workbook(export).notes
+
+
+def test_what_an_engine_gives_of_long_numbers_is_noted() -> None:
+    """It reads xls and xlsb; text of as many digits is whole."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content) as made:
+        sheet = made.add_worksheet("Leads")
+        sheet.write_row(0, 0, ["Card", "Text", "Revenue"])
+        sheet.write_row(1, 0, [4111111111111111, "4111111111111111", 1.234])
+        sheet.write_row(2, 0, [-12345678901234567, "x", 123456789012345])
+    book = EngineBook(content.getvalue())
+    assert [row.numbers for row in book.rows(0)] == [(), (2,), ()]
+    assert book.facts == {"rounded_number": 2}
 
 
 def test_nameless_columns(tmp_path: Path) -> None:
