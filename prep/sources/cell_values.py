@@ -83,14 +83,19 @@ class Numbers:
 
     def _text(self, value: str, style: int) -> str:
         """Render a number; what is none stays as it is."""
-        kind, sections = self._styles[style] if style < len(self._styles) else _PLAIN
-        if kind == "number":
-            return plain(value)
-        if not _NUMBER.fullmatch(value):
-            return value
-        if kind == "padded":
-            return padded(plain(value), sections)
-        return moment(float(value), kind, is_1904=self._is_1904) or plain(value)
+        shape = self._styles[style] if style < len(self._styles) else PLAIN
+        return render(value, shape, is_1904=self._is_1904)
+
+
+def render(value: str, shape: "Shape", *, is_1904: bool) -> str:
+    """Write a number as its format means it; what is none stays as it is."""
+    if shape.kind == "number":
+        return plain(value)
+    if not _NUMBER.fullmatch(value):
+        return value
+    if shape.kind == "padded":
+        return padded(plain(value), shape.sections)
+    return moment(float(value), shape.kind, is_1904=is_1904) or plain(value)
 
 
 def plain(value: str) -> str:
@@ -155,27 +160,27 @@ def _day(days: int, *, is_1904: bool) -> str | None:
     return (epoch + timedelta(days=days)).isoformat()
 
 
-def _style(number: int, code: str | None) -> tuple[Kind, tuple["Section", ...]]:
+def _style(number: int, code: str | None) -> "Shape":
     if code is not None:
-        return _kind(code)
+        return shape_of(code)
     if number in _TEMPORAL_IDS:
-        return "temporal", ()
+        return Shape("temporal")
     if number == _DURATION_ID:
-        return "duration", ()
-    return ("clock", ()) if number in _CLOCK_IDS else _PLAIN
+        return Shape("duration")
+    return Shape("clock") if number in _CLOCK_IDS else PLAIN
 
 
-def _kind(code: str) -> tuple[Kind, tuple["Section", ...]]:
+def shape_of(code: str) -> "Shape":
     """Tell what a format makes of a number; for codes also how it shows them."""
     if sections := padding(code):
-        return "padded", sections
+        return Shape("padded", sections)
     shown = _NO_FORMAT.sub("", code).split(";")[0].strip().lower()
     if "[" in shown:
-        return "duration", ()
+        return Shape("duration")
     has_time = "h" in shown or "s" in shown
     if "y" in shown or "d" in shown or ("m" in shown and not has_time):
-        return "temporal", ()
-    return ("clock", ()) if has_time else _PLAIN
+        return Shape("temporal")
+    return Shape("clock") if has_time else PLAIN
 
 
 class Section(NamedTuple):
@@ -190,6 +195,21 @@ class Section(NamedTuple):
     holds: Callable[[int, int], bool]
     bound: int
     mask: str
+
+
+class Shape(NamedTuple):
+    """What a format makes of numbers.
+
+    Attributes:
+        kind: A number as it is, a date, a time or both, or a code of digits.
+        sections: How a code is shown.
+    """
+
+    kind: Kind
+    sections: tuple[Section, ...] = ()
+
+
+PLAIN: Final = Shape("number")
 
 
 def padding(code: str) -> tuple[Section, ...]:
@@ -242,6 +262,3 @@ def padded(text: str, sections: Sequence[Section]) -> str:
 def _character(match: re.Match[str]) -> str:
     code = int(match[1], 16)
     return match[0] if code == 0 or 0xD800 <= code < 0xE000 else chr(code)  # noqa: PLR2004
-
-
-_PLAIN: Final[tuple[Kind, tuple[Section, ...]]] = ("number", ())

@@ -5,13 +5,22 @@ from collections.abc import Iterator
 from typing import Final
 from xml.parsers import expat
 
-from prep.sources.cell_values import Section, is_rounded, padded, padding, plain
+from prep.sources.cell_values import PLAIN, Shape, is_rounded, render, shape_of
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
 from prep.sources.typed import is_number
 
 _MIDNIGHT: Final = "T00:00:00"
 _NO_DAY: Final = "1899-12-31T"
 _MOST_DIGITS: Final = 7
+_NAMED: Final = {
+    **dict.fromkeys(("General Date", "Long Date", "Medium Date", "Short Date"), Shape("temporal")),
+    **dict.fromkeys(("Long Time", "Medium Time", "Short Time"), Shape("clock")),
+    **dict.fromkeys(
+        ("General Number", "Currency", "Euro Currency", "Fixed", "Standard", "Scientific"), PLAIN
+    ),
+    **dict.fromkeys(("Percent", "Yes/No", "True/False", "On/Off"), PLAIN),
+}
+"""Formats that have names of their own, in which letters do not stand for days or hours."""
 
 
 class SpreadsheetmlBook:
@@ -36,13 +45,14 @@ class SpreadsheetmlBook:
         self._rows: list[list[tuple[Row, Counter[str]]]] = []
         self._spanning: list[list[int]] = []
         self._hidden: list[set[int]] = []
-        self._masks: dict[str, tuple[Section, ...]] = {}
+        self._shapes: dict[str, Shape] = {}
+        self._is_1904 = False
         self._style = ""
         self._line = 0
         self._span = 0
         self._column = 0
         self._merged = 0
-        self._mask: tuple[Section, ...] = ()
+        self._shape = PLAIN
         self._cells: dict[int, str] = {}
         self._errors = 0
         self._numbers: list[int] = []
@@ -81,9 +91,12 @@ class SpreadsheetmlBook:
                 self._line = self._span = self._column = self._merged = 0
             case "Style":
                 self._style = local.get("ID", "")
-                self._masks[self._style] = self._masks.get(local.get("Parent", ""), ())
+                self._shapes[self._style] = self._shapes.get(local.get("Parent", ""), PLAIN)
             case "NumberFormat":
-                self._masks[self._style] = padding(local.get("Format", ""))
+                code = local.get("Format", "")
+                self._shapes[self._style] = _NAMED.get(code) or shape_of(code)
+            case "Date1904":
+                self._is_1904 = True
             case "Comment":
                 self._is_comment = True
             case "Visible" | "Column" | "Row" | "Cell" | "Data" as name if (
@@ -110,7 +123,7 @@ class SpreadsheetmlBook:
             self._merged = _count(attributes, "MergeAcross")
             if _count(attributes, "MergeDown"):
                 self._spanning[-1].append(self._line)
-            self._mask = self._masks.get(attributes.get("StyleID", ""), ())
+            self._shape = self._shapes.get(attributes.get("StyleID", ""), PLAIN)
             self._is_uncalculated = "Formula" in attributes
         else:
             self._is_uncalculated = False
@@ -148,8 +161,7 @@ class SpreadsheetmlBook:
                 self._note_unknown("error")
                 return
             case "Number":
-                value = plain(value)
-                value = padded(value, self._mask) if self._mask else value
+                value = render(value, self._shape, is_1904=self._is_1904)
                 self._found["rounded_number"] += is_rounded(value)
                 if is_number(value):
                     self._numbers.append(self._column - 1)

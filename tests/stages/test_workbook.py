@@ -1147,6 +1147,35 @@ def test_merged_cells_and_formats_of_excel_2003(tmp_path: Path) -> None:
     assert source.notes == ("Rows that are hidden in the sheet are read like others: 1.",)
 
 
+@pytest.mark.parametrize(
+    ("code", "number", "text"),
+    [
+        ("Short Date", "46150", "2026-05-08"),
+        ("dd/mm/yyyy\\ hh:mm", "46150.5", "2026-05-08T12:00:00"),
+        ("Medium Time", "0.25", "06:00:00"),
+        ("[h]:mm", "1.25", "30:00:00"),
+        ("Short Date", "-1", "-1"),
+        *((code, "46150.5", "46150.5") for code in ("Fixed", "Standard", "Currency", "General Number", "")),
+    ],
+)
+def test_numbers_of_excel_2003_that_are_formatted_as_dates(
+    tmp_path: Path, code: str, number: str, text: str
+) -> None:
+    """Programs that export lists write dates so; Excel itself writes them out."""
+    path = tmp_path / "export.xls"
+    content = MERGED.replace('<NumberFormat ss:Format="00000"/>', f'<NumberFormat ss:Format="{code}"/>')
+    path.write_text(content.replace(">12345<", f">{number}<"), "utf-8")
+    assert rows(read(open_workbook(path)))[1][3] == text
+
+
+def test_days_of_excel_2003_that_are_counted_from_1904(tmp_path: Path) -> None:
+    path = tmp_path / "export.xls"
+    content = MERGED.replace('"00000"', '"Short Date"').replace(">12345<", ">44688<")
+    epoch = "<ExcelWorkbook><Date1904/></ExcelWorkbook><Styles>"
+    path.write_text(content.replace("<Styles>", epoch), "utf-8")
+    assert rows(read(open_workbook(path)))[1][3] == "2026-05-08"
+
+
 def test_files_that_are_no_workbooks(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     assert refuse(path).code == "no_such_file"
