@@ -175,7 +175,15 @@ def take_in(
         for name, copy in _copied(source, folder, sources):
             sources.append(_open_copy(copy, name, reading if isinstance(source, str | Path) else FIND_OUT))
     _refuse_repeated(sources)
-    return sources
+    return _tell_idle_sheet(sources, reading)
+
+
+def _tell_idle_sheet(sources: list[Source], reading: Reading) -> list[Source]:
+    """Say of a sheet that was asked for that no source has any."""
+    if reading.sheet is None or any(source.reading.sheet for source in sources):
+        return sources
+    idle = f"--sheet {reading.sheet!r} says nothing here: no source is a workbook"
+    return [replace(sources[0], notes=(*sources[0].notes, idle)), *sources[1:]]
 
 
 def _refuse_repeated(sources: Sequence[Source]) -> None:

@@ -410,6 +410,16 @@ def test_the_sheet_without_the_lookup_field_is_named_as_the_one_that_was_read(he
     assert said.format("More") in prep("check", "a.xlsx", "--sheet", "More").err
 
 
+def test_a_sheet_of_no_workbook_is_told(here: Path, prep: Prep) -> None:
+    """Whoever names one believes that the file is a workbook; beside one it is meant for that."""
+    written(here / "a.csv", CLEAN)
+    _fair(here, "Email", "fair@example.com")
+    told = ": --sheet 'Sheet' says nothing here: no source is a workbook\n"
+    for command in ("headers", "check", "clean"):
+        assert told in prep(command, "a.csv", "--sheet", "Sheet").out
+    assert "--sheet" not in prep("check", "a.csv", "fair.xlsx", "--sheet", "Sheet").out
+
+
 def test_a_check_names_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) -> None:
     """A person looks for them there: with a title above and a blank row between, row 2 is the sixth."""
     book = openpyxl.Workbook(write_only=True)
