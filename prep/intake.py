@@ -21,7 +21,7 @@ from prep.people import AS_WRITTEN
 from prep.returned import adopt
 from prep.sources import Source, open_source
 from prep.sources.columnar import open_frame, spool
-from prep.sources.containers import members, split_path
+from prep.sources.containers import members, name_beside, split_path
 from prep.sources.database import open_query
 from prep.sources.files import Digesting, digest, opened, stamp
 from prep.sources.open import open_stored, spool_stream
@@ -135,7 +135,11 @@ def _members(path: str, reading: Reading) -> Iterator[Source]:
     """Open a file, or every table of an archive; the first of these tells which of its files hold none."""
     found = members(path)
     for number, member in enumerate(found.paths):
-        source = _open_as_quoted(partial(open_source, member), reading)
+        try:
+            source = _open_as_quoted(partial(open_source, member), reading)
+        except SourceError as error:
+            error.hint = " ".join(filter(None, [error.hint, name_beside(member, found.paths)]))
+            raise
         if found.left_out and not number:
             left_out = f"files of the archive that were left out: {', '.join(map(repr, found.left_out))}"
             source = replace(source, notes=(*source.notes, left_out))

@@ -12,7 +12,7 @@ from prep import blanks, headers
 from prep.chunks import largest_line_bytes, line_bytes
 from prep.config import CleanSettings
 from prep.duplicates import ORDINAL, compound_keys, is_called, lookup_keys
-from prep.errors import SettingsError
+from prep.errors import HeaderError, SettingsError
 from prep.judge import compile_sieve
 from prep.model import ALL_FIELDS, LINE, ROW, SOURCE, Blanks, Convention, DecimalMark, MergePolicy, Reason
 from prep.object_keys import choose_key
@@ -20,6 +20,7 @@ from prep.objects import key_fields, parse_object
 from prep.returned import own_places
 from prep.schema import TRUNCATED_TYPES, Field, Schema
 from prep.sources import Source
+from prep.sources.containers import name_beside
 from prep.sources.head import SINGLE_COLUMN
 from prep.sources.typed import has_numbers, infinite_at, numbers_at
 from prep.suppression import EMAIL, NOBODY, Suppression, check_consent, load_suppression
@@ -320,7 +321,7 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
     plan = map_sources(sources, schema, settings)
     plan.spelling()
     _check_truncate(plan)
-    headers.refuse_problems(plan.problems)
+    refuse_headers(plan)
     _check_constants(plan)
     _check_keep(plan)
     _check_clear(plan)
@@ -332,6 +333,20 @@ def make_plan(sources: Sequence[Source], schema: Schema, settings: CleanSettings
         return plan
     _require_column(plan, EMAIL, "--suppress", "bad_suppress")
     return replace(plan, suppression=load_suppression(settings.suppress, settings.suppress_salt_file))
+
+
+def refuse_headers(plan: Plan) -> None:
+    """Raise if any source has a header problem.
+
+    Raises:
+        HeaderError: There are problems; all of them are named, with what settles each kind.
+    """
+    try:
+        headers.refuse_problems(plan.problems)
+    except HeaderError as error:
+        fine = (path for path, problems in plan.problems.items() if not problems)
+        error.hint = " ".join(filter(None, [error.hint, name_beside(error.source or "", fine)]))
+        raise
 
 
 def _check_constants(plan: Plan) -> None:

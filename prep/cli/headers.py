@@ -48,11 +48,10 @@ def command(**chosen: Any) -> None:
     """
     from prep.config import make_settings
     from prep.folder import RunFolder
-    from prep.headers import refuse_problems
     from prep.intake import listed, take_in
     from prep.object_keys import choose_schema
     from prep.objects import parse_object
-    from prep.plan import map_sources
+    from prep.plan import map_sources, refuse_headers
     from prep.report import describe_mapping, describe_source
 
     given = arguments.given(chosen)
@@ -71,7 +70,7 @@ def command(**chosen: Any) -> None:
         "mapping": [column.facts for column in plan.columns],
     }
     session.situation().facts.update(answer)
-    refuse_problems(plan.problems)
+    refuse_headers(plan)
     if chosen["save"]:
         answer["saved"] = _save(plan.columns)
         added = [f"  {header!r} = {field!r}" for header, field in answer["saved"].items()]

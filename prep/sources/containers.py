@@ -12,7 +12,7 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol
 
@@ -127,6 +127,14 @@ def split_path(path: str) -> tuple[str, str | None]:
             if os.path.isfile(path[: mark.start()]):  # noqa: PTH113, a Path would raise on odd names
                 return path[: mark.start()], path[mark.end() :]
     return path, None
+
+
+def name_beside(path: str, others: Iterable[str]) -> str:
+    """What to do about a member that is no list of leads, such as a read-me; empty where it stands alone."""
+    archive, member = split_path(path)
+    beside = [other for other in others if member is not None and split_path(other)[0] == archive]
+    found = next((other for other in beside if other != path), "")
+    return f"To read other files of the archive alone, name them, as in '{found}'." if found else ""
 
 
 class Members(NamedTuple):

@@ -410,6 +410,24 @@ def test_the_sheet_without_the_lookup_field_is_named_as_the_one_that_was_read(he
     assert said.format("More") in prep("check", "a.xlsx", "--sheet", "More").err
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("readme.txt", "Dear all,\nsee the list.\n"), ("a.pdf", "%PDF-1.4\n")]
+)
+def test_a_file_of_an_archive_that_is_no_list_has_a_way_around_it(
+    here: Path, prep: Prep, name: str, content: str
+) -> None:
+    with zipfile.ZipFile(here / "a.zip", "w") as archive:
+        archive.writestr(name, content)
+        archive.writestr("leads.csv", CLEAN)
+    for command in ("check", "headers"):
+        ended = prep(command, "a.zip")
+        assert ended.code == 1
+        hint = "To read other files of the archive alone, name them, as in 'a.zip!leads.csv'."
+        assert hint in ended.err
+    assert prep("check", "a.zip!leads.csv").code == 0
+    assert "other files of the archive" not in prep("check", f"a.zip!{name}").err
+
+
 def test_a_sheet_of_no_workbook_is_told(here: Path, prep: Prep) -> None:
     """Whoever names one believes that the file is a workbook; beside one it is meant for that."""
     written(here / "a.csv", CLEAN)
