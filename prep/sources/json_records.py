@@ -23,6 +23,7 @@ from prep.sources.json_text import (
     MOST_RECORD_BYTES,
     NESTED,
     PIECE_BYTES,
+    TAKE_OUT,
     Record,
     not_records,
     record_of_line,
@@ -223,7 +224,7 @@ def _keys(found: Iterable[tuple[int, Record]], path: str) -> tuple[str, ...]:
                 raise SourceError(
                     f"{path}: column {key!r} holds lists or records, the first in row {rows}",
                     code="nested_column",
-                    hint="Spread it over columns of its own, or take it out of the table.",
+                    hint=f"Spread it over columns of its own, or take it out of the table. {TAKE_OUT}",
                     source=path,
                     row=rows,
                     column=key,

@@ -26,6 +26,10 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+TAKE_OUT: Final = "Leads in a list inside of one object are taken out with: jq '.NAME' FILE > leads.json"
+"""What to do with the answer of a program, which often wraps its records so."""
+
+
 class _Doubled(dict[str, Any]):
     """An object that has a key twice: nobody knows which value is meant."""
 
@@ -231,7 +235,7 @@ def not_records(path: str, row: int | None = None) -> SourceError:
     return SourceError(
         f"{path}: JSON, but neither one object on each line nor an array of objects",
         code="not_records",
-        hint="Write each lead as an object with the columns as keys, one on each line.",
+        hint=f"Write each lead as an object with the columns as keys, one on each line. {TAKE_OUT}",
         source=path,
         row=row,
     )

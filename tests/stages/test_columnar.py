@@ -368,6 +368,7 @@ def test_json_that_is_no_list_of_records(tmp_path: Path, text: str | bytes, code
     with pytest.raises(SourceError) as caught:
         json_source(tmp_path / "x", text)
     assert caught.value.code == code
+    assert ("jq '.NAME'" in caught.value.hint) == (code in {"nested_column", "not_records"})
     if code == "nested_column":
         assert caught.value.column == "a"
 
