@@ -227,12 +227,14 @@ def _clean(
 
 def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, settings: CleanSettings) -> Plan:
     chosen = choose_schema(schema, parse_object(settings.object))
-    for source in sources:
-        if own_places(source.columns):
-            from prep.table_meaning import refuse_other_meaning
+    own = [source for source in sources if own_places(source.columns)]
+    if not own:
+        return make_plan(sources, chosen, settings)
+    from prep.table_meaning import refuse_other_meaning, sheets_before
 
-            refuse_other_meaning(source, chosen, settings)
-    return make_plan(sources, chosen, settings)
+    for source in own:
+        refuse_other_meaning(source, chosen, settings)
+    return replace(make_plan(sources, chosen, settings), sheets_before=sheets_before(own))
 
 
 def aim(run: Run, destination: Destination) -> None:

@@ -1,8 +1,9 @@
 """Tables of a run that are given to a new one by themselves: what their columns were is what they must be."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -38,16 +39,15 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
         FolderError: The run is damaged.
     """
     path = Path(source.path)
-    folder = RunFolder(path.parent)
-    of_answers = {folder.failed, folder.warnings}
-    tables = {folder.rejected, folder.rejected_workbook, folder.duplicates, *of_answers}
-    is_run = path in tables and folder.manifest_file.exists() and folder.rows.exists()
-    if not (is_run and own_places(source.columns)):
+    folder = _run_of(source)
+    if folder is None:
         return
     manifest = folder.manifest()
     if schema.fingerprint == manifest.schema["fingerprint"]:  # whose path may count from another folder
         manifest = replace(manifest, schema={**manifest.schema, "origin": schema.origin})
-    is_prepared = path == folder.duplicates or (manifest.tells_sent and path in of_answers)
+    is_prepared = path == folder.duplicates or (
+        manifest.tells_sent and path in {folder.failed, folder.warnings}
+    )
     said = add_maps(settings.mapping, settings.maps, [source.columns])
     maps, _ = split_maps(said, [source.columns])
     plan = map_sources([heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))
@@ -67,6 +67,25 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
             source=str(path),
             column=others[0],
         )
+
+
+def sheets_before(sources: Iterable[Source]) -> frozenset[str]:
+    """The sources of runs, tables of which are given, whose lines are the rows of a sheet.
+
+    Raises:
+        FolderError: A run is damaged.
+    """
+    folders = filter(None, map(_run_of, sources))
+    return frozenset(chain.from_iterable(folder.manifest().sheets for folder in folders))
+
+
+def _run_of(source: Source) -> RunFolder | None:
+    """The run folder that a source lies in as a table of its rows; None for any other file."""
+    path = Path(source.path)
+    folder = RunFolder(path.parent)
+    tables = {folder.rejected, folder.rejected_workbook, folder.duplicates, folder.failed, folder.warnings}
+    is_run = path in tables and folder.manifest_file.exists() and folder.rows.exists()
+    return folder if is_run and own_places(source.columns) else None
 
 
 def _mapped_otherwise(plan: Plan, manifest: Manifest, *, is_prepared: bool) -> Iterator[str]:

@@ -458,7 +458,7 @@ def test_a_check_names_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) ->
 
 
 def test_summary_page_and_repairs_name_rows_as_the_sheet_numbers_them(here: Path, prep: Prep) -> None:
-    """So does a retry, whose own source is a table of rows of the sheet."""
+    """So do a check of a table of rows of the sheet, and a retry, whose own source is one."""
     people = [["info@example.com", "Narnia"], [], ["b", "Spain"], ["sales@example.com", "Spain"]]
     _fair(here, "Fair 2026", "", "Email,Country", *(",".join(line) for line in people))
     told = "email:role_account (the address of a function, not of a person): "
@@ -468,6 +468,7 @@ def test_summary_page_and_repairs_name_rows_as_the_sheet_numbers_them(here: Path
     page = html.unescape((here / "fair.prep/report.html").read_text())
     assert ">sheet row 4, sheet row 7<" in re.sub(r"\s+", " ", page)
     assert json.loads((here / "fair.prep/report.json").read_text())["sheets"] == ["fair.xlsx"]
+    assert "sheet row 6\n" in prep("check", "fair.prep/rejected.csv").out
     desk = Desk.open(here / "fair.prep")
     (row,) = answers.show_rows(desk, desk.rows)
     desk.edit(0, 0, "info@example.net")
