@@ -468,6 +468,9 @@ def test_summary_page_and_repairs_name_rows_as_the_sheet_numbers_them(here: Path
     page = html.unescape((here / "fair.prep/report.html").read_text())
     assert ">sheet row 4, sheet row 7<" in re.sub(r"\s+", " ", page)
     assert json.loads((here / "fair.prep/report.json").read_text())["sheets"] == ["fair.xlsx"]
+    masked = prep("report", "fair.prep", "--mask", "--json", "--allow-rejects")
+    assert (masked.json["sheets"], "fair.xlsx" in masked.out) == (["source 1"], False)
+    assert f"{told}sheet rows 4, 7\n" in masked.err
     assert "sheet row 6\n" in prep("check", "fair.prep/rejected.csv").out
     desk = Desk.open(here / "fair.prep")
     (row,) = answers.show_rows(desk, desk.rows)
