@@ -188,30 +188,6 @@ def _as_said(value: object) -> str:
             return str(value)
 
 
-class _Watched:
-    """A spill that shows every batch to a profile on its way."""
-
-    def __init__(self, spill: Spill, profile: Profile) -> None:
-        self._spill = spill
-        self._profile = profile
-
-    def append(self, frame: pl.DataFrame, share: float | None = None, /) -> None:
-        """Take a batch."""
-        self._profile.add(frame)
-        self._spill.append(frame, share)
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return iter(self._spill)
-
-    def columns(self, names: Sequence[str], /) -> Iterator[pl.DataFrame]:
-        """Yield some columns of the batches."""
-        return self._spill.columns(names)
-
-    def beside(self, name: str, /) -> Spill:
-        """A further spill, which nobody watches."""
-        return self._spill.beside(name)
-
-
 class _Stopwatch:
     """Seconds that each stage took."""
 
@@ -280,9 +256,7 @@ def _fill(
     with ThreadPoolExecutor(max_workers=1) as beside:
         spill = DiskSpill(folder.work / "spill", beside, held_bytes=memory.held)
         with watch.time("validate"):
-            first, rejected = _judge(
-                folder, plan, _Watched(spill, profile), shapes, progress=progress, memory=memory
-            )
+            first, rejected = _judge(folder, plan, spill, profile, shapes, progress=progress, memory=memory)
             _refuse_changes(manifest, first)
         tabled = beside.submit(_write_workbook, folder, plan, rejected if workbook else ())
         with watch.time("dedupe"):
@@ -377,7 +351,14 @@ def _rejected_columns(plan: Plan) -> list[str]:
 
 
 def _judge(
-    folder: RunFolder, plan: Plan, spill: Spill, shapes: Shapes, *, progress: Progress, memory: Memory
+    folder: RunFolder,
+    plan: Plan,
+    spill: Spill,
+    profile: Profile,
+    shapes: Shapes,
+    *,
+    progress: Progress,
+    memory: Memory,
 ) -> tuple[FirstPass, Iterable[pl.DataFrame]]:
     """The first pass, with the table of rejected rows; returns these too unless they are very many."""
     places = [str(place) for place in range(len(plan.source_columns))]
@@ -390,6 +371,7 @@ def _judge(
             frame = judged.rejected
             shown = frame.select(*places, *IDENTITY, pl.col(REASONS).list.join("; "), RAW)
             table.append(shown)
+            profile.add(judged.valid)
             if frame.height:
                 shapes.add(frame[POSITION][0], frame)
             if table.rows <= WORKBOOK_ROWS:
