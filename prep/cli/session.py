@@ -446,16 +446,7 @@ def open_run(path: Path) -> "Run":
     Raises:
         FolderError: It is no run folder, is damaged, or its cleaning was interrupted.
     """
-    from prep.folder import RunFolder
     from prep.pipeline import Run
 
     begin(path)
-    run = Run(RunFolder.open(path))
-    if run.folder.manifest().cleaned is None:
-        raise FolderError(
-            f"{path}: cleaning was interrupted",
-            code="not_cleaned",
-            hint=f"prep resume {quoted(path)} carries on.",
-            source=os.fspath(path),
-        )
-    return run
+    return Run.open(path)
