@@ -142,7 +142,9 @@ def clean(
         tell = shielded(progress)
         tell(Advance("read"))
         plan = _take_in(given, folder, schema, settings, keep_source=keep_source)
-        return _clean(folder, plan, destination, tell, bound, goal=goal, max_rejected=limit)
+        clean_into(folder, plan, destination, tell, goal=goal, max_rejected=limit, memory=bound)
+        write_report(folder)
+    return Run(folder)
 
 
 def check(
@@ -198,33 +200,6 @@ def _take_in(
         return _plan(taken, schema, settings)
 
 
-def _clean(
-    folder: RunFolder,
-    plan: Plan,
-    destination: Destination | None,
-    progress: Progress,
-    memory: Memory,
-    *,
-    goal: Goal | None,
-    max_rejected: str | None = None,
-    parent_run_id: str | None = None,
-    parent: str | None = None,
-) -> Run:
-    clean_into(
-        folder,
-        plan,
-        destination,
-        progress,
-        goal=goal,
-        max_rejected=max_rejected,
-        parent_run_id=parent_run_id,
-        parent=parent,
-        memory=memory,
-    )
-    write_report(folder, build_report(folder))
-    return Run(folder)
-
-
 def _plan(sources: Sequence[Source], schema: Schema | str | Path | None, settings: CleanSettings) -> Plan:
     chosen = choose_schema(schema, parse_object(settings.object))
     own = [source for source in sources if own_places(source.columns)]
@@ -263,7 +238,7 @@ def withhold(run: Run, max_rejected: str) -> None:
     with run.folder.lock():
         if not has_begun(run.folder):
             run.folder.write_manifest(replace(run.folder.manifest(), goal="clean", max_rejected=max_rejected))
-            write_report(run.folder, build_report(run.folder))
+            write_report(run.folder)
 
 
 def submit(
@@ -409,7 +384,7 @@ def preview(
             work = Work(folder, manifest, client, aim.target, sample, on_ready, shielded(progress))
             found = make_preview(work, budget)
         folder.write_manifest(found)
-        write_report(folder, build_report(folder))
+        write_report(folder)
         folder.answers.unlink()
     return Run(folder)
 
@@ -495,16 +470,18 @@ def retry(
                 paths = [spool(folder, name, table, delimiter) for name, table in tables.items()]
                 first, *others = open_all(paths, replace(AS_WRITTEN, delimiter=delimiter))
                 plan = plan_again(manifest, [replace(first, notes=(*first.notes, *told, *notes)), *others])
-            return _clean(
+            clean_into(
                 folder,
                 plan,
                 manifest.destination,
                 tell,
-                bound,
                 goal=manifest.goal,
                 parent_run_id=manifest.run_id,
                 parent=parent.seen_from(folder),
+                memory=bound,
             )
+            write_report(folder)
+    return Run(folder)
 
 
 def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
@@ -533,7 +510,7 @@ def reconcile(run: Run | str | Path, client: "Marketo") -> Run:
             with recording(folder, manifest, client) as ledger, writing_down(folder, manifest, ledger):
                 take_answers(folder, manifest, ledger, client)
         else:
-            write_report(folder, build_report(folder))
+            write_report(folder)
     return Run(folder)
 
 
@@ -640,19 +617,21 @@ def resume_cleaning(path: str | Path, *, memory: str = USUAL, progress: Progress
     if manifest.cleaned is not None:
         if not run.folder.has_report:  # cleaning was done, but prep was killed before it said so
             with run.folder.lock():
-                write_report(run.folder, build_report(run.folder))
+                write_report(run.folder)
         return run
     tell = shielded(progress)
     tell(Advance("read"))
     with run.folder.lock():
         sources = [reopen(run.folder, record) for record in manifest.sources]
         plan = _plan(sources, manifest.schema["origin"], CleanSettings.from_json(manifest.settings))
-        return _clean(
+        clean_into(
             run.folder,
             plan,
             manifest.destination,
             tell,
-            bound,
             goal=manifest.goal,
             max_rejected=manifest.max_rejected,
+            memory=bound,
         )
+        write_report(run.folder)
+    return run

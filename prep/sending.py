@@ -16,7 +16,7 @@ from prep.marketo import Marketo
 from prep.model import Exchange, Job, JobState, JobStatus
 from prep.objects import ImportObject
 from prep.preflight import check_destination, check_fields, find_destination
-from prep.report import build_report, has_begun, read_jobs, write_report
+from prep.report import has_begun, read_jobs, write_report
 from prep.settlement import find_doubts, find_missing, keep_files, open_ledger, settle_rows
 
 _OUTAGE: Final = 3
@@ -143,7 +143,7 @@ def write_down(folder: RunFolder, manifest: Manifest, jobs: Sequence[Job]) -> No
     try:
         settle_rows(folder, manifest, jobs)
     finally:
-        write_report(folder, build_report(folder))
+        write_report(folder)
 
 
 def take_answers(folder: RunFolder, manifest: Manifest, ledger: Ledger, client: Marketo) -> None:

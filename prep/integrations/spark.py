@@ -37,7 +37,7 @@ from prep.objects import parse_object
 from prep.places import Place
 from prep.plan import Plan, make_plan
 from prep.preparation import UndecidedError, as_fields
-from prep.report import build_report, write_report
+from prep.report import write_report
 from prep.returned import identify
 from prep.runs import Run
 from prep.schema import Schema
@@ -127,7 +127,7 @@ def clean_spark(
             if parts is None:
                 parts = _make_parts(people, _settle(people, task, plan), partitions)
             join_parts(folder, parts or (), read=rows, destination=destination)
-        write_report(folder, build_report(folder))
+        write_report(folder)
     return Run(folder)
 
 

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 
-def write_report(folder: RunFolder, report: Mapping[str, Any]) -> None:
-    """Write a run's report into its folder, for machines and for people."""
-    folder.write_report(report, lambda: render_page(report, folder=str(folder.path)))
+def write_report(folder: RunFolder, report: Mapping[str, Any] | None = None) -> None:
+    """Write a run's report, by default made anew, into its folder: for machines and for people."""
+    told = build_report(folder) if report is None else report
+    folder.write_report(told, lambda: render_page(told, folder=str(folder.path)))
