@@ -17,7 +17,17 @@ Messages hold counts, row numbers and column names, never cell values or secrets
 """
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+EXIT_DONE: Final = 0
+EXIT_INPUT: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_WITH_REJECTS: Final = 3
+EXIT_STOPPED: Final = 4
+EXIT_RUNNING: Final = 5
+EXIT_UNKNOWN: Final = 6
+EXIT_INTERRUPTED: Final = 130
+"""What commands end with; `prep --help` says when."""
 
 
 class PrepError(Exception):
@@ -32,7 +42,7 @@ class PrepError(Exception):
         column: The source column or schema field concerned.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = EXIT_INPUT
 
     def __init__(
         self,
@@ -97,7 +107,7 @@ class FolderError(InputError):
 class MarketoError(PrepError):
     """Marketo refused a request or cannot be reached."""
 
-    exit_code: ClassVar[int] = 4
+    exit_code: ClassVar[int] = EXIT_STOPPED
 
 
 class TransientError(MarketoError):
@@ -111,7 +121,7 @@ class TerminalError(MarketoError):
 class OutcomeUnknownError(PrepError):
     """Nobody can tell what became of a request; it must not be repeated without a decision."""
 
-    exit_code: ClassVar[int] = 6
+    exit_code: ClassVar[int] = EXIT_UNKNOWN
 
 
 class BalanceError(OutcomeUnknownError):

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import shlex
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import polars as pl
 from prep import durable
 from prep.errors import FolderError
 from prep.fate_table import ROWS, write_table
+from prep.folding import quoted
 from prep.ledger import ASSUMED
 from prep.manifest import MANIFEST_VERSION, Manifest, SourceRecord
 from prep.model import Chunk
@@ -73,8 +73,7 @@ class RunFolder:
     @property
     def typed(self) -> str:
         """The folder as it can be typed into a shell behind the name of a command."""
-        path = str(self.path)
-        return shlex.quote(f"./{path}" if path.startswith("-") else path)
+        return quoted(self.path)
 
     @property
     def may_be_sent(self) -> bool:

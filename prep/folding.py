@@ -1,6 +1,8 @@
-"""Names compared as people read them: one spelling for all ways to type a header, a field or a value."""
+"""Names as people read, compare and type them: headers, fields, values, paths."""
 
+import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Sequence
 from typing import Final
@@ -45,6 +47,22 @@ def as_typed(header: str) -> str:
     """A header as it can be pasted between a shell's double quotes, so that `--map` knows its column."""
     plain = "".join(letter for letter in _OTHER_SPACES.sub(" ", header) if letter.isprintable())
     return _SPECIAL_IN_QUOTES.sub(r"\\\g<0>", plain)
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path as it can be typed into a shell behind the name of a command."""
+    text = os.fspath(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
+def printable(text: str) -> str:
+    """A text on one line, in which control and other invisible characters are shown as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 MOST_NAMED: Final = 20

@@ -9,7 +9,7 @@ from typing import Final
 
 import prep
 from prep import errors
-from prep.cli.ending import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE
+from prep.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_USAGE
 from prep.model import Reason
 
 _PACKAGE: Final = Path(prep.__file__).parent

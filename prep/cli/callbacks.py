@@ -9,8 +9,8 @@ import click
 from click.core import ParameterSource
 
 from prep.cli.ending import BadValue
-from prep.cli.terminal import quoted
 from prep.errors import SettingsError, SourceError
+from prep.folding import quoted
 from prep.model import KeepPolicy, MergeRule
 from prep.tolerance import Limit
 

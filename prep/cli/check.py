@@ -10,6 +10,7 @@ from prep.cli import arguments, options, session
 from prep.cli.look import show
 from prep.cli.progress import show_progress
 from prep.cli.terminal import say_json
+from prep.errors import EXIT_WITH_REJECTS
 
 
 @click.command("check", context_settings=options.CONTEXT)
@@ -56,7 +57,7 @@ def command(**chosen: Any) -> int:
     del report["chunks"], report["jobs"]
     note = ""
     if limit and limit.is_exceeded(report["counts"]):
-        report["exit_code"], note = session.EXIT_TOO_MANY_REJECTED, limit.refusal(report["counts"])
+        report["exit_code"], note = EXIT_WITH_REJECTS, limit.refusal(report["counts"])
     if not chosen["quiet"]:
         show(*describe_check(report, told, note), err=chosen["as_json"])
     if chosen["as_json"]:

@@ -17,15 +17,10 @@ import click
 from click.core import ParameterSource
 
 from prep.cli.look import show
-from prep.cli.terminal import is_terminal, quoted, say, say_json
-from prep.errors import MarketoError, OutcomeUnknownError, PrepError
+from prep.cli.terminal import is_terminal, say, say_json
+from prep.errors import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STOPPED, EXIT_UNKNOWN, EXIT_USAGE, PrepError
+from prep.folding import quoted
 from prep.model import SANDBOX
-
-EXIT_INPUT: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_REFUSED: Final = MarketoError.exit_code
-EXIT_UNKNOWN: Final = OutcomeUnknownError.exit_code
-EXIT_INTERRUPTED: Final = 130
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_PERMITTED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -114,7 +109,7 @@ def end(error: BaseException, situation: Situation) -> int:
         if is_terminal(sys.stderr) and (detail := getattr(error, "detail", "")):
             say(*detail.splitlines(), err=True)
     answer = {**situation.facts, "exit_code": explained.exit_code, "error": _facts(explained)}
-    if situation.keep and explained.exit_code in {EXIT_REFUSED, EXIT_UNKNOWN}:
+    if situation.keep and explained.exit_code in {EXIT_STOPPED, EXIT_UNKNOWN}:
         with suppress(OSError):  # a disk that is full is what may just have been told
             situation.keep(answer)
     if situation.wants_json:
@@ -180,14 +175,14 @@ def _weigh(found: Explained, situation: Situation) -> Explained:
     """Choose the gravest code that holds: exit 1 promises that nothing was sent."""
     code = found.exit_code
     if code == EXIT_INPUT and situation.has_begun:
-        code = EXIT_REFUSED
-    if code == EXIT_REFUSED and situation.facts.get("state") == "unknown":
+        code = EXIT_STOPPED
+    if code == EXIT_STOPPED and situation.facts.get("state") == "unknown":
         code = EXIT_UNKNOWN
     hint = found.hint
     if found.code in _ELSEWHERE and situation.resume and situation.folder:
         where = " --sandbox" if situation.facts.get("target") == SANDBOX else ""
         hint = f"{hint} prep submit {quoted(situation.folder)}{where} {_ELSEWHERE[found.code]} carries on."
-    elif code == EXIT_REFUSED and situation.resumes and "prep resume" not in hint:
+    elif code == EXIT_STOPPED and situation.resumes and "prep resume" not in hint:
         hint = " ".join(filter(None, (hint, f"{situation.resume} carries on.")))
     return Explained(**{**vars(found), "exit_code": code, "hint": hint})
 

@@ -9,6 +9,7 @@ import click
 from prep.cli import arguments, options, session
 from prep.cli.look import show
 from prep.cli.terminal import say, say_json
+from prep.errors import EXIT_DONE, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,7 @@ def command(**chosen: Any) -> None:
         added = [f"  {header!r} = {field!r}" for header, field in answer["saved"].items()]
         say(f"prep.toml: {len(added)} columns added to [map]", *added, err=chosen["as_json"])
     if chosen["as_json"]:
-        say_json({**answer, "exit_code": session.EXIT_DONE})
+        say_json({**answer, "exit_code": EXIT_DONE})
 
 
 def _save(columns: "Sequence[Column]") -> dict[str, str]:
@@ -86,7 +87,6 @@ def _save(columns: "Sequence[Column]") -> dict[str, str]:
         SettingsError: It says something else of a column, or so do two sources.
     """
     from prep import durable
-    from prep.errors import SettingsError
     from prep.headers import add_mapping
     from prep.settings_file import SETTINGS_FILE, load_settings_file
 

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from prep.cli.terminal import is_terminal, printable, say, write
+from prep.cli.terminal import is_terminal, say, write
+from prep.folding import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,9 @@ import click
 from prep.cli import options, session
 from prep.cli.ending import Declined
 from prep.cli.progress import Board, show_progress
-from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
+from prep.cli.terminal import is_terminal, say, say_json
+from prep.errors import EXIT_DONE
+from prep.folding import printable, quoted
 from prep.model import SANDBOX
 
 if TYPE_CHECKING:
@@ -85,12 +87,12 @@ def command(**chosen: Any) -> int:
             on_ready=ready,
             progress=lambda advance: board.advance(advance),  # noqa: PLW0108 (the board is another one by then)
         )
-    report = {**run.report, "exit_code": session.EXIT_DONE}
+    report = {**run.report, "exit_code": EXIT_DONE}
     if not chosen["quiet"]:
         say(*describe_preview(report, os.fspath(run.path)), err=chosen["as_json"])
     if chosen["as_json"]:
         say_json(report)
-    return session.EXIT_DONE
+    return EXIT_DONE
 
 
 def _announce(folder: "RunFolder", target: str, estimate: "Estimate", chosen: dict[str, Any]) -> None:

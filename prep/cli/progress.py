@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from prep.cli.terminal import is_terminal, printable
+from prep.cli.terminal import is_terminal
+from prep.folding import printable
 from prep.listening import rows_done
 from prep.model import Advance, Job, JobState
 

@@ -9,8 +9,9 @@ import click
 
 from prep.cli import options, session
 from prep.cli.ending import Declined
-from prep.cli.terminal import is_terminal, printable, quoted, say
+from prep.cli.terminal import is_terminal, say
 from prep.errors import FolderError
+from prep.folding import printable, quoted
 
 if TYPE_CHECKING:
     from prep.folder import RunFolder

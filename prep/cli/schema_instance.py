@@ -14,8 +14,9 @@ import click
 
 from prep.cli import options, session
 from prep.cli.ending import BadValue, Declined
-from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
+from prep.cli.terminal import is_terminal, say, say_json
 from prep.errors import SchemaError
+from prep.folding import printable, quoted
 from prep.model import SANDBOX
 
 if TYPE_CHECKING:

@@ -15,11 +15,21 @@ from urllib.parse import urlsplit
 
 import click
 
-from prep.cli.ending import EXIT_UNKNOWN, Declined, Situation
+from prep.cli.ending import Declined, Situation
 from prep.cli.look import show
 from prep.cli.progress import Board, show_progress
-from prep.cli.terminal import is_terminal, printable, quoted, say, say_json
-from prep.errors import FolderError, PrepError, SettingsError, TransientError
+from prep.cli.terminal import is_terminal, say, say_json
+from prep.errors import (
+    EXIT_RUNNING,
+    EXIT_STOPPED,
+    EXIT_UNKNOWN,
+    EXIT_WITH_REJECTS,
+    FolderError,
+    PrepError,
+    SettingsError,
+    TransientError,
+)
+from prep.folding import printable, quoted
 from prep.limits import POLL_SECONDS
 from prep.model import SANDBOX
 from prep.tolerance import Limit
@@ -36,10 +46,6 @@ if TYPE_CHECKING:
 
 _SANDBOX_CREDENTIALS: Final = ("id", "secret")
 
-EXIT_DONE: Final = 0
-EXIT_TOO_MANY_REJECTED: Final = 3
-_EXIT_RUNNING: Final = 5
-_EXIT_STOPPED: Final = 4
 _IN_USE: Final = "folder_in_use"
 
 _BUSY: Final = (
@@ -374,8 +380,8 @@ def refuse(run: "Run", chosen: Mapping[str, Any], limit: Limit) -> int:
     from prep.report import build_report
 
     withhold(run, limit.text)
-    is_open = build_report(run.folder)["exit_code"] in {_EXIT_RUNNING, EXIT_UNKNOWN}
-    code = None if is_open else EXIT_TOO_MANY_REJECTED
+    is_open = build_report(run.folder)["exit_code"] in {EXIT_RUNNING, EXIT_UNKNOWN}
+    code = None if is_open else EXIT_WITH_REJECTS
     return answer(run, chosen, exit_code=code, note=limit.refusal(run.counts))
 
 
@@ -406,8 +412,8 @@ def answer(
     report = build_report(run.folder, allow_rejects=chosen.get("allow_rejects", False))
     if exit_code is not None:
         report["exit_code"] = exit_code
-    elif waited and report["exit_code"] == _EXIT_STOPPED:
-        report["exit_code"], note = _EXIT_RUNNING, _BUSY
+    elif waited and report["exit_code"] == EXIT_STOPPED:
+        report["exit_code"], note = EXIT_RUNNING, _BUSY
     write_report(run.folder, report)
     if not chosen.get("quiet"):
         show(*summarise(report, os.fspath(run.path), note), err=chosen["as_json"])
@@ -419,7 +425,7 @@ def answer(
 
 def why_stopped(exit_code: int, folder: str) -> dict[str, Any]:
     """What the JSON answer has besides where uploads are left to be sent and nothing is running."""
-    if exit_code != _EXIT_STOPPED:
+    if exit_code != EXIT_STOPPED:
         return {}
     error = TransientError(
         f"{folder}: sending stopped before the last upload, and nothing is running",

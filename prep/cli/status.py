@@ -10,8 +10,9 @@ import click
 from prep.cli import options
 from prep.cli.look import show
 from prep.cli.session import why_stopped
-from prep.cli.terminal import quoted, say_json
+from prep.cli.terminal import say_json
 from prep.errors import FolderError, PrepError
+from prep.folding import quoted
 from prep.limits import BATCH_ID_DAYS
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
+
+from prep.folding import printable
 
 
 def say(*lines: str, err: bool = False) -> None:
@@ -20,22 +21,6 @@ def say(*lines: str, err: bool = False) -> None:
 def say_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of stdout, in ASCII: no character breaks line or terminal."""
     write(f"{json.dumps(content)}\n", sys.stdout)
-
-
-def printable(text: str) -> str:
-    """A text on one line, in which control and other invisible characters are shown as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
-def quoted(path: str | os.PathLike[str]) -> str:
-    """A path as it can be typed into a shell behind the name of a command."""
-    text = os.fspath(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def is_terminal(*streams: TextIO | None) -> bool:

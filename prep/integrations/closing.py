@@ -4,15 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from prep.errors import EXIT_RUNNING, EXIT_UNKNOWN
 from prep.report import build_report, write_report
 from prep.runs import Run
 from prep.tolerance import Limit
-
-EXIT_DONE: Final = 0
-EXIT_WITH_REJECTS: Final = 3
-EXIT_STOPPED: Final = 4
-EXIT_RUNNING: Final = 5
-EXIT_UNKNOWN: Final = 6
 
 NO_ROWS: Final = "no_rows"
 """Code of the error about sources without one data row."""

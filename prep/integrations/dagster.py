@@ -18,10 +18,10 @@ import dagster
 from pydantic import Field
 
 from prep.config import CleanOptions, Destination
-from prep.errors import PrepError
+from prep.errors import EXIT_DONE, EXIT_WITH_REJECTS, PrepError
 from prep.in_memory import Prepared
 from prep.intake import Sources
-from prep.integrations.closing import EXIT_DONE, EXIT_WITH_REJECTS, close, describe, refusal
+from prep.integrations.closing import close, describe, refusal
 from prep.marketo import Marketo
 from prep.pipeline import clean, prepare, submit
 from prep.runs import Run

@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from prep.advice import known_schema, summarise_messages
-from prep.errors import MarketoError, OutcomeUnknownError
+from prep.errors import EXIT_DONE, EXIT_RUNNING, EXIT_STOPPED, EXIT_UNKNOWN, EXIT_WITH_REJECTS
 from prep.fate_table import add_up
 from prep.folder import RunFolder
 from prep.ledger import ASSUMED, Ledger
@@ -20,12 +20,6 @@ from prep.report.skipped import describe_skipped
 from prep.returned import own_places
 
 REPORT_VERSION: Final = 1
-
-EXIT_DONE: Final = 0
-EXIT_WITH_REJECTS: Final = 3
-EXIT_STOPPED: Final = MarketoError.exit_code
-EXIT_RUNNING: Final = 5
-EXIT_UNKNOWN: Final = OutcomeUnknownError.exit_code
 
 
 class State(StrEnum):

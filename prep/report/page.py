@@ -14,6 +14,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from prep.folding import printable
 from prep.report import words
 
 if TYPE_CHECKING:
@@ -92,9 +93,4 @@ def _shown(value: Any) -> Any:
     """Whatever the template shows: control and other invisible characters as escapes, nothing as a dash."""
     if value is None:
         return "—"
-    if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
-        return value
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in value
-    )
+    return value if not isinstance(value, str) or hasattr(value, "__html__") else printable(value)

@@ -1,11 +1,11 @@
 """What can be done now: commands and files, the most pressing first. Summary and page take them from here."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
+from prep.folding import quoted
 from prep.model import SANDBOX, Fate, KeepPolicy
 from prep.objects import FLAGS, LEADS, parse_object
 from prep.tolerance import Limit
@@ -147,8 +147,8 @@ ALL_ROWS: Final = Step("rows.parquet", "the fate of every single row")
 
 
 def _typed(path: str) -> str:
-    """A path as it can be typed into a shell behind the name of a command."""
-    return shlex.quote(f"./{path}" if path.startswith("-") and path != _STDIN else path)
+    """A source as it can be typed behind the name of a command."""
+    return path if path == _STDIN else quoted(path)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -19,19 +19,10 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from prep.config import Destination
-from prep.errors import PrepError, TransientError
+from prep.errors import EXIT_DONE, EXIT_RUNNING, EXIT_STOPPED, EXIT_WITH_REJECTS, PrepError, TransientError
 from prep.integrations.airflow.hook import DEFAULT_CONNECTION, MarketoHook
 from prep.integrations.airflow.trigger import MarketoJobsTrigger
-from prep.integrations.closing import (
-    EXIT_DONE,
-    EXIT_RUNNING,
-    EXIT_STOPPED,
-    EXIT_WITH_REJECTS,
-    NO_ROWS,
-    close,
-    describe,
-    refusal,
-)
+from prep.integrations.closing import NO_ROWS, close, describe, refusal
 from prep.model import Goal, JobState
 from prep.pipeline import clean, reconcile, submit
 from prep.runs import Run
