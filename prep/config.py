@@ -191,39 +191,8 @@ class CleanSettings:
 
         A saved mapping is in it as far as a plan applied it.
         """
-        return {
-            "lookup_field": self.lookup_field,
-            "format": str(self.format),
-            "map": dict(self.maps),
-            "unknown": str(self.unknown),
-            "set": dict(self.constants),
-            "keep": str(self.keep),
-            "merge": {field: str(rule) for field, rule in self.merge.items()},
-            "max_bytes": self.max_bytes,
-            "dates": str(self.dates),
-            "timezone": self.timezone,
-            "decimal": self.decimal,
-            "email_case": str(self.email_case),
-            "phones": str(self.phones),
-            "region": self.region,
-            "countries": str(self.countries),
-            "states": str(self.states),
-            "repair_mojibake": self.repair_mojibake,
-            "split_name": self.split_name,
-            "truncate": list(self.truncate),
-            "blanks": str(self.blanks),
-            "clear": list(self.clear),
-            "allow_protected": list(self.allow_protected),
-            "suppress": list(self.suppress),
-            "suppress_salt_file": self.suppress_salt_file,
-            "consent": self.consent,
-            "consent_countries": list(self.consent_countries),
-            "encoding": self.reading.encoding,
-            "delimiter": self.reading.delimiter,
-            "header_line": self.reading.header_line,
-            "sheet": self.reading.sheet,
-            "object": self.object,
-        }
+        known = {**vars(self), **vars(self.reading)}
+        return {key: _as_json(known[name]) for name, key in _KEYS.items()}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "CleanSettings":
@@ -244,6 +213,19 @@ class CleanSettings:
 
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def _as_json(value: Any) -> Any:
+    """The value of a setting in the words that were given for it."""
+    match value:
+        case StrEnum() | Keep() | MergeRule():
+            return str(value)
+        case Mapping():
+            return {name: _as_json(entry) for name, entry in value.items()}
+        case tuple():
+            return list(value)
+        case _:
+            return value
 
 
 _KEYS: Final = {
