@@ -43,6 +43,11 @@ def fold(spelling: str) -> str:
     )
 
 
+def fold_header(header: str) -> str:
+    """A header as it compares with others: folded, unless nothing of it is left then."""
+    return fold(header) or header
+
+
 def as_typed(header: str) -> str:
     """A header as it can be pasted between a shell's double quotes, so that `--map` knows its column."""
     plain = "".join(letter for letter in _OTHER_SPACES.sub(" ", header) if letter.isprintable())

@@ -10,7 +10,7 @@ from typing import Final
 from prep.config import CleanSettings
 from prep.errors import HeaderError
 from prep.folder import RunFolder
-from prep.folding import fold, name_some
+from prep.folding import fold_header, name_some
 from prep.headers import How, add_maps, split_maps
 from prep.manifest import Manifest
 from prep.model import DateOrder, DecimalMark
@@ -51,9 +51,9 @@ def refuse_other_meaning(source: Source, schema: Schema, settings: CleanSettings
     said = add_maps(settings.mapping, settings.maps, [source.columns])
     maps, _ = split_maps(said, [source.columns])
     plan = map_sources([heading(path, source.columns)], schema, replace(settings, maps=maps, mapping={}))
-    is_said = {fold(header) or header for header in said}
+    is_said = {fold_header(header) for header in said}
     mapped = _mapped_otherwise(plan, manifest, is_prepared=is_prepared)
-    others = [header for header in mapped if (fold(header) or header) not in is_said]
+    others = [header for header in mapped if fold_header(header) not in is_said]
     others += _spelled_otherwise(plan, manifest, is_prepared=is_prepared)
     if others:
         say = "say what they are with --map, --dates or --decimal."

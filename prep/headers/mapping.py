@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from prep.errors import SettingsError
-from prep.folding import fold, name_some
+from prep.folding import fold, fold_header, name_some
 from prep.headers.columns import FULL_NAME, NAME_PARTS, Column, HeaderMapping, How
 from prep.headers.judging import judge
 from prep.headers.spellings import load_spellings
@@ -99,9 +99,9 @@ def _word(header: str) -> str:
 
 def _choose(headers: Sequence[str], maps: Mapping[str, str]) -> dict[str, str]:
     exactly = {header: field for header, field in maps.items() if header in headers}
-    alike = {fold(header) or header: field for header, field in maps.items() if header not in headers}
+    alike = {fold_header(header): field for header, field in maps.items() if header not in headers}
     return {
-        **{header: alike[key] for header in headers if (key := fold(header) or header) in alike},
+        **{header: alike[key] for header in headers if (key := fold_header(header)) in alike},
         **exactly,
     }
 
@@ -222,8 +222,8 @@ def split_maps(
     maps: Mapping[str, str], sources: Sequence[Sequence[str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Tell the part of a mapping whose columns the sources have from the part whose columns none has."""
-    seen = {fold(header) or header for headers in sources for header in headers}
-    present = {header: field for header, field in maps.items() if (fold(header) or header) in seen}
+    seen = {fold_header(header) for headers in sources for header in headers}
+    present = {header: field for header, field in maps.items() if fold_header(header) in seen}
     return present, {header: field for header, field in maps.items() if header not in present}
 
 
@@ -238,7 +238,7 @@ def add_maps(
 
     def is_decided(header: str) -> bool:
         return any(
-            (fold(header) or header) == (fold(other) or other)
+            fold_header(header) == fold_header(other)
             and not any(header in headers and other in headers for headers in sources)
             for other in nearer
         )
