@@ -165,9 +165,9 @@ def members(path: str) -> Members:
     tables = [name for name in entries if not _CLUTTER.search(name)]
     left_out = tuple(name for name in entries if _CLUTTER.search(name))
     if not tables:
-        raise _refusal(path, "the archive holds no file", "empty_archive", "Put the lead file into it.")
+        raise refusal(path, "the archive holds no file", "empty_archive", "Put the lead file into it.")
     if len(tables) > MOST_MEMBERS:
-        raise _refusal(
+        raise refusal(
             path,
             f"the archive holds {len(tables)} files",
             "too_many_members",
@@ -277,7 +277,7 @@ class Unpacking(io.RawIOBase):
 
 def _bomb(path: str, bound: str = f"{MOST_RATIO} times its size, as no list of leads does") -> SourceError:
     found = f"it unpacks to more than {bound}"
-    return _refusal(path, found, "archive_bomb", "If you trust it, unpack it and give what is inside.")
+    return refusal(path, found, "archive_bomb", "If you trust it, unpack it and give what is inside.")
 
 
 def unpack(packed: BinaryIO, kind: str, path: str, *, member_bytes: int | None = None) -> Unpacking:
@@ -312,16 +312,16 @@ def open_member(file: BinaryIO, path: str, name: str) -> "Member":
     if entry is None:
         known = [name for name in entries if not _CLUTTER.search(name)]
         hint = f"It holds {', '.join(known[:5])}{' …' if len(known) > 5 else ''}."  # noqa: PLR2004
-        raise _refusal(path, "the archive has no such member", "no_such_file", hint if known else "")
+        raise refusal(path, "the archive has no such member", "no_such_file", hint if known else "")
     if entry.flag_bits & _IS_ENCRYPTED:
-        raise _refusal(
+        raise refusal(
             path,
             "it is protected with a password",
             "encrypted_member",
             "Unpack it with the password and give the file inside.",
         )
     if entry.compress_type not in _METHODS:
-        raise _refusal(
+        raise refusal(
             path,
             f"it is packed with method {entry.compress_type}, which few programs know",
             "unknown_compression",
@@ -413,7 +413,7 @@ class _Cautious(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _DIRECTORY_BYTES:
-            raise _refusal(
+            raise refusal(
                 self._path,
                 f"the archive's directory has {size} bytes",
                 "too_many_members",
@@ -436,7 +436,7 @@ def _entries(file: BinaryIO, path: str) -> dict[str, zipfile.ZipInfo]:
         raise broken(path, "this is no zip archive, or it was cut short") from error
     entries = dict(listed)
     if len(entries) < len(listed):
-        raise _refusal(
+        raise refusal(
             path,
             "two members have the same name",
             "repeated_member",
@@ -459,8 +459,9 @@ def _name(entry: zipfile.ZipInfo) -> str:
 
 def broken(path: str, found: str) -> SourceError:
     """The error of a container that cannot be trusted."""
-    return _refusal(path, found, "broken_archive", _DAMAGED)
+    return refusal(path, found, "broken_archive", _DAMAGED)
 
 
-def _refusal(path: str, found: str, code: str, hint: str) -> SourceError:
+def refusal(path: str, found: str, code: str, hint: str) -> SourceError:
+    """An error that says what was found in a file."""
     return SourceError(f"{path}: {found}", code=code, hint=hint, source=path)

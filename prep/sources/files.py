@@ -16,7 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from prep.errors import SourceError
-from prep.sources.containers import is_compressed, open_member, split_path, unpack
+from prep.sources.containers import is_compressed, open_member, refusal, split_path, unpack
 from prep.sources.signatures import HEAD_BYTES, kind_of
 
 if TYPE_CHECKING:
@@ -121,12 +121,12 @@ def opened(path: str, *, digesting: bool = False) -> Iterator[Content]:
             with Content(stored, path, member_bytes=member_bytes) as content:
                 yield content
     except FileNotFoundError as error:
-        raise _refusal(
+        raise refusal(
             path, "there is no such file", "no_such_file", "Check the name and the folder."
         ) from error
     except OSError as error:
         found = f"the file cannot be read ({error.strerror or error})"
-        raise _refusal(path, found, "unreadable_source", "Check the permissions and the disk.") from error
+        raise refusal(path, found, "unreadable_source", "Check the permissions and the disk.") from error
 
 
 def page_aligned(size: int) -> mmap.mmap:
@@ -145,10 +145,10 @@ def _refuse_others(name: str, path: str) -> None:
         raise FileNotFoundError(name)
     mode = os.stat(name).st_mode  # noqa: PTH116
     if stat.S_ISDIR(mode):
-        raise _refusal(path, "this is a folder", "not_a_file", "Name the files in it.")
+        raise refusal(path, "this is a folder", "not_a_file", "Name the files in it.")
     if not stat.S_ISREG(mode):
         hint = "Give - as the file and pipe it in."
-        raise _refusal(path, "this is a pipe or a device, no file", "not_a_file", hint)
+        raise refusal(path, "this is a pipe or a device, no file", "not_a_file", hint)
 
 
 class Copy:
@@ -230,7 +230,3 @@ def changed(path: str) -> SourceError:
         hint="Wait until the program that writes it is done, and run the same command again.",
         source=path,
     )
-
-
-def _refusal(path: str, found: str, code: str, hint: str) -> SourceError:
-    return SourceError(f"{path}: {found}", code=code, hint=hint, source=path)

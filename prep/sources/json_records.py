@@ -16,6 +16,7 @@ from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading, Reason
 from prep.sources.batch import MOST_SKIPPED, REJECTED_SCHEMA, Batch, Skipped, Source, refuse_many_skipped
 from prep.sources.columnar import batch_rows
+from prep.sources.containers import refusal
 from prep.sources.files import Content, changed, opened
 from prep.sources.json_shapes import MOST_SHAPES, Shape, matches, shape_of, values
 from prep.sources.json_text import (
@@ -29,7 +30,6 @@ from prep.sources.json_text import (
     record_of_line,
     records_of_array,
     records_of_lines,
-    refusal,
 )
 from prep.sources.typed import NUMBERS, Number, mark
 from prep.sources.unpacked import read_lines

@@ -15,6 +15,7 @@ from prep.errors import SourceError
 from prep.model import Reason
 from prep.sources.batch import Skipped, refuse_many_skipped
 from prep.sources.columnar import plain_number
+from prep.sources.containers import refusal
 from prep.sources.files import Content
 from prep.sources.typed import Number, is_number
 
@@ -239,8 +240,3 @@ def not_records(path: str, row: int | None = None) -> SourceError:
         source=path,
         row=row,
     )
-
-
-def refusal(path: str, found: str, code: str, hint: str) -> SourceError:
-    """An error that says what was found in a file."""
-    return SourceError(f"{path}: {found}", code=code, hint=hint, source=path)

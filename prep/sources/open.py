@@ -13,7 +13,7 @@ from prep.errors import SourceError
 from prep.model import FIND_OUT, Reading
 from prep.sources.batch import Batch, Source
 from prep.sources.columnar import open_table
-from prep.sources.containers import is_compressed, members
+from prep.sources.containers import is_compressed, members, refusal
 from prep.sources.delimited import open_delimited
 from prep.sources.files import Copy, digest, opened
 from prep.sources.signatures import HEAD_BYTES, WORKBOOKS, kind_of
@@ -71,7 +71,7 @@ def open_source(path: str | Path, reading: Reading = FIND_OUT) -> Source:
     if kind == "zip" and not is_unpacked:
         return open_source(_only_member(path), reading)
     if kind in _REFUSED:
-        raise _refusal(path, f"this is {_REFUSED[kind][0]}", "not_text", _REFUSED[kind][1])
+        raise refusal(path, f"this is {_REFUSED[kind][0]}", "not_text", _REFUSED[kind][1])
     if is_compressed(kind):
         raise _nested(path)
     if kind == "json":
@@ -104,7 +104,7 @@ def refuse_url(path: str) -> None:
 def _only_member(path: str) -> str:
     found = members(path)
     if len(found.paths) > 1:
-        raise _refusal(
+        raise refusal(
             path,
             f"the archive holds {len(found.paths)} files",
             "several_members",
@@ -125,7 +125,7 @@ def _open_lying(path: str, place: Path, reading: Reading, kind: str) -> Source:
 
 
 def _nested(path: str) -> SourceError:
-    return _refusal(path, "an archive inside an archive", "nested_archive", _UNPACK)
+    return refusal(path, "an archive inside an archive", "nested_archive", _UNPACK)
 
 
 def _open_unpacked(path: str, reading: Reading) -> Source:
@@ -134,7 +134,7 @@ def _open_unpacked(path: str, reading: Reading) -> Source:
     with copy.path.open("rb") as file:
         kind = kind_of(file.read(HEAD_BYTES), copy.path)
     if kind in _REFUSED:
-        raise _refusal(path, f"this is {_REFUSED[kind][0]}", "not_text", _REFUSED[kind][1])
+        raise refusal(path, f"this is {_REFUSED[kind][0]}", "not_text", _REFUSED[kind][1])
     source = _open_lying(path, copy.path, reading, kind)
     return replace(_moved(source, path), digest=lambda: digest(path), copy=copy)
 
@@ -247,7 +247,3 @@ def spool_stream(stream: BinaryIO, path: Path) -> None:
     """
     with durable.replacing(path) as file:
         shutil.copyfileobj(stream, file, _COPY_BYTES)
-
-
-def _refusal(path: str, found: str, code: str, hint: str) -> SourceError:
-    return SourceError(f"{path}: {found}", code=code, hint=hint, source=path)

@@ -8,6 +8,7 @@ from xml.parsers import expat
 from prep.sources.cell_values import PLAIN, Shape, is_rounded, render, shape_of
 from prep.sources.sheets import SHEET_COLUMNS, SHEET_ROWS, Row, Sheet, broken, unsafe
 from prep.sources.typed import is_number
+from prep.sources.xlsx_xml import local_name
 
 _MIDNIGHT: Final = "T00:00:00"
 _NO_DAY: Final = "1899-12-31T"
@@ -81,8 +82,8 @@ class SpreadsheetmlBook:
             yield row
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        local = {_local(name): value for name, value in attributes.items()}
-        match _local(tag):
+        local = {local_name(name): value for name, value in attributes.items()}
+        match local_name(tag):
             case "Worksheet":
                 self.sheets.append(Sheet(local.get("Name", "")))
                 self._rows.append([])
@@ -135,7 +136,7 @@ class SpreadsheetmlBook:
             self._pieces.append(piece)
 
     def _end(self, tag: str) -> None:
-        match _local(tag):
+        match local_name(tag):
             case "Data" if self._pieces is not None:
                 self._end_data("".join(self._pieces))
                 self._pieces = None
@@ -191,10 +192,6 @@ def _index(attributes: dict[str, str], before: int, passed: int, most: int) -> i
 def _count(attributes: dict[str, str], name: str) -> int:
     given = attributes.get(name, "")
     return int(given) if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS else 0
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition(":")[2]
 
 
 def _refuse_doctype(*_: object) -> None:
