@@ -65,9 +65,9 @@ def find_map(lines: Sequence[str]) -> tuple[int, int] | None:
     return start, end
 
 
-def bare_columns(path: Path = SETTINGS_FILE) -> list[str]:
-    """The keys without quotes in the table `[map]` of a file that was loaded."""
-    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
+def bare_columns() -> list[str]:
+    """The keys without quotes in the table `[map]` of `prep.toml`, once it was loaded."""
+    lines = SETTINGS_FILE.read_text(encoding="utf-8-sig").split("\n") if SETTINGS_FILE.is_file() else []
     start, end = find_map(lines) or (0, 0)
     return [key[1] for line in lines[start:end] if (key := _BARE_KEY.match(line))]
 

@@ -20,6 +20,8 @@ _SUGGESTION_SCORE: Final = 0.79
 _LIKENESS_SHOWN: Final = 70
 """Likeness of 100 from which on a field stands before the others where a person chooses."""
 
+_MOST_SUGGESTED: Final = 3
+
 _SHORTEST_LIKENESS: Final = 4
 """Characters below which likeness says nothing."""
 
@@ -177,13 +179,12 @@ def _suggest(header: str, schema: Schema) -> str | None:
     return proposed if proposed in schema.fields else _most_alike(header, _likeable(schema))
 
 
-def suggest_fields(header: str, schema: Schema, *, most: int = 3) -> list[str]:
+def suggest_fields(header: str, schema: Schema) -> list[str]:
     """Fields that a person may mean by a header, the likeliest first; more of them than are ever taken.
 
     Args:
         header: The column's name.
         schema: The fields there are.
-        most: How many at the most.
     """
     from rapidfuzz import fuzz, process  # noqa: PLC0415 (only needed where somebody chooses)
 
@@ -192,7 +193,7 @@ def suggest_fields(header: str, schema: Schema, *, most: int = 3) -> list[str]:
     known = [table[word] for table in tables if table.get(word) in schema.fields]
     likeable = _likeable(schema)
     alike = process.extract(word, list(likeable), scorer=fuzz.ratio, score_cutoff=_LIKENESS_SHOWN, limit=10)
-    return list(dict.fromkeys([*known, *(likeable[spelling] for spelling, *_ in alike)]))[:most]
+    return list(dict.fromkeys([*known, *(likeable[spelling] for spelling, *_ in alike)]))[:_MOST_SUGGESTED]
 
 
 def _likeable(schema: Schema) -> dict[str, str]:

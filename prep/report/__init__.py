@@ -6,7 +6,7 @@ from typing import Any
 from prep.folder import RunFolder
 from prep.report.changes import describe_preview, note_preview
 from prep.report.masking import MASKED_FOLDER, mask_report
-from prep.report.numbers import build_report, count_now, exit_code, find_state, has_begun, read_jobs
+from prep.report.numbers import build_report, count_now, find_state, has_begun, read_jobs
 from prep.report.page import render_page
 from prep.report.text import describe_check, describe_mapping, describe_source, summarise
 
@@ -18,7 +18,6 @@ __all__ = [
     "describe_mapping",
     "describe_preview",
     "describe_source",
-    "exit_code",
     "find_state",
     "has_begun",
     "mask_report",

@@ -241,9 +241,7 @@ def is_stopped(manifest: Manifest, jobs: Sequence[Job]) -> bool:
 _AT_REST: Final = frozenset({JobState.PLANNED, JobState.RECONCILED, JobState.UNKNOWN})
 
 
-def exit_code(
-    counts: Mapping[str, int], state: State, *, allow_rejects: bool, is_stopped: bool = False
-) -> int:
+def exit_code(counts: Mapping[str, int], state: State, *, allow_rejects: bool, is_stopped: bool) -> int:
     """What a command that ended without an error returns, the gravest case first."""
     if counts[Fate.UNKNOWN] or state is State.UNKNOWN:
         return EXIT_UNKNOWN
