@@ -11,14 +11,22 @@ from prep.cli import options
 from prep.cli.look import show
 from prep.cli.session import why_stopped
 from prep.cli.terminal import say_json
-from prep.errors import FolderError, PrepError
+from prep.errors import (
+    EXIT_DONE,
+    EXIT_INPUT,
+    EXIT_RUNNING,
+    EXIT_STOPPED,
+    EXIT_UNKNOWN,
+    FolderError,
+    PrepError,
+)
 from prep.folding import quoted
 from prep.limits import BATCH_ID_DAYS
 
 if TYPE_CHECKING:
     from prep.model import Job
 
-_GRAVEST_FIRST: Final = (6, 4, 1, 5, 0)
+_GRAVEST_FIRST: Final = (EXIT_UNKNOWN, EXIT_STOPPED, EXIT_INPUT, EXIT_RUNNING, EXIT_DONE)
 _DAY_SECONDS: Final = 24 * 60 * 60
 
 
@@ -131,7 +139,10 @@ def _describe(path: Path) -> dict[str, Any]:
     jobs = read_jobs(RunFolder(path))
     state = find_state(jobs)
     days = {job.chunk: _days_left(job) for job in jobs}
-    code = {"unknown": 6, "submitting": 5, "waiting": 5}.get(state, 0 if manifest.cleaned else 1)
+    sent = {"unknown": EXIT_UNKNOWN, "submitting": EXIT_RUNNING, "waiting": EXIT_RUNNING}
+    code = sent.get(state, EXIT_DONE if manifest.cleaned else EXIT_INPUT)
+    if code in {EXIT_DONE, EXIT_RUNNING} and is_stopped(manifest, jobs):
+        code = EXIT_STOPPED
     return {
         "folder": str(path),
         "state": str(state),
@@ -149,7 +160,7 @@ def _describe(path: Path) -> dict[str, Any]:
             }
             for job in jobs
         ],
-        "exit_code": 4 if code in {0, 5} and is_stopped(manifest, jobs) else code,
+        "exit_code": code,
         "cleaned": manifest.cleaned is not None,
         "chunks": len(manifest.cleaned.chunks) if manifest.cleaned else 0,
         "days_left": min((left for left in days.values() if left is not None), default=None),
