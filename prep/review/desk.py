@@ -17,6 +17,7 @@ from prep.manifest import Manifest
 from prep.model import Fate
 from prep.places import number_row
 from prep.retry_mapping import refuse_changed_schema, refuse_idle, refuse_unmovable, remap
+from prep.returned_tables import plain_text
 from prep.review.judging import Judge
 from prep.review.sheet import ID, RAW, TABLE, Sheet, open_sheet, place_of
 from prep.review.suggestions import suggest
@@ -369,7 +370,7 @@ class Desk:
             pl.col("value").replace("", None)
         )
         rows = self._repairable(self.rows[wanted[ID]].with_columns(wanted["value"]))
-        rows = rows.filter(_plain(name).ne_missing(_plain("value")))
+        rows = rows.filter(plain_text(name).ne_missing(plain_text("value")))
         base = self.sheet.rows[rows[ID]][name].alias("base")
         header, occurrence = self.sheet.columns[place]
         own = {table: places[place] for table, places in self.sheet.places.items() if place in places}
@@ -425,7 +426,6 @@ class Desk:
         placed = changes.join(
             index, left_on=["table", "source", "row"], right_on=[TABLE, "_source", "_row"], how="inner"
         )
-        columns = []
         for (table, own), cells in placed.group_by("table", "place"):
             if own == LEFT_OUT:
                 left_out = self.rows[IS_LEFT_OUT].clone()
@@ -434,7 +434,6 @@ class Desk:
             (place,) = [place for place, number in self.sheet.places[str(table)].items() if number == own]
             column = self.rows[str(place)].clone()
             self.rows = self.rows.with_columns(column.scatter(cells[ID], cells["value"]))
-            columns.append(place)
         self.version += 1
         return placed[ID].unique().sort()
 
@@ -473,10 +472,6 @@ class Desk:
             self.rows[REASONS].clone().scatter(records, reasons),
             self.rows[CHANGED].clone().scatter(records, is_changed),
         )
-
-
-def _plain(name: str) -> pl.Expr:
-    return pl.col(name).str.replace_all(r"\r\n?", "\n")
 
 
 def _has(reasons: pl.Series, reason: str) -> pl.Series:
