@@ -54,6 +54,11 @@ def as_typed(header: str) -> str:
     return _SPECIAL_IN_QUOTES.sub(r"\\\g<0>", plain)
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something: `1 row`, `1,200 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def quoted(path: str | os.PathLike[str]) -> str:
     """A path as it can be typed into a shell behind the name of a command."""
     text = os.fspath(path)

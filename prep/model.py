@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final, Literal, Self
 
 from prep.errors import SettingsError
+from prep.folding import counted
 
 SOURCE: Final = "_source"
 ROW: Final = "_row"
@@ -434,7 +435,7 @@ class Convention:
         """What is to be said of it."""
         return (
             f"{self.column!r} ({self.field}) is read with {_CONVENTIONS[self.value]}, as by --{self.setting} "
-            f"{self.value}: proven by {self.cells:,} cell{'s' * (self.cells != 1)}, contradicted by none"
+            f"{self.value}: proven by {counted(self.cells, 'cell')}, contradicted by none"
         )
 
 

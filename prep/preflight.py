@@ -13,6 +13,7 @@ from prep.checks import TYPE_CHECKS, longest
 from prep.config import Destination
 from prep.errors import FolderError, SchemaError, TerminalError
 from prep.folder import RunFolder
+from prep.folding import counted
 from prep.instance import Instance, ask_instance
 from prep.manifest import Manifest
 from prep.marketo.codes import NOT_OFFERED
@@ -325,7 +326,7 @@ def _is_other_type(judged: Field, now: Field) -> bool:
 
 
 def _drift(judged: Field, now: Field, rows: int) -> Finding:
-    fit = f"{rows:,} row{'s' * (rows != 1)} of the upload {'does' if rows == 1 else 'do'} not fit"
+    fit = f"{counted(rows, 'row')} of the upload {'does' if rows == 1 else 'do'} not fit"
     if _is_other_type(judged, now):
         text = f"{now.name}: {now.type} in Marketo, {judged.type} in the schema; {fit}"
         return Finding("other_type", now.name, rows, text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from prep.cli.terminal import is_terminal
-from prep.folding import printable
+from prep.folding import counted, printable
 from prep.listening import rows_done
 from prep.model import Advance, Job, JobState
 
@@ -64,7 +64,7 @@ class Board:
         for name, stage in self._stages.items():
             if name != advance.stage:
                 stage.share = 1.0
-        figures = _counted(advance.rows, "row") if advance.rows else ""
+        figures = counted(advance.rows, "row") if advance.rows else ""
         self._show(advance.stage, advance.share, figures)
 
     def sending(self, jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]]) -> None:
@@ -79,7 +79,7 @@ class Board:
         rows = sum(chunk["rows"] for chunk in chunks.values())
         done = sum(rows_done(job, chunks[job.chunk]["rows"]) for job in jobs)
         self._show("upload", sent / whole, _bytes(sent, whole))
-        self._show("import", done / rows, f"{done:,} of {_counted(rows, 'row')}")
+        self._show("import", done / rows, f"{done:,} of {counted(rows, 'row')}")
         self._jobs = tuple(_describe_jobs(jobs, chunks))
 
     def _show(self, name: str, share: float | None, figures: str) -> None:
@@ -148,10 +148,6 @@ def _bytes(done: int, whole: int) -> str:
     return f"{done / size:,.1f} of {whole / size:,.1f} {unit}"
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def _describe_jobs(jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """The jobs that Marketo has, the next in its queue first: what it does with each.
 
@@ -164,16 +160,16 @@ def _describe_jobs(jobs: Sequence[Job], chunks: Mapping[str, Mapping[str, Any]])
     for before, job in enumerate(at_work[:_JOBS_SHOWN]):
         name, rows = job.chunk.rpartition("/")[2], chunks[job.chunk]["rows"]
         if job.state is JobState.IMPORTING:
-            yield f"{name}: {rows_done(job, rows):,} of {_counted(rows, 'row')}"
+            yield f"{name}: {rows_done(job, rows):,} of {counted(rows, 'row')}"
         elif before:
-            yield f"{name}: queued behind {_counted(before, 'job')} of this run"
+            yield f"{name}: queued behind {counted(before, 'job')} of this run"
         else:
             yield f"{name}: queued"
     if len(at_work) > _JOBS_SHOWN:
         yield f"and {len(at_work) - _JOBS_SHOWN} more in the queue"
     waiting = sum(job.state in _BEING_SENT for job in jobs)
     if waiting:
-        yield f"{_counted(waiting, 'file')} still to be sent"
+        yield f"{counted(waiting, 'file')} still to be sent"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from prep.errors import EXIT_RUNNING, EXIT_UNKNOWN
+from prep.folding import counted
 from prep.report import build_report, write_report
 from prep.runs import Run
 from prep.tolerance import Limit
@@ -47,6 +48,5 @@ def refusal(run: Run, max_rejected: str | int | None) -> str:
 
 def describe(counts: Mapping[str, int]) -> str:
     """One sentence of counts, such as `4 rows read: 2 imported, 1 rejected, 1 duplicate`."""
-    read = counts["read"]
     found = ", ".join(f"{rows:,} {fate}" for fate, rows in counts.items() if rows and fate != "read")
-    return f"{read:,} row{'s' * (read != 1)} read: {found}"
+    return f"{counted(counts['read'], 'row')} read: {found}"

@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from prep.folder import RunFolder
+from prep.folding import counted
 from prep.instance import Instance
 from prep.limits import CALL_WINDOW_SECONDS, DAILY_CALLS, LOOKUP_KEYS, OWN_CALLS_PER_WINDOW
 from prep.manifest import Manifest
@@ -127,7 +128,7 @@ class Estimate:
     @property
     def sentence(self) -> str:
         """Calls, time and share of the day's quota."""
-        calls = f"about {self.lookups:,} API call{'s' * (self.lookups != 1)}, at least {self.seconds:,.0f} s"
+        calls = f"about {counted(self.lookups, 'API call')}, at least {self.seconds:,.0f} s"
         if self.used_today is None:
             return calls
         left = max(DAILY_CALLS - self.used_today, 0)

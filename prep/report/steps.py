@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from prep.folding import quoted
+from prep.folding import counted, quoted
 from prep.model import SANDBOX, Fate, KeepPolicy
 from prep.objects import FLAGS, LEADS, parse_object
 from prep.tolerance import Limit
@@ -82,7 +82,7 @@ def _commands_of_sending(report: Mapping[str, Any], typed: str) -> Iterator[Step
         command = f"resume {typed}" if report["goal"] == "run" else f"submit {typed}{_needed_options(report)}"
         yield Step(
             f"prep {command}",
-            f"sends {_counted(counts[Fate.READY], 'row')} in {_counted(len(report['chunks']), 'file')}",
+            f"sends {counted(counts[Fate.READY], 'row')} in {counted(len(report['chunks']), 'file')}",
         )
 
 
@@ -91,7 +91,7 @@ def _commands_of_preview(report: Mapping[str, Any], folder: str) -> Iterator[Ste
     restore = preview.get("restore")
     if restore and report["state"] != "clean":
         sandbox = " --sandbox" if preview["target"] == SANDBOX else ""
-        people = _counted(restore["people"], "person").replace("persons", "people")
+        people = counted(restore["people"], "person").replace("persons", "people")
         yield Step(
             f"prep submit {_typed(f'{folder}/restore')}{sandbox}",
             f"the way back: {people} as they were before",
@@ -149,7 +149,3 @@ ALL_ROWS: Final = Step("rows.parquet", "the fate of every single row")
 def _typed(path: str) -> str:
     """A source as it can be typed behind the name of a command."""
     return path if path == _STDIN else quoted(path)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from prep.folding import as_typed, fold, name_some
+from prep.folding import as_typed, counted, fold, name_some
 from prep.model import SANDBOX, Blanks, Fate, Reason
 from prep.places import Place, name_rows
 from prep.report import words
@@ -115,8 +115,7 @@ def _left_out(report: Mapping[str, Any]) -> Iterator[str]:
         if column["how"] == "dropped" and column["source"] not in OWN_COLUMNS
     ]
     if headers:
-        columns = f"{len(headers):,} column{'s' * (len(headers) > 1)}"
-        yield f"  note: {columns} left out: {name_some(headers, _COLUMNS_NAMED)}"
+        yield f"  note: {counted(len(headers), 'column')} left out: {name_some(headers, _COLUMNS_NAMED)}"
 
 
 def _headline(report: Mapping[str, Any]) -> str:
@@ -151,7 +150,7 @@ def _noted(note: str) -> Iterator[str]:
 
 def _counts(report: Mapping[str, Any], meanings: Mapping[Fate, str]) -> Iterator[str]:
     counts = report["counts"]
-    yield f"{counts['read']:,} row{'s' * (counts['read'] != 1)} read"
+    yield f"{counted(counts['read'], 'row')} read"
     for fate, meaning in meanings.items():
         if counts[fate]:
             text = meaning.format(place=name_place(report), lookup_field=report["lookup_field"])
