@@ -54,9 +54,9 @@ def as_typed(header: str) -> str:
     return _SPECIAL_IN_QUOTES.sub(r"\\\g<0>", plain)
 
 
-def counted(count: int, noun: str) -> str:
-    """So many of something: `1 row`, `1,200 rows`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, one: str, many: str = "") -> str:
+    """So many of something: `1 row`, `1,200 rows`; `many` where no `s` makes the plural."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def quoted(path: str | os.PathLike[str]) -> str:

@@ -10,7 +10,7 @@ import click
 from prep.cli import options, session
 from prep.cli.ending import Declined
 from prep.cli.terminal import is_terminal, say
-from prep.errors import FolderError
+from prep.errors import EXIT_DONE, FolderError
 from prep.folding import printable, quoted
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command(**chosen: Any) -> int:
     retries = list(_unpurged_retries(run.folder))
     strangers = run.folder.strangers()
     named = {"retries": [*map(str, retries)], "strangers": [*map(str, strangers)]}
-    session.answer(purged, {**chosen, "quiet": True}, more={**named, "exit_code": session.EXIT_DONE})
+    session.answer(purged, {**chosen, "quiet": True}, more={**named, "exit_code": EXIT_DONE})
     if not chosen["quiet"]:
         say(f"{run.path}: the rows' data is deleted; report.json keeps the numbers.", err=chosen["as_json"])
         for path in retries:
@@ -52,7 +52,7 @@ def command(**chosen: Any) -> int:
             say(still, err=chosen["as_json"])
         for path in strangers:
             say(f"{path}: is not prep's, and still there", err=chosen["as_json"])
-    return session.EXIT_DONE
+    return EXIT_DONE
 
 
 def _unpurged_retries(folder: "RunFolder") -> Iterator[Path]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from prep.comparison import Change, Outcome
 from prep.folder import RunFolder
+from prep.folding import counted
 from prep.model import SANDBOX
 
 OUTCOMES: Final = {
@@ -191,15 +192,13 @@ def _way_back(report: Mapping[str, Any], folder: str) -> Iterator[str]:
     elif restore is None:
         yield "No way back is needed: nobody who is there would change"
     else:
-        people, files = (counted(restore[name], *words) for name, *words in _COUNTED)
+        people = counted(restore["people"], "person", "people")
+        files = counted(restore["files"], "file")
         yield f"The way back: {folder}/restore has {people} in {files}, as of now"
         typed = RunFolder(f"{folder}/restore").typed
         sandbox = " --sandbox" if preview["target"] == SANDBOX else ""
         yield f"  prep submit {typed}{sandbox}  puts them back after the import"
     yield from limits(preview)
-
-
-_COUNTED: Final = (("people", "person", "people"), ("files", "file", "files"))
 
 
 def limits(preview: Mapping[str, Any]) -> Iterator[str]:
@@ -210,12 +209,7 @@ def limits(preview: Mapping[str, Any]) -> Iterator[str]:
         rows = counted(unasked, "row was", "rows were")
         yield f"  {rows} not looked up: whoever it is about cannot be put back"
     for lost in preview["not_restorable"]:
-        values = counted(lost["cells"], "value", "values")
+        values = counted(lost["cells"], "value")
         yield f"  {values} of {lost['field']} cannot be put back: the text NULL"
     for name in preview["unreadable"]:
         yield f"  {name} cannot be read back, so it is neither compared nor put back"
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {one if count == 1 else many}"

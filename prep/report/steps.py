@@ -91,7 +91,7 @@ def _commands_of_preview(report: Mapping[str, Any], folder: str) -> Iterator[Ste
     restore = preview.get("restore")
     if restore and report["state"] != "clean":
         sandbox = " --sandbox" if preview["target"] == SANDBOX else ""
-        people = counted(restore["people"], "person").replace("persons", "people")
+        people = counted(restore["people"], "person", "people")
         yield Step(
             f"prep submit {_typed(f'{folder}/restore')}{sandbox}",
             f"the way back: {people} as they were before",

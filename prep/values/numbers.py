@@ -39,6 +39,9 @@ UNDECIDED_INTEGER: Final = _number(
 DECIMAL: Final = _number("number", _DECIMAL, _DECIMAL_IN_OTHER_WORDS, _TO_DECIMAL)
 """`+1.5` → `1.5`, `.5` → `0.5`, `5.` → `5`. Digits stay as typed, exponents are not understood."""
 
+ROUNDED: Final = r"^[+-]?[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
+"""How spreadsheets show, and save, long numbers in cells that are no text: 34910123456 as 3.49E+10."""
+
 
 def sign_rule(*, percent: bool, whole: bool) -> Rule:
     """The rule `sign`: the minus of typography → `-`, and in a percentage `85 %` → `85`."""
@@ -51,9 +54,6 @@ def sign_rule(*, percent: bool, whole: bool) -> Rule:
 
     return Rule("sign", lacks(_INTEGER if whole else _DECIMAL), respell)
 
-
-ROUNDED: Final = r"^[+-]?[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
-"""How spreadsheets show, and save, long numbers in cells that are no text: 34910123456 as 3.49E+10."""
 
 _GROUPING: Final = "' \u2019"
 _SEPARATORS: Final[Mapping[DecimalMark, str]] = MappingProxyType(

@@ -82,7 +82,7 @@ def test_each_note_names_its_rows() -> None:
     days = ["1926-01-31", "0001-01-01", "2199-12-31", "2569-01-31", "1900-01-01"]
     moments = [f"{day}T00:00:00Z" for day in days]
     assert notes(dateOfBirth=[*days, None], mktoAcquisitionDate=[*moments, None]) == {
-        (field, "unlikely_year"): Noted(3, (("a.csv", 2), ("a.csv", 4), ("a.csv", 5)))
+        (field, "unlikely_year"): Noted(3, tuple(Place("a.csv", row, row + 1) for row in (2, 4, 5)))
         for field in ("dateOfBirth", "mktoAcquisitionDate")
     }
 
@@ -90,7 +90,7 @@ def test_each_note_names_its_rows() -> None:
 @pytest.mark.parametrize("spelling", [Spelling(), ALL])
 def test_a_number_that_a_spreadsheet_rounded_is_noted(spelling: Spelling) -> None:
     rounded = ["3.49E+10", "+3,4911E+10", "1E+05", "3.49e+10", None, "E+10", "3.49E-10", "Elle+1", "1E10"]
-    expected = Noted(4, (("a.csv", 1), ("a.csv", 2), ("a.csv", 3), ("a.csv", 4)))
+    expected = Noted(4, tuple(Place("a.csv", row, row + 1) for row in (1, 2, 3, 4)))
     assert notes(spelling, phone=rounded[:4]) == {("phone", "rounded_number"): expected}
     assert notes(spelling, lastName=rounded) == {("lastName", "rounded_number"): expected}
 
