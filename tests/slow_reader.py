@@ -104,16 +104,13 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
     outcome, position, line = Outcome(), 0, first_line
     loose: list[tuple[str, int]] = []
     while position < len(text):
-        position = next(MARKS.finditer(text, position)).end()
+        start, position = position, next(MARKS.finditer(text, position)).end()
         line_end = text.index(b"\n", position) + 1
         first = text[position : line_end - 1]
-        undivided = (
-            table.columns > 1 and table.delimiter.encode() not in first and not first.strip(b" \t\v\f")
-        )
         record = split_record(text, position, table)
         fits = record is not None and len(record[0]) == table.columns
         end = line_end
-        if first == b"" or undivided:
+        if is_blank(first, table, is_odd=position > start or not fits):
             outcome.skipped.append(("blank", line))
             loose.append(("blank", line))
         elif is_comment(first, table):
@@ -128,8 +125,9 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
             is_good = (
                 record is not None and fits and valid(raw) and b"\0" not in raw and not may_be_two(raw, table)
             )
-            if is_good and record and record[0] == header:
-                outcome.skipped += [("repeated_header", line + more) for more in range(1 + raw.count(b"\n"))]
+            if is_good and record and (record[0] == header or not any(record[0])):
+                kind = "repeated_header" if record[0] == header else "blank"
+                outcome.skipped += [(kind, line + more) for more in range(1 + raw.count(b"\n"))]
                 loose.clear()
             else:
                 outcome.rows += 1
@@ -154,6 +152,14 @@ def read_slowly(body: bytes, table: Table, *, first_line: int = 2) -> Outcome:
         [*outcome.skipped, *(("footer", at) for at in footer)], key=lambda entry: entry[1]
     )
     return outcome
+
+
+def is_blank(line: bytes, table: Table, *, is_odd: bool) -> bool:
+    if table.columns == 1 or not line:
+        return not line
+    delimiter = table.delimiter.encode()
+    is_undivided = delimiter not in line and not line.strip(b" \t\v\f")
+    return is_undivided or (is_odd and not line.strip(delimiter))
 
 
 def short_cells(line: bytes, table: Table) -> list[bytes] | None:

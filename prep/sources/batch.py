@@ -141,6 +141,6 @@ def refuse_many_skipped(count: int, path: str, *, all_sources: bool = False) -> 
             f"{path}: more than {MOST_SKIPPED} lines{' up to here' * all_sources} hold no row:"
             " they are blank, comments, or the header again",
             code="too_many_skipped",
-            hint="Delete them. This takes blank ones out of text: grep '[^[:space:]]' leads.csv > rows.csv",
+            hint="Delete them. This takes blank ones out of text: grep '[^[:space:],;]' leads.csv > rows.csv",
             source=path,
         )

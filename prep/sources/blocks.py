@@ -138,6 +138,19 @@ def _repeat_header(cells: pl.DataFrame, layout: Layout) -> pl.Series | None:
     return repeats
 
 
+def _find_blanks(cells: pl.DataFrame, layout: Layout) -> pl.Series | None:
+    """Tell which records hold nothing, as spreadsheets save formatted rows; return nothing if none does."""
+    blank: pl.Series | None = None
+    for position in range(layout.columns):
+        column = cells.to_series(position)
+        if not column.has_nulls():
+            return None
+        blank = column.is_null() if blank is None else blank & column.is_null()
+        if not blank.any():
+            return None
+    return blank
+
+
 def _enclosing_bytes(lines: pl.Series, layout: Layout) -> int | None:
     """Count what quotes add to the cells that they enclose, in lines in which that is all they do.
 
@@ -160,7 +173,11 @@ def _enclosing_bytes(lines: pl.Series, layout: Layout) -> int | None:
 def _is_proved(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int = 0) -> bool:
     if not _adds_up(cells, text, layout, quote_bytes):
         return False
-    return _repeat_header(_without_surplus(cells, layout), layout) is None
+    return _are_rows(_without_surplus(cells, layout), layout)
+
+
+def _are_rows(cells: pl.DataFrame, layout: Layout) -> bool:
+    return _repeat_header(cells, layout) is None and _find_blanks(cells, layout) is None
 
 
 def _adds_up(cells: pl.DataFrame, text: bytes, layout: Layout, quote_bytes: int) -> bool:
@@ -205,7 +222,7 @@ def _read_line_by_line(
     if is_quoted is not None:
         fits |= is_quoted
     cells = _without_surplus(cells, layout)
-    if fits.all() and _repeat_header(cells, layout) is None:
+    if fits.all() and _are_rows(cells, layout):
         return _whole(cells, start)
     index = (~fits).arg_true()
     odd = lines.gather(index)
@@ -258,13 +275,12 @@ def _block(walk: Walk, cells: pl.DataFrame, layout: Layout, start: Place) -> Blo
         start: What comes before the block.
     """
     records, readable = walk.masks()
-    repeats = _repeat_header(cells, layout)
-    if repeats is not None:
-        repeats &= repeats.cum_sum() <= MOST_SKIPPED + 1
-        again = readable.arg_true().filter(repeats)
-        walk.skip_repeated_headers(again.to_list())
-        records, readable = walk.masks()
-        cells = cells.filter(~repeats)
+    for kind, find in (("repeated_header", _repeat_header), ("blank", _find_blanks)):
+        if (found := find(cells, layout)) is not None:
+            is_none = found & (found.cum_sum() <= MOST_SKIPPED + 1)
+            walk.skip_records(readable.arg_true().filter(is_none).to_list(), kind)
+            records, readable = walk.masks()
+            cells = cells.filter(~is_none)
     rows = records.cast(pl.UInt32).cum_sum() + start.rows
     cells = cells.with_columns(
         rows.filter(readable).alias("_row"), (readable.arg_true() + start.lines + 1).alias("_line")

@@ -295,10 +295,11 @@ class Layout:
         return position is None or position >= len(cells) or not cells[position].strip()
 
     def is_blank(self, line: bytes) -> bool:
-        """Tell whether a line, given without its end, is no record: empty, or undivided white space."""
+        """Tell whether a line, given without its end, holds nothing: delimiters, or undivided white space."""
         if self.columns == 1:
             return not line
-        return not line.strip(WHITESPACE) and self.dialect.delimiter_byte not in line
+        delimiter = self.dialect.delimiter_byte
+        return not line.strip(delimiter) or (delimiter not in line and not line.strip(WHITESPACE))
 
 
 def _lines(text: bytes) -> list[bytes]:

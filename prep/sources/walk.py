@@ -106,10 +106,10 @@ class Walk:
         """Give the lines that belong to no record, in order."""
         return tuple(Skipped(kind, line + lines_above + 1) for line, kind in sorted(self._skipped))
 
-    def skip_repeated_headers(self, lines: list[int]) -> None:
-        """Take these readable records for the header, with all lines of each."""
-        inner = sum(name.count("\n") for name in self._layout.header)
-        self._skipped += [(first + more, "repeated_header") for first in lines for more in range(inner + 1)]
+    def skip_records(self, lines: list[int], kind: str) -> None:
+        """Take these readable records for the header, with all lines of each, or for blank lines."""
+        inner = sum(name.count("\n") for name in self._layout.header) if kind == "repeated_header" else 0
+        self._skipped += [(first + more, kind) for first in lines for more in range(inner + 1)]
 
     @property
     def unread(self) -> bytes:

@@ -16,7 +16,6 @@ LEFT_OUT = {
     "dynamicTyping": "types: reading gives text, stage 3 gives types",
     "preview": "reading the first rows only",
     "comments": "comment signs other than #",
-    "greedy": "leaving out rows whose cells are all blank: they are rows, rejected with a reason",
     "delimiter": "delimiters of several characters, or a line end",
     "skipFirstNLines": "leaving out lines where there is no header",
     "renaming": "new names for repeated headers: ours stay as written, told apart by their place",
@@ -51,7 +50,6 @@ def why_not(case: dict[str, Any], group: str) -> str | None:
         "dynamicTyping": "dynamicTyping" in config,
         "preview": bool(config.get("preview")),
         "comments": config.get("comments", True) not in (True, "#"),
-        "greedy": config.get("skipEmptyLines") == "greedy",
         "delimiter": not isinstance(delimiter, str) or len(delimiter) > 1 or delimiter == "\n",
         "skipFirstNLines": bool(config.get("skipFirstNLines")) and not config.get("header"),
         "renaming": group == "core" and bool(config.get("header")),
@@ -85,11 +83,13 @@ def comes_out_right(path: Path, case: dict[str, Any]) -> bool:
 
 
 def _expected(data: list[Any], columns: tuple[str, ...]) -> tuple[Rows, int]:
-    """Give the rows in our terms: LF in cells, blank cells null, blank lines no rows, ragged ones counted."""
+    """Give the rows in our terms: LF in cells, blank cells null, ragged rows counted, others with a value."""
     rows, ragged = [], 0
     for entry in data:
         cells = entry if isinstance(entry, list) else list(entry.values())
         if len(cells) == 1 and not cells[0].strip(" ") and (len(columns) > 1 or not cells[0]):
+            continue
+        if not any(cells):
             continue
         if len(cells) != len(columns) or isinstance(cells[-1], list):
             ragged += 1

@@ -70,14 +70,16 @@ TWO_COLUMNS: dict[
         [],
     ),
     "CR CR LF is a line and a blank one": (b"1,2\r\r\n3,4\n", [("1", "2", 1, 2), ("3", "4", 2, 4)], [], [3]),
-    "a lone CR in front is a blank line": (b"\r,\n1,2\r\n", [(None, None, 1, 3), ("1", "2", 2, 4)], [], [2]),
-    "blank cells are null": (
-        b",\n1,\n,2\n",
-        [(None, None, 1, 2), ("1", None, 2, 3), (None, "2", 3, 4)],
+    "a lone CR in front is a blank line": (b"\r,3\n1,2\r\n", [(None, "3", 1, 3), ("1", "2", 2, 4)], [], [2]),
+    "blank cells are null": (b"1,\n,2\n", [("1", None, 1, 2), (None, "2", 2, 3)], [], []),
+    "quoted blank cells are null": (b'1,""\n"",2\n', [("1", None, 1, 2), (None, "2", 2, 3)], [], []),
+    "a line without any value is blank": (
+        b',\n1,2\n,\n"",""\n3,"4"\n"",\n,,,\n5,6\n,\n',
+        [("1", "2", 1, 3), ("3", "4", 2, 6), ("5", "6", 3, 9)],
         [],
-        [],
+        [2, 4, 5, 7, 8, 10],
     ),
-    "quoted blank cells are null": (b'"",""\n1,""\n', [(None, None, 1, 2), ("1", None, 2, 3)], [], []),
+    "blanks between delimiters are cells": (b" ,\n1,2\n", [(" ", None, 1, 2), ("1", "2", 2, 3)], [], []),
     "text stays as it is": (
         b" 1 ,007\nNA,null\n#1,'x'\n\\,1.2E+10\n",
         [(" 1 ", "007", 1, 2), ("NA", "null", 2, 3), ("#1", "'x'", 3, 4), ("\\", "1.2E+10", 4, 5)],
@@ -209,7 +211,7 @@ def test_two_columns(
     [
         pytest.param(b"1\n\n2\n", [("1", 1, 2), ("2", 2, 4)], [], [3], id="an empty line is blank"),
         pytest.param(b" \n1\n", [(" ", 1, 2), ("1", 2, 3)], [], [], id="white space is a cell"),
-        pytest.param(b'""\n"1"\n', [(None, 1, 2), ("1", 2, 3)], [], [], id="quotes make a record"),
+        pytest.param(b'""\n"1"\n', [("1", 1, 3)], [], [2], id="quotes around nothing are blank"),
         pytest.param(b"1,2\n3\n", [("3", 2, 3)], [(1, 2, UNREADABLE, "1,2")], [], id="divided"),
         pytest.param(b'"1\n', [], [(1, 2, UNREADABLE, '"1')], [], id="open"),
     ],
@@ -227,20 +229,22 @@ def test_one_column(
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "]", "\\", "-"])
 def test_every_delimiter_divides_cells_alike(path: Path, delimiter: str) -> None:
-    body = b'a~b\n1~2\n"x~y"~5" z\n~\n"p\nq"~"r"\n1~2~3\n'.replace(b"~", delimiter.encode())
+    body = b'a~b\n1~2\n"x~y"~5" z\n~3\n"p\nq"~"r"\n1~2~3\n'.replace(b"~", delimiter.encode())
     found = read(path, body, Reading(delimiter=delimiter))
     assert found.cells == [
         ("1", "2", 1, 2),
         (f"x{delimiter}y", '5" z', 2, 3),
-        (None, None, 3, 4),
+        (None, "3", 3, 4),
         ("p\nq", "r", 4, 5),
     ]
     assert found.rejected == [(5, 7, UNREADABLE, "1~2~3".replace("~", delimiter))]
 
 
-def test_a_line_of_tabs_is_a_record_of_blanks(path: Path) -> None:
-    found = read(path, b"a\tb\n\t\n1\t2\n", Reading(delimiter="\t"))
-    assert found == Read([(None, None, 1, 2), ("1", "2", 2, 3)], [], [("header", 1)])
+def test_a_line_of_tabs_alone_is_blank(path: Path) -> None:
+    found = read(path, b"a\tb\n\t\n1\t2\n\t\t\t\n \t \n", Reading(delimiter="\t"))
+    assert found == Read(
+        [("1", "2", 1, 3), (" ", " ", 2, 5)], [], [("header", 1), ("blank", 2), ("blank", 4)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -498,12 +502,12 @@ def test_many_columns_with_quotes(path: Path) -> None:
     columns = blocks._MAX_PATTERN_COLUMNS + 5
     quoted = b'"x",' * (columns - 1) + b'"y\nz"\n'
     path.write_bytes(
-        b"h," * (columns - 1) + b"h\n" + quoted + b"," * columns + b"\n" + b"," * (columns - 1) + b"\n"
+        b"h," * (columns - 1) + b"h\n" + quoted + b"," * columns + b"1\n" + b"," * (columns - 1) + b"1\n"
     )
     (batch,) = open_delimited(str(path), COMMAS).read()
     assert batch.cells.select("0", str(columns - 1), "_row", "_line").rows() == [
         ("x", "y\nz", 1, 2),
-        (None, None, 3, 5),
+        (None, "1", 3, 5),
     ]
     assert batch.rejected["_row"].to_list() == [2]
 

@@ -368,7 +368,7 @@ def test_lines_without_a_row_are_bounded_over_all_sources(tmp_path: Path) -> Non
         "code": "too_many_skipped",
         "message": f"{paths[1]}: more than 100000 lines up to here hold no row:"
         " they are blank, comments, or the header again",
-        "hint": "Delete them. This takes blank ones out of text: grep '[^[:space:]]' leads.csv > rows.csv",
+        "hint": "Delete them. This takes blank ones out of text: grep '[^[:space:],;]' leads.csv > rows.csv",
         "source": str(paths[1]),
         "row": None,
         "column": None,

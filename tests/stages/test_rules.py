@@ -397,7 +397,10 @@ PIECES = st.sampled_from(["a", " ", "é", "e\u0301", "日", "\U0001f1ea", "\U000
 @settings(max_examples=examples(150), deadline=None)
 def test_cutting_twice_is_cutting_once(cells: list[str], type_name: str) -> None:
     field = Field("x", type_name, length=5, truncate=True)
-    frame = pl.DataFrame({"_source": "a", "_row": range(len(cells)), "x": pl.Series(cells, dtype=pl.String)})
+    numbers = range(len(cells))
+    frame = pl.DataFrame(
+        {"_source": "a", "_row": numbers, "_line": numbers, "x": pl.Series(cells, dtype=pl.String)}
+    )
     once = normalise(frame, {"x": field}, Spelling()).frame
     whole = normalise(frame, {"x": Field("x", type_name)}, Spelling()).frame["x"]
     for before, after in zip(whole, once["x"], strict=True):
