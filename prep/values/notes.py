@@ -41,7 +41,7 @@ _DOMAINS_KNOWN: Final = 100_000
 _EXACT_FLOAT: Final = 100_000
 """https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
 
-
+_MARKED_PHONE: Final = r"^(?:'|p:) ?[+(]?[0-9]"
 _LIKELY_YEARS: Final = r"^(?:190[1-9]|19[1-9][0-9]|2[01][0-9]{2})-"
 """Others are those of dates that stand for none, of other calendars, or of years that lost digits."""
 
@@ -52,6 +52,7 @@ class Note(StrEnum):
     ROUNDED_NUMBER = "rounded_number"
     UNREADABLE_PHONE = "unreadable_phone"
     PHONE_EXTENSION = "phone_extension"
+    MARKED_PHONE = "marked_phone"
     UNKNOWN_COUNTRY = "unknown_country"
     AMBIGUOUS_COUNTRY = "ambiguous_country"
     UNKNOWN_STATE = "unknown_state"
@@ -154,9 +155,8 @@ _Verdicts = Iterator[tuple[Note, pl.Expr | pl.Series]]
 
 def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
     cells = pl.col(field.name)
-    rounded = cells.str.contains(ROUNDED)
     if field.type in {"phone", "string"}:
-        yield Note.ROUNDED_NUMBER, rounded
+        yield Note.ROUNDED_NUMBER, cells.str.contains(ROUNDED)
     if field.type == "email":
         yield from _look_at_emails(frame[field.name])
     elif field.type in {"float", "currency"}:
@@ -166,10 +166,8 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
             yield Note.POINT_OR_THOUSANDS, cells.str.contains(POINT_OR_THOUSANDS)
     elif field.type in {"date", "datetime"}:
         yield Note.UNLIKELY_YEAR, ~cells.str.contains(_LIKELY_YEARS)
-    elif field.type == "phone" and spelling.phones is Phones.E164:
-        extended = cells.str.contains(EXTENDED)
-        yield Note.PHONE_EXTENSION, extended
-        yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended & ~rounded
+    elif field.type == "phone":
+        yield from _look_at_phones(cells, spelling.phones)
     elif is_country(field) and spelling.countries is not Countries.KEEP:
         yield from _look_at_countries(frame[field.name], spelling.countries)
     elif is_state(field) and spelling.states is not States.KEEP:
@@ -177,6 +175,15 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
         blank = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         countries = country_codes(frame[country]) if country else blank
         yield Note.UNKNOWN_STATE, _unknown_states(frame[field.name], countries.fill_null(UNKNOWN))
+
+
+def _look_at_phones(cells: pl.Expr, wanted: Phones) -> _Verdicts:
+    if wanted is Phones.KEEP:
+        yield Note.MARKED_PHONE, cells.str.contains(_MARKED_PHONE)
+        return
+    extended = cells.str.contains(EXTENDED)
+    yield Note.PHONE_EXTENSION, extended
+    yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended & ~cells.str.contains(ROUNDED)
 
 
 def _look_at_countries(cells: pl.Series, wanted: Countries) -> _Verdicts:

@@ -95,6 +95,13 @@ def test_a_number_that_a_spreadsheet_rounded_is_noted(spelling: Spelling) -> Non
     assert notes(spelling, lastName=rounded) == {("lastName", "rounded_number"): expected}
 
 
+def test_a_mark_before_a_number_is_noted_where_it_stays() -> None:
+    phones = ["p:+34910123456", "'+34 910 12 34 56", "p: (212) 555-0123", "p:n/a", "'s", "+34910123456", None]
+    expected = Noted(3, tuple(Place("a.csv", row, row + 1) for row in (1, 2, 3)))
+    assert notes(Spelling(), phone=phones) == {("phone", "marked_phone"): expected}
+    assert notes(ALL, phone=phones[:2]) == {}
+
+
 def test_english_names_are_looked_at_as_well() -> None:
     found = notes(Spelling(countries=Countries.NAME), country=["ES", "NA", "Corea", "Narnia"])
     assert found == {
