@@ -275,7 +275,8 @@ def _unreadable(source: Source, row: int, line: int | None) -> SourceError:
     return SourceError(
         f"{source.path}: {place} of the suppression list is neither an address nor a domain nor a SHA-256",
         code="bad_suppression_entry",
-        hint="Correct or remove it; a hash has 64 hexadecimal digits, a domain at least one dot.",
+        hint="Correct or remove it; a hash has 64 hexadecimal digits, a domain at least one dot. If it is a "
+        "header, call the column email, domain or sha256.",
         source=source.path,
         row=row,
     )

@@ -169,6 +169,15 @@ def test_a_list_with_nothing_but_the_name_of_its_column_holds_nobody() -> None:
     assert load_suppression([write("never.csv", "E-Mail\n")]).addresses == frozenset()
 
 
+@pytest.mark.parametrize("header", ["Blocked people", "As of 24.Nov 2026"])
+def test_a_header_that_is_taken_for_an_entry_works_as_the_hint_says(header: str) -> None:
+    """An export of nobody has its header alone: without that line it would be no list at all."""
+    with pytest.raises(PrepError) as caught:
+        load_suppression([write("never.csv", f"{header}\n")])
+    assert "call the column email" in caught.value.hint
+    assert load_suppression([write("never.csv", "email\n")]).addresses == frozenset()
+
+
 def test_a_list_of_several_columns_must_name_them() -> None:
     with pytest.raises(PrepError) as caught:
         load_suppression([write("never.csv", "ana@example.com,Ana\nbo@example.org,Bo\n")])
