@@ -340,13 +340,13 @@ def _about_choice(chosen: _Head, reading: Reading) -> list[str]:
         return notes
     header_line = chosen.header_line or 0
     if above := sum(line < header_line for line, _ in chosen.rows):
-        notes.append(f"Rows above the header in row {header_line}, which are left out: {above}.")
+        notes.append(f"Rows above the header in sheet row {header_line}, which are left out: {above}.")
     if chosen.score:
         return notes
     if header_line == 0:
         return [*notes, f"Sheet {_quoted(chosen.name)} has no header: its first row holds an address."]
     found = f"No row of sheet {_quoted(chosen.name)} looks like a header of leads"
-    return [*notes, f"{found}: row {header_line} is taken for it."]
+    return [*notes, f"{found}: sheet row {header_line} is taken for it."]
 
 
 def _others(heads: Sequence[_Head], chosen: _Head) -> list[_Head]:

@@ -390,7 +390,7 @@ def test_lines_that_were_taken_for_no_row_are_told(here: Path, prep: Prep, comma
         "a.csv: line 15 taken for the header again and not read",
         "a.csv: lines 18 to 19, 21 taken for a footer and not read; "
         "if people are among them, give each a value in 'E-Mail'",
-        "b.xlsx: Rows above the header in row 2, which are left out: 1.",
+        "b.xlsx: Rows above the header in sheet row 2, which are left out: 1.",
         "b.xlsx: sheet row 5 taken for a footer and not read; if it is a person, give it a value in 'E-Mail'",
     ]
     if command != ("check",):

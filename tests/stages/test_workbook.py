@@ -261,7 +261,7 @@ def test_every_row_of_the_sheet_has_one_fate(tmp_path: Path) -> None:
     batches = read(source)
     assert source.columns == tuple(HEADER)
     assert source.reading == Reading(sheet="Leads", header_line=4)
-    assert source.notes == ("Rows above the header in row 4, which are left out: 2.",)
+    assert source.notes == ("Rows above the header in sheet row 4, which are left out: 2.",)
     found = fates(batches)
     assert list(found) == list(range(1, 82))
     assert [found.pop(line) for line in range(1, 5)] == ["preamble", "blank", "preamble", "header"]
@@ -382,7 +382,7 @@ def test_cells_merged_over_several_rows_are_counted(tmp_path: Path) -> None:
     people = [("Acme", "a@example.com"), (None, "b@example.com"), (None, "c@example.com")]
     source = open_workbook(path)
     assert rows(read(source, 1)) == [*people, ("d@example.com", None)]
-    assert source.notes == ("Rows above the header in row 3, which are left out: 1.", MERGED_CELLS)
+    assert source.notes == ("Rows above the header in sheet row 3, which are left out: 1.", MERGED_CELLS)
 
     spanning = '<table:table-cell table:number-rows-spanned="3" office:value-type="string"><text:p>'
     table = [
@@ -569,7 +569,7 @@ def test_a_visible_sheet_with_addresses_is_read_whatever_its_columns_are_called(
     source = open_workbook(save(tmp_path / "a.xlsx", sheets, hidden=["Old"]))
     assert (source.reading.sheet, source.reading.header_line) == ("People", 1)
     assert source.notes == (
-        "No row of sheet 'People' looks like a header of leads: row 1 is taken for it.",
+        "No row of sheet 'People' looks like a header of leads: sheet row 1 is taken for it.",
         "The hidden sheet 'Old' is left out; --sheet reads it instead. Rows that look like leads: 1.",
         "Left out, as no lists of leads: 'Summary'.",
     )
