@@ -127,6 +127,19 @@ def test_a_file_that_another_call_imports_stays_where_it_is(place: Path) -> None
     assert (names(place / "inbox"), names(place / "refused")) == (["leads.csv"], [])
 
 
+@pytest.mark.parametrize(
+    ("url", "more"),
+    [
+        ("http://127.0.0.1:9", {"MARKETO_CLIENT_SECRET": "", "MARKETO_CLIENT_SECRET_FILE": "not-mounted"}),
+        ("http://example.org", {}),
+    ],
+)
+def test_a_machine_that_is_not_ready_refuses_no_file(place: Path, url: str, more: dict[str, str]) -> None:
+    (place / "inbox/leads.csv").write_text(CLEAN)
+    assert run(place, url, "./import-all.sh", **more).returncode == 1
+    assert (names(place / "inbox"), names(place / "refused")) == (["leads.csv"], [])
+
+
 def test_a_lost_answer_is_told_and_waits_for_a_decision(place: Path) -> None:
     (place / "inbox/leads.csv").write_text(CLEAN)
     with Sandbox(job_seconds=0, faults=["lost-reply"]) as sandbox:
