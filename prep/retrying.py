@@ -21,12 +21,9 @@ from prep.retried import failed_as_written
 from prep.retry_mapping import (
     find_strangers,
     name_as_in_sources,
-    refuse_header,
     refuse_idle,
     refuse_unmovable,
     tell_strangers,
-    unite,
-    united_columns,
 )
 from prep.returned import RAW, REASONS, identify, own_places
 from prep.returned_tables import (
@@ -38,6 +35,7 @@ from prep.returned_tables import (
     read_returned,
     rows_with,
 )
+from prep.uniting import refuse_header, unite, united_columns
 
 
 def find_tables(

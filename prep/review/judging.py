@@ -9,12 +9,13 @@ from prep.headers import FULL_NAME, NAME_PARTS, suggest_fields
 from prep.manifest import Manifest
 from prep.model import FIND_OUT, IDENTITY, RECORD, Convention
 from prep.preparation import judge_batch
-from prep.retry_mapping import plan_again, refuse_header, unite, united_columns
+from prep.retry_mapping import plan_again
 from prep.returned_tables import Returned
 from prep.schema import Field
 from prep.sources import Batch
 from prep.sources.batch import REJECTED_SCHEMA
 from prep.sources.columnar import TableSource, as_text
+from prep.uniting import refuse_header, unite, united_columns
 from prep.validation import REASONS
 
 _UNREADABLE = pl.DataFrame(
