@@ -41,11 +41,11 @@ def frames(cells: st.SearchStrategy[str], width: int = 3) -> st.SearchStrategy[p
 
 
 LEADS = st.lists(
-    st.tuples(KEYS, NASTY_CELLS, NASTY_CELLS, st.sampled_from(["", "5", "many", "007"])),
+    st.tuples(KEYS, NASTY_CELLS, NASTY_CELLS, st.sampled_from(["", "5", "many", "007"])).filter(any),
     min_size=1,
     max_size=14,
 )
-"""Rows of a lead file with the columns of `FIELDS`."""
+"""Rows of a lead file with the columns of `FIELDS`; one without any value is a blank line."""
 
 
 def write_leads(rows: list[tuple[str, ...]], *, broken: bool = False) -> bytes:

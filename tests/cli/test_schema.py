@@ -131,7 +131,7 @@ def test_rules_of_ones_own_extend_what_was_pulled_from_another_folder(
     assert prep("schema", "pull", "-o", "schemas/pulled.toml").code == 0
     mine = 'extends = "./pulled.toml"\n[fields.eventCode]\naliases = ["Messe"]\nrequired = true\n'
     written(here / "schemas" / "mine.toml", mine)
-    written(here / "l.csv", "email,Messe,Company Name\na@example.com,X1,Winter\n,,\n")
+    written(here / "l.csv", "email,Messe,Company Name\na@example.com,X1,Winter\n,,Sommer\n")
     written(here / "wide.csv", f"email,Messe,Company Name\nb@example.com,X1,{'w' * 41}\n")
 
     assert prep("schema", "diff", "schemas/mine.toml", "instance").out == (
