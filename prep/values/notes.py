@@ -41,9 +41,10 @@ _DOMAINS_KNOWN: Final = 100_000
 _EXACT_FLOAT: Final = 100_000
 """https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/field-types"""
 
-_MARKED_PHONE: Final = r"^(?:'|p:) ?[+(]?[0-9]"
-_LIKELY_YEARS: Final = r"^(?:190[1-9]|19[1-9][0-9]|2[01][0-9]{2})-"
-"""Others are those of dates that stand for none, of other calendars, or of years that lost digits."""
+_LAST_OF_DIGITS: Final = ":"
+"""What begins with a digit or a sign comes before it; most text begins with letters, which come behind."""
+_LIKELY_YEARS: Final = ("1901", "2200")
+"""From the first to before the second. Others stand for no date, are of other calendars, or lost digits."""
 
 
 class Note(StrEnum):
@@ -155,8 +156,8 @@ _Verdicts = Iterator[tuple[Note, pl.Expr | pl.Series]]
 
 def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
     cells = pl.col(field.name)
-    if field.type in {"phone", "string"}:
-        yield Note.ROUNDED_NUMBER, cells.str.contains(ROUNDED)
+    if field.type == "string":
+        yield from _look_at_numbers(frame[field.name])
     if field.type == "email":
         yield from _look_at_emails(frame[field.name])
     elif field.type in {"float", "currency"}:
@@ -165,7 +166,7 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
         if spelling.mark_of(field.name) is None:
             yield Note.POINT_OR_THOUSANDS, cells.str.contains(POINT_OR_THOUSANDS)
     elif field.type in {"date", "datetime"}:
-        yield Note.UNLIKELY_YEAR, ~cells.str.contains(_LIKELY_YEARS)
+        yield Note.UNLIKELY_YEAR, (cells < _LIKELY_YEARS[0]) | (cells >= _LIKELY_YEARS[1])
     elif field.type == "phone":
         yield from _look_at_phones(cells, spelling.phones)
     elif is_country(field) and spelling.countries is not Countries.KEEP:
@@ -177,13 +178,22 @@ def _look(frame: pl.DataFrame, field: Field, spelling: Spelling) -> _Verdicts:
         yield Note.UNKNOWN_STATE, _unknown_states(frame[field.name], countries.fill_null(UNKNOWN))
 
 
+def _look_at_numbers(cells: pl.Series) -> _Verdicts:
+    begin_so = (cells <= _LAST_OF_DIGITS).arg_true()
+    rounded = begin_so.filter(cells.gather(begin_so).str.contains(ROUNDED))
+    if rounded.len():
+        yield Note.ROUNDED_NUMBER, pl.repeat(False, cells.len(), eager=True).scatter(rounded, True)
+
+
 def _look_at_phones(cells: pl.Expr, wanted: Phones) -> _Verdicts:
+    rounded = cells.str.contains(ROUNDED)
+    yield Note.ROUNDED_NUMBER, rounded
     if wanted is Phones.KEEP:
-        yield Note.MARKED_PHONE, cells.str.contains(_MARKED_PHONE)
+        yield Note.MARKED_PHONE, cells.str.starts_with("'") | cells.str.starts_with("p:")
         return
     extended = cells.str.contains(EXTENDED)
     yield Note.PHONE_EXTENSION, extended
-    yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended & ~cells.str.contains(ROUNDED)
+    yield Note.UNREADABLE_PHONE, ~cells.str.contains(E164) & ~extended & ~rounded
 
 
 def _look_at_countries(cells: pl.Series, wanted: Countries) -> _Verdicts:
