@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,9 +42,10 @@ def main() -> int:
             address = server.stdout.readline().strip()
             _print("prep review until its address is printed", time.perf_counter() - begin)
             try:
+                key = _key(address)
                 if options.chromium:
-                    _browse(address, options.chromium)
-                _ask(address)
+                    _browse(address, key, options.chromium)
+                _ask(address, key)
             finally:
                 server.terminate()
     return 0
@@ -58,12 +60,24 @@ def _write_leads(path: Path, rows: int) -> None:
             file.write(f'"{wrong[row % 4].format(row)}",Ana,López,Winter Clocks,Spain,12,1990-05-04\n')
 
 
-def _browse(address: str, chromium: str) -> None:
+def _key(address: str) -> str:
+    """The cookie that the address gives, once."""
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.netloc)
+    connection.request("GET", f"/?{parts.query}")
+    cookie = connection.getresponse().headers["set-cookie"]
+    connection.close()
+    return str(cookie).partition(";")[0]
+
+
+def _browse(address: str, key: str, chromium: str) -> None:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 (HTTP alone does without)
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        name, _, value = key.partition("=")
         page = browser.new_page()
+        page.context.add_cookies([{"name": name, "value": value, "url": address.partition("?")[0]}])
 
         def seen(name: str, act: Callable[[], object], until: str) -> None:
             begin = time.perf_counter()
@@ -72,7 +86,7 @@ def _browse(address: str, chromium: str) -> None:
             _print(f"browser: {name}", time.perf_counter() - begin)
 
         ready = "body[data-ready] .tabulator-row"
-        seen("page interactive (aim 2 s)", lambda: page.goto(address), ready)
+        seen("page interactive (aim 2 s)", lambda: page.goto(address.partition("?")[0]), ready)
         seen("page interactive, loaded again", page.reload, ready)
         page.locator(".tabulator-row .tabulator-cell[tabulator-field=c0]").first.click()
         page.keyboard.type("lead@example.com")
@@ -82,10 +96,9 @@ def _browse(address: str, chromium: str) -> None:
         browser.close()
 
 
-def _ask(address: str) -> None:
+def _ask(address: str, key: str) -> None:
     parts = urlsplit(address)
-    token = parts.query.removeprefix("token=")
-    headers = {"cookie": f"prep_review_{parts.port}={token}", "x-prep-token": token}
+    headers = {"cookie": key, "x-prep-token": key.partition("=")[2]}
 
     def ask(name: str, path: str, body: dict[str, object] | None = None) -> None:
         connection = HTTPConnection(parts.netloc)
@@ -93,7 +106,9 @@ def _ask(address: str) -> None:
         content = None if body is None else json.dumps(body)
         connection.request("GET" if body is None else "POST", path, content, headers)
         answer = connection.getresponse()
-        answer.read()
+        told = answer.read()
+        if answer.status != HTTPStatus.OK:
+            raise SystemExit(f"{name}: the server answered {answer.status}: {told.decode()}")
         _print(f"server: {name}", time.perf_counter() - begin)
         connection.close()
 

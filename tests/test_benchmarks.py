@@ -32,6 +32,17 @@ def test_the_join_alone_needs_nothing_to_be_sent(tmp_path: Path) -> None:
     assert join.split()[0] == "join"
 
 
+def test_all_that_is_asked_of_the_page_of_review_is_answered() -> None:
+    command = [sys.executable, "-m", "benchmarks.review", "--rows", "40", "--chromium", ""]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    asked = [
+        line.partition(":")[2].strip() for line in done.stdout.splitlines() if line.startswith("server:")
+    ]
+    assert len(asked) == 9
+    assert asked[-1].startswith("make a new run")
+
+
 def test_everyone_goes_through_the_same_file_and_who_cannot_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
